@@ -1,0 +1,132 @@
+/* Links: drivers that move frames between a stack's interface and something else. They are outside the core: they
+ * make system calls and allocate, and the stack knows nothing of them.
+ *
+ * One link serves one interface of one stack (the memory link: one of each of two). bk_link_pump does all the moving; call it
+ * when bk_link_fd is readable, after user calls, and when bk_next_deadline has come. The whole loop of an embedder is
+ *
+ *     for (;;) {
+ *         bk_link_pump(link, now());                  // in, advance, out
+ *         ... bk_ready_poll, user calls; if there were any, pump again ...
+ *         poll(bk_link_fd(link), POLLIN, until(bk_next_deadline(stack)));
+ *     }
+ */
+#ifndef BECKON_LINK_H
+#define BECKON_LINK_H
+
+#include "beckon/stack.h"
+#include "beckon/trace.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct bk_link bk_link;
+
+/* Monotonic time of this machine in nanoseconds, for embedders that live in real time. */
+BK_API uint64_t bk_link_clock(void);
+
+/* Moves frames: those that arrived into the stack, time forward, and what should leave out, until neither side has more
+ * or about `256` frames went each way. Returns how many frames moved (0: nothing to do), or a negative errno of the device. A
+ * device that is full pushes back: its frames stay in the stack, and bk_link_wants_write says so. */
+BK_API int bk_link_pump(bk_link *link, uint64_t now);
+/* The descriptor to poll for reading, or -1 if there is none. */
+BK_API int bk_link_fd(const bk_link *link);
+/* Whether the descriptor must become writable before more can leave. */
+BK_API bool bk_link_wants_write(const bk_link *link);
+/* Whether frames are left that moving needs no event for: pump again before sleeping. */
+BK_API bool bk_link_busy(const bk_link *link);
+/* When frames that the link itself holds (impairment delay) are due; BK_NEVER if none. */
+BK_API uint64_t bk_link_next_deadline(const bk_link *link);
+/* Closes the device, gives frames back to the stack, frees the link. NULL is fine. */
+BK_API void bk_link_close(bk_link *link);
+
+struct bk_link_counters {
+    uint64_t frames_in, frames_out, bytes_in, bytes_out;
+    uint64_t refused;  /* times the device was full */
+    uint64_t no_chunk; /* times reading stopped because the stack had no free chunk */
+};
+BK_API void bk_link_counters(const bk_link *link, struct bk_link_counters *out);
+
+/* ---- memory: two stacks in one process ------------------------------------------------------------- */
+
+struct bk_memory_options {
+    uint32_t queue;    /* frames that each direction holds; 0: 256. When it is full, the sender is pushed back */
+    bool by_reference; /* both interfaces belong to one stack: payload chunks are handed over, not copied */
+};
+/* Joins interface `iface_a` of `a` and `iface_b` of `b`. Units are cut to the MTU and checksummed on the way, as a wire would
+ * see them. Returns 0 and *out, or -EINVAL, -ENOMEM. */
+BK_API int bk_memory_open(bk_stack *a, uint32_t iface_a, bk_stack *b, uint32_t iface_b,
+                          const struct bk_memory_options *options, bk_link **out);
+
+/* ---- tap and tun: the Linux kernel on the other end ------------------------------------------------ */
+
+struct bk_tap_options {
+    const char *name;    /* of an existing or new device; NULL or "": the kernel chooses */
+    const char *netns;   /* name under /run/netns to open it in; NULL: here */
+    bool tun;            /* layer 3 (raw IP) instead of Ethernet */
+    int fd;              /* an open TUN/TAP descriptor to use instead; -1: open one */
+};
+/* Opens the device for `iface` of `stack`, non-blocking. Returns 0 and *out, or a negative errno of open(2)/ioctl(2);
+ * *why (if why is not NULL) says which step failed. */
+BK_API int bk_tap_open(bk_stack *stack, uint32_t iface, const struct bk_tap_options *options, bk_link **out,
+                       const char **why);
+/* The device's name. */
+BK_API const char *bk_tap_name(const bk_link *link);
+
+/* ---- impairment: loss, delay and damage on the way ------------------------------------------------- */
+
+/* Chances are parts per million; each direction draws on its own from `seed`. */
+struct bk_impair_options {
+    uint64_t seed;
+    uint32_t loss_ppm;
+    uint32_t duplicate_ppm;
+    uint32_t reorder_ppm;  /* held back by reorder_us more than the rest */
+    uint32_t reorder_us;
+    uint32_t corrupt_ppm;  /* one bit of the frame flipped, after cutting and checksums */
+    uint32_t delay_us, jitter_us;
+    uint32_t queue;        /* frames in flight at most, each way; 0: 4,096. Beyond it frames are lost (drop-tail) */
+};
+/* Wraps a link (which it then owns) so that frames both ways pass through an impaired wire. Returns 0, -EINVAL, -ENOMEM. */
+BK_API int bk_impair_wrap(bk_link *inner, const struct bk_impair_options *options, bk_link **out);
+struct bk_impair_counters {
+    uint64_t passed, lost, duplicated, reordered, corrupted, overflowed;
+};
+/* direction 0: towards the stack (of the memory link: from b to a), 1: from it. */
+BK_API void bk_impair_counters(const bk_link *link, int direction, struct bk_impair_counters *out);
+
+/* ---- captures -------------------------------------------------------------------------------------- */
+
+typedef struct bk_capture bk_capture;
+/* Starts a pcapng file for frames of this link, both ways, each with its reason as packet comment. `names` may list pairs of address and name
+ * (for Wireshark's name resolution), ended by a NULL name. Returns 0, or a negative errno. */
+struct bk_capture_name {
+    bk_addr addr;
+    const char *name;
+};
+BK_API int bk_link_capture(bk_link *link, const char *path, const struct bk_capture_name *names);
+/* Finishes the capture; also done by bk_link_close. Returns 0, or the negative errno of a write that failed. */
+BK_API int bk_link_capture_end(bk_link *link);
+
+/* Reads pcap and pcapng files. */
+typedef struct bk_pcap_reader bk_pcap_reader;
+struct bk_pcap_frame {
+    uint64_t time; /* ns */
+    const uint8_t *data; /* valid until the next read */
+    uint32_t length, original_length;
+    uint32_t link_type; /* 1 Ethernet, 101 raw IP */
+    uint32_t iface;
+    const char *comment; /* or NULL */
+};
+BK_API int bk_pcap_open(const char *path, bk_pcap_reader **out, const char **why);
+/* Returns 1 and *frame, 0 at the end, or -EINVAL with *why for a malformed file. */
+BK_API int bk_pcap_next(bk_pcap_reader *reader, struct bk_pcap_frame *frame, const char **why);
+BK_API void bk_pcap_close(bk_pcap_reader *reader);
+
+/* A replay: frames of a capture come into an interface at their recorded distances in time, and what the stack sends is dropped
+ * (and captured, if asked). */
+BK_API int bk_replay_open(bk_stack *stack, uint32_t iface, const char *path, bk_link **out, const char **why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

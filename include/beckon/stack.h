@@ -1,0 +1,478 @@
+/* Beckon's core: a TCP/IP stack that is a value.
+ *
+ * Everything that a stack knows lives in one region of memory that the caller provides. The stack never
+ * allocates, reads a clock, performs I/O or draws randomness but from the seed given at creation, and no
+ * byte of the region is a pointer. A copy of the first bk_used_extent() bytes is a snapshot: it runs on at
+ * another address, in another process, and produces the same frames for the same inputs.
+ *
+ * The caller moves frames (a link driver of link.h does it for you) and passes the time:
+ *
+ *     bk_input()          frames that arrived, in a batch
+ *     user calls          bk_tcp_connect, bk_tcp_send, bk_tcp_receive, ...
+ *     bk_output()         frames that should leave now; bk_output_done() when the device has let go of them
+ *     bk_next_deadline()  when to come back; bk_advance() then fires what is due
+ *     bk_ready_poll()     which connections became readable, writable, acceptable, closed
+ *
+ * After bk_input, bk_advance or any user call, call bk_output for each interface until it returns 0: only
+ * bk_output makes anything visible on the wire, so a batch is acknowledged as a whole (RFC 9293, MUST-59).
+ *
+ * Threads: a stack has no locks. One thread at a time may be inside any function that takes the same stack;
+ * who that thread is may change between calls. Two stacks share nothing and run in parallel.
+ *
+ * Time is nanoseconds in a uint64_t, of any epoch, and never runs backwards for one stack: a `now` that lies
+ * before an earlier one is treated as the earlier one. Deadline "never" is BK_NEVER.
+ *
+ * Errors are negative errno values, returned and never stored; each function lists its own.
+ */
+#ifndef BECKON_STACK_H
+#define BECKON_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BK_API __attribute__((visibility("default")))
+#else
+#define BK_API
+#endif
+
+#define BK_VERSION_MAJOR 0
+#define BK_VERSION_MINOR 1
+#define BK_VERSION_PATCH 0
+
+/* The version of the library that runs, "0.1.0". */
+BK_API const char *bk_version(void);
+
+#define BK_NEVER UINT64_MAX
+#define BK_NONE UINT32_MAX /* the id of nothing */
+
+/* ---- addresses ------------------------------------------------------------------------------------- */
+
+/* One address type for both families: 16 bytes in network order; an IPv4 address a.b.c.d is held as
+ * ::ffff:a.b.c.d (RFC 4291 2.5.5.2) and travels in IPv4 packets. */
+typedef struct bk_addr {
+    uint8_t byte[16];
+} bk_addr;
+
+/* An IPv4 address from its four parts. */
+BK_API bk_addr bk_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d);
+/* Whether `a` is an IPv4 address. */
+BK_API bool bk_addr_is_ipv4(const bk_addr *a);
+/* Whether `a` is the unspecified address of its family (:: or 0.0.0.0). */
+BK_API bool bk_addr_is_any(const bk_addr *a);
+BK_API bool bk_addr_equal(const bk_addr *a, const bk_addr *b);
+/* Parses "192.0.2.1" or "2001:db8::1" (RFC 4291 2.2). Returns 0, or -EINVAL and leaves *out alone. */
+BK_API int bk_addr_parse(const char *text, bk_addr *out);
+#define BK_ADDR_TEXT 46 /* bytes that hold any address as text, with its NUL */
+/* Writes `a` as text (RFC 5952 for IPv6) and returns `text`. */
+BK_API char *bk_addr_format(const bk_addr *a, char text[BK_ADDR_TEXT]);
+
+/* ---- configuration --------------------------------------------------------------------------------- */
+
+/* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
+ * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
+struct bk_config {
+    /* Pools: how many of each may exist at once. */
+    uint32_t connections;        /* connections outside SYN-RECEIVED (passive) and TIME-WAIT */
+    uint32_t active_connections; /* of those, with data queued or outstanding; 0: all */
+    uint32_t listeners;
+    uint32_t requests_ipv4;   /* passive opens in SYN-RECEIVED; SYN cookies answer beyond it */
+    uint32_t requests_ipv6;
+    uint32_t time_waits_ipv4; /* beyond it the oldest is dropped and counted */
+    uint32_t time_waits_ipv6;
+    uint32_t interfaces;  /* 1 to 16 */
+    uint32_t addresses;   /* local addresses, of all interfaces together */
+    uint32_t routes;
+    uint32_t neighbours;  /* ARP and ND cache entries */
+    uint32_t reassemblies; /* datagrams being put together from fragments */
+    uint32_t frames;       /* frames on their way out: built and not yet let go of by a link */
+    uint32_t chunk_size;   /* bytes of a frame chunk, a power of two, 256 to 65,536 */
+    uint32_t chunks;       /* chunks in all */
+    uint32_t buffer_chunks; /* of those, how many may hold queued data; the rest stays free for links */
+    uint32_t trace_events;  /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
+
+    /* TCP defaults for new connections. */
+    uint32_t send_buffer;    /* bytes of payload */
+    uint32_t receive_buffer; /* bytes of payload; also decides the window scale offered */
+    uint32_t msl_ms;         /* maximum segment lifetime; TIME-WAIT lasts twice this (RFC 9293 3.4.2) */
+    uint32_t rto_initial_ms; /* RFC 6298 2.1 */
+    uint32_t rto_min_ms;
+    uint32_t rto_max_ms;
+    uint32_t delayed_ack_ms;   /* RFC 9293 3.8.6.3: below 500 */
+    uint32_t syn_retries;      /* of an active open, before it fails with ETIMEDOUT (R2 for SYN) */
+    uint32_t syn_ack_retries;  /* of a passive open, before the request is dropped */
+    uint32_t retries2;         /* R2 for data: retransmissions of one segment before ETIMEDOUT */
+    uint32_t orphan_retries;   /* R2 once the user has closed: also bounds a close against a zero window */
+    uint32_t fin_wait_2_ms;    /* how long a connection without owner may stay in FIN-WAIT-2 */
+    uint32_t keepalive_idle_s; /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
+    uint32_t keepalive_interval_s;
+    uint32_t keepalive_probes;
+    uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
+    uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
+    uint16_t ephemeral_last;
+    bool timestamps;           /* offer and accept RFC 7323 timestamps */
+    bool window_scaling;       /* offer and accept RFC 7323 window scaling */
+    bool syn_cookies;          /* answer with cookies when the request table is full */
+    bool reset_on_unread;      /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
+};
+
+/* Fills in defaults that suit a server with a few thousand connections (64 MiB of chunks). */
+BK_API void bk_config_default(struct bk_config *config);
+/* Fills in the smallest useful figures: two connections, in a region below 64 KiB. */
+BK_API void bk_config_tiny(struct bk_config *config);
+
+/* ---- the stack as a value -------------------------------------------------------------------------- */
+
+typedef struct bk_stack bk_stack;
+
+/* Bytes that the region of a stack with this configuration can need at most; 0 if the configuration is
+ * invalid (bk_create tells why). The region may exceed 4 GiB. Memory that is never used is never touched,
+ * so a large region may be reserved lazily (mmap). */
+BK_API size_t bk_region_size(const struct bk_config *config);
+
+/* Makes a stack in region[0..size), which must be aligned to 4,096 bytes, must be bk_region_size(config)
+ * bytes or more, and belongs to the stack until the caller stops using it; there is nothing to destroy.
+ * `seed` decides every random choice: sequence numbers, ports, hash keys. On the wire it must be secret and
+ * fresh. Returns 0 and sets *stack (which is the region's start), or
+ *   -EINVAL    a configuration field is out of range; *why (if why is not NULL) names it
+ *   -ENOMEM    size is too small
+ *   -EFAULT    the region is not aligned. */
+BK_API int bk_create(void *region, size_t size, const struct bk_config *config, const uint8_t seed[32],
+                     uint64_t now, bk_stack **stack, const char **why);
+
+/* How many bytes, from the region's start, hold the stack's state: copy these and no more. It never shrinks.
+ * A snapshot is taken between calls, when no link holds a chunk or an unfinished output frame. */
+BK_API size_t bk_used_extent(const bk_stack *stack);
+
+/* Takes a copy of a stack, made by memcpy of its used extent into a region of `size` bytes, into use.
+ * Returns 0, or -ENOMEM if `size` is below the region size, -EFAULT if it is not aligned, -ENOEXEC if
+ * it is no stack, or one of another layout (other build or version). */
+BK_API int bk_adopt(void *region, size_t size, bk_stack **stack);
+
+/* Replaces the secrets of a clone that is meant for the wire beside its original, so that the two do not share
+ * sequence numbers and ports to come. Existing connections keep working. */
+BK_API void bk_reseed(bk_stack *stack, const uint8_t seed[32]);
+
+/* The configuration in force. */
+BK_API const struct bk_config *bk_config_of(const bk_stack *stack);
+
+/* The hash of the layout of everything in a region, for this build. */
+BK_API uint64_t bk_layout_hash(void);
+
+/* ---- interfaces ------------------------------------------------------------------------------------ */
+
+enum bk_layer { BK_LAYER_ETHERNET = 2, BK_LAYER_IP = 3 };
+
+enum bk_offload {
+    BK_OFFLOAD_TX_CHECKSUM = 1, /* the link completes the TCP checksum */
+    BK_OFFLOAD_TSO4 = 2,        /* the link cuts TCP units over IPv4 */
+    BK_OFFLOAD_TSO6 = 4,
+};
+
+struct bk_iface_config {
+    enum bk_layer layer;
+    uint8_t mac[6];     /* BK_LAYER_ETHERNET */
+    uint32_t mtu;       /* of IP, 576 (1,280 if IPv6 is used) to 65,535 */
+    uint32_t offload;   /* bits of enum bk_offload */
+    uint32_t unit_max;  /* largest payload of a unit handed to the link, bytes; 0: 65,536 - headers */
+    bool accept_any;    /* take packets to any destination address as ours (tun-to-proxy, VPN) */
+    bool autoconfigure; /* IPv6: link-local address, DAD, router solicitation, SLAAC (RFC 4862) */
+};
+
+/* Adds an interface. Returns its number, or -ENOSPC, -EINVAL. */
+BK_API int bk_iface_add(bk_stack *stack, const struct bk_iface_config *config, uint64_t now);
+/* Gives an interface a local address with its on-link prefix. IPv6 addresses on Ethernet go through duplicate
+ * address detection first (RFC 4862 5.4) unless `skip_dad`. Returns 0, -ENOSPC, -EINVAL, -EEXIST. */
+BK_API int bk_iface_address_add(bk_stack *stack, uint32_t iface, const bk_addr *addr, uint8_t prefix_length,
+                                bool skip_dad, uint64_t now);
+/* Sends packets to addr/prefix_length through `gateway` (or, when it is the unspecified address, directly)
+ * on `iface`. The longest prefix wins. Returns 0, -ENOSPC, -EINVAL. */
+BK_API int bk_route_add(bk_stack *stack, const bk_addr *addr, uint8_t prefix_length, const bk_addr *gateway,
+                        uint32_t iface);
+/* Lists local addresses: fills entry number `index` (0, 1, ...) and returns true, or false past the last.
+ * `state` is 0 tentative (DAD runs), 1 in use, 2 duplicate (unusable, RFC 4862 5.4.5). */
+struct bk_iface_address {
+    bk_addr addr;
+    uint32_t iface;
+    uint8_t prefix_length;
+    uint8_t state;
+};
+BK_API bool bk_iface_address_get(const bk_stack *stack, uint32_t index, struct bk_iface_address *out);
+
+/* ---- frames ---------------------------------------------------------------------------------------- */
+
+/* A run of bytes inside a chunk. */
+struct bk_part {
+    uint32_t chunk;
+    uint16_t offset;
+    uint16_t length;
+};
+
+/* Takes up to n free chunks, one reference each, and returns how many. Fewer than n means that the pool is
+ * empty for now: leave frames in the device and come back (the stack counts it). */
+BK_API size_t bk_chunk_alloc(bk_stack *stack, uint32_t *chunks, size_t n);
+/* Gives up one reference to each of n chunks. */
+BK_API void bk_chunk_release(bk_stack *stack, const uint32_t *chunks, size_t n);
+/* The bytes of a chunk, bk_config.chunk_size of them, inside the region and aligned to the chunk size
+ * relative to its start (up to 4,096). */
+BK_API uint8_t *bk_chunk_data(bk_stack *stack, uint32_t chunk);
+
+enum bk_rx_flag {
+    BK_RX_CHECKSUM_VALID = 1,   /* the device checked the TCP/UDP checksum */
+    BK_RX_CHECKSUM_PARTIAL = 2, /* from a local sender that left it unfinished; nothing to check */
+};
+
+/* A frame that arrived. The link header (Ethernet) or the IP header comes first in parts[0]. */
+struct bk_rx {
+    const struct bk_part *parts;
+    uint16_t part_count;
+    uint8_t flags;
+    uint16_t gso_size; /* payload of each segment merged into this frame by the device; 0: a plain frame */
+    uint16_t reason;   /* out: enum bk_reason (trace.h), what became of it */
+};
+
+/* Handles a batch of frames that arrived on `iface`, and takes over the caller's reference to each part's chunk,
+ * whatever becomes of the frame. Sets each frame's `reason`. Any bytes are fine: bad ones are dropped, with
+ * a reason. */
+BK_API void bk_input(bk_stack *stack, uint32_t iface, struct bk_rx *frames, size_t n, uint64_t now);
+
+/* The same for one frame in memory of the caller's, which is copied. Returns its reason, which is
+ * BK_REASON_NO_CHUNK if there was no chunk to copy it to. */
+BK_API uint16_t bk_input_copy(bk_stack *stack, uint32_t iface, const void *frame, size_t length, uint64_t now);
+
+/* A unit that should leave: a header (link, IP, TCP) and the payload as references, of up to 64 KiB. When gso_size
+ * is not 0, the payload is to be cut into segments of gso_size bytes, each under a copy of the header with
+ * sequence number, lengths, IP id, flags and checksums adjusted: bk_tx_write does it in software. */
+struct bk_tx {
+    uint32_t id; /* for bk_output_done */
+    uint32_t payload_length;
+    const uint8_t *header;
+    const struct bk_part *parts;
+    uint16_t header_length;
+    uint16_t part_count;
+    uint16_t gso_size;
+    uint16_t ip_offset; /* of the IP header in header[] */
+    uint16_t l4_offset; /* of the TCP, UDP or ICMP header */
+    uint16_t reason;    /* enum bk_reason: why it is sent */
+    uint8_t l4_checksum_partial; /* TCP checksum field holds the pseudo header's sum only */
+    uint32_t object;    /* the connection's index it belongs to, or BK_NONE */
+};
+
+/* Takes up to n units that should leave `iface` now, in order, and returns how many; 0 when there is nothing more.
+ * Pointers stay valid until bk_output_done of that unit. Ask only for what the device can take: what is not
+ * asked for stays in the stack, and nothing is lost. */
+BK_API size_t bk_output(bk_stack *stack, uint32_t iface, struct bk_tx *units, size_t n, uint64_t now);
+/* Whether bk_output would return something. */
+BK_API bool bk_output_pending(const bk_stack *stack, uint32_t iface);
+/* The device has let go of these units; their memory is reused. */
+BK_API void bk_output_done(bk_stack *stack, const uint32_t *ids, size_t n);
+
+/* How many frames the wire sees for this unit: 1, or payload/gso_size rounded up. */
+BK_API uint32_t bk_tx_count(const struct bk_tx *unit);
+/* Writes the i-th of them, complete with checksums, to buffer[0..size). Returns its length, or 0 if `size` is too
+ * small (a frame needs header_length + min(gso_size, payload_length)). */
+BK_API size_t bk_tx_write(const bk_stack *stack, const struct bk_tx *unit, uint32_t i, void *buffer, size_t size);
+
+/* ---- time ------------------------------------------------------------------------------------------ */
+
+/* When to call bk_advance at the latest: BK_NEVER if nothing is waited for. May be earlier than anything that
+ * is due, never later. */
+BK_API uint64_t bk_next_deadline(const bk_stack *stack);
+/* Fires what is due at `now`. */
+BK_API void bk_advance(bk_stack *stack, uint64_t now);
+
+/* ---- TCP: the user's calls (RFC 9293 3.9.1, 3.10.1 to 3.10.6) -------------------------------------- */
+
+/* Handles name an object for as long as the user holds it; a stale one is recognised and answered -EBADF. */
+typedef struct bk_conn {
+    uint32_t index;
+    uint32_t generation;
+} bk_conn;
+typedef struct bk_listener {
+    uint32_t index;
+    uint32_t generation;
+} bk_listener;
+
+enum bk_state {
+    BK_CLOSED,
+    BK_LISTEN,
+    BK_SYN_SENT,
+    BK_SYN_RECEIVED,
+    BK_ESTABLISHED,
+    BK_FIN_WAIT_1,
+    BK_FIN_WAIT_2,
+    BK_CLOSE_WAIT,
+    BK_CLOSING,
+    BK_LAST_ACK,
+    BK_TIME_WAIT,
+    BK_STATES
+};
+
+/* Passive OPEN. `local` may be unspecified (:: takes IPv6 and IPv4, 0.0.0.0 takes IPv4 only); port 1 to 65,535; backlog is
+ * how many finished connections may wait for bk_tcp_accept. `user` comes back with each readiness event.
+ * Returns 0 and *out, or -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL, -ENOBUFS. */
+BK_API int bk_tcp_listen(bk_stack *stack, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
+                         uint64_t now, bk_listener *out);
+/* Takes the oldest finished connection. Returns 0, or -EAGAIN, -EBADF. */
+BK_API int bk_tcp_accept(bk_stack *stack, bk_listener listener, uint64_t user, uint64_t now, bk_conn *out);
+/* Stops listening. Its requests are forgotten; connections not yet accepted are reset. Returns 0 or -EBADF. */
+BK_API int bk_tcp_unlisten(bk_stack *stack, bk_listener listener, uint64_t now);
+
+struct bk_tcp_open {
+    bk_addr local;  /* unspecified: chosen by route */
+    bk_addr remote;
+    uint16_t local_port; /* 0: chosen by RFC 6056 */
+    uint16_t remote_port;
+    uint64_t user; /* comes back with each readiness event */
+};
+/* Active OPEN: returns at once, in SYN-SENT; BK_READY_CONNECTED or BK_READY_CLOSED follows. Returns 0 and *out, or
+ * -EADDRINUSE (that 4-tuple exists), -EADDRNOTAVAIL (no free port, or not a local address),
+ * -ENETUNREACH (no route), -EINVAL, -ENOBUFS. */
+BK_API int bk_tcp_connect(bk_stack *stack, const struct bk_tcp_open *open, uint64_t now, bk_conn *out);
+
+enum bk_send_flag {
+    BK_SEND_URGENT = 1, /* the last byte is urgent data's end (RFC 6093) */
+    BK_SEND_MORE = 2,   /* more follows at once: hold back a partial segment */
+};
+/* SEND: queues a copy of up to `length` bytes and returns how many, at least 1 unless length is 0; or
+ * -EAGAIN (the send buffer, or the stack's budget, is full; BK_READY_WRITABLE follows),
+ * -EPIPE (the sending side is closed), the connection's error (-ECONNRESET, -ETIMEDOUT, ...), -EBADF,
+ * -ENOTCONN (SYN-SENT data is queued, so only after CLOSED). */
+BK_API ptrdiff_t bk_tcp_send(bk_stack *stack, bk_conn conn, const void *data, size_t length, uint32_t flags,
+                             uint64_t now);
+/* RECEIVE: copies up to `size` bytes out and returns how many; 0 when the peer has closed its side and all
+ * is read; or -EAGAIN, the connection's error (after all data that arrived before it), -EBADF. */
+BK_API ptrdiff_t bk_tcp_receive(bk_stack *stack, bk_conn conn, void *data, size_t size, uint64_t now);
+
+/* RECEIVE by reference: lends up to n parts of the data at the queue's head, without consuming it, and returns
+ * how many (0: see bk_tcp_receive for what it would return). They stay valid until bk_tcp_consume. */
+BK_API size_t bk_tcp_peek_parts(const bk_stack *stack, bk_conn conn, struct bk_part *parts, size_t n);
+/* Consumes `length` bytes of what bk_tcp_peek_parts lent. Returns 0, -EINVAL (more than is there), -EBADF. */
+BK_API int bk_tcp_consume(bk_stack *stack, bk_conn conn, size_t length, uint64_t now);
+/* SEND by reference: queues bytes of chunks that the caller filled (bk_chunk_alloc), and takes over one reference to each;
+ * all or nothing. Returns 0 or as bk_tcp_send. */
+BK_API int bk_tcp_send_parts(bk_stack *stack, bk_conn conn, const struct bk_part *parts, size_t n, uint32_t flags,
+                             uint64_t now);
+
+/* CLOSE of the sending side only (half-close): FIN follows the data queued. Returns 0, -ENOTCONN, -EBADF. */
+BK_API int bk_tcp_shutdown(bk_stack *stack, bk_conn conn, uint64_t now);
+/* CLOSE and let go: the handle is invalid at once and the stack finishes alone (data queued, FIN, TIME-WAIT), within
+ * bounded time. Unread data, or data that arrives later, resets the connection (RFC 9293 3.6.1).
+ * Returns 0 or -EBADF. */
+BK_API int bk_tcp_close(bk_stack *stack, bk_conn conn, uint64_t now);
+/* ABORT: RST, if the state asks for one, and the handle is invalid at once. Returns 0 or -EBADF. */
+BK_API int bk_tcp_abort(bk_stack *stack, bk_conn conn, uint64_t now);
+
+enum bk_tcp_option {
+    BK_TCP_NODELAY,           /* 0/1: Nagle's algorithm off (RFC 9293 3.7.4) */
+    BK_TCP_KEEPALIVE,         /* 0/1 (RFC 9293 3.8.4), off by default */
+    BK_TCP_KEEPALIVE_IDLE_S,
+    BK_TCP_KEEPALIVE_INTERVAL_S,
+    BK_TCP_KEEPALIVE_PROBES,
+    BK_TCP_USER_TIMEOUT_MS,   /* 0: R2 decides (RFC 9293 3.9.1, RFC 5482) */
+    BK_TCP_SEND_BUFFER,       /* bytes */
+    BK_TCP_RECEIVE_BUFFER,    /* bytes; never takes back a window that was offered */
+    BK_TCP_QUICKACK,          /* 0/1: no delayed ACKs */
+    BK_TCP_USER,              /* the `user` value of readiness events */
+    BK_TCP_OPTIONS
+};
+/* Sets an option. Returns 0, -EINVAL (value out of range), -ENOPROTOOPT, -EBADF. */
+BK_API int bk_tcp_set(bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now);
+BK_API int bk_tcp_get(const bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t *value);
+
+/* STATUS: everything about a connection, in the RFC's terms. Times are microseconds, sizes bytes. */
+struct bk_tcp_info {
+    bk_addr local, remote;
+    uint16_t local_port, remote_port;
+    uint8_t state; /* enum bk_state */
+    uint8_t iface;
+    uint8_t send_scale, receive_scale;
+    bool timestamps, keepalive, nodelay, owned; /* owned: a user holds it */
+    int32_t error;      /* pending error, a negative errno, or 0 */
+    uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
+    uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
+    uint32_t send_mss, receive_mss, advertised_mss;
+    uint32_t send_queued, receive_queued, out_of_order; /* bytes */
+    uint32_t send_buffer, receive_buffer;
+    uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
+    uint32_t cwnd, ssthresh, in_flight;
+    uint8_t recovery;        /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
+    uint8_t retransmits;     /* back-offs of the segment at SND.UNA */
+    uint8_t probes;          /* keep-alive or window probes unanswered */
+    uint8_t timer;           /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
+    uint64_t timer_due;      /* absolute time, BK_NEVER if none */
+    uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
+    uint64_t segments_sent, segments_received, segments_retransmitted;
+    uint64_t idle_since;     /* time of the last segment received */
+    uint32_t backlog, backlog_max; /* of a listener: waiting for accept, and the bound */
+};
+BK_API int bk_tcp_status(const bk_stack *stack, bk_conn conn, struct bk_tcp_info *info);
+
+/* Walks everything that netstat would show: listeners, requests (as SYN-RECEIVED), connections, TIME-WAITs. Start
+ * with *cursor 0; returns false at the end. The stack must not change in between. */
+BK_API bool bk_tcp_list(const bk_stack *stack, uint64_t *cursor, struct bk_tcp_info *info);
+
+/* ---- readiness ------------------------------------------------------------------------------------- */
+
+enum bk_ready_what {
+    BK_READY_CONNECTED = 1,  /* SYN-SENT became ESTABLISHED */
+    BK_READY_READABLE = 2,   /* data, or the peer's end of data, arrived at an empty queue */
+    BK_READY_WRITABLE = 4,   /* room again after -EAGAIN */
+    BK_READY_ACCEPTABLE = 8, /* a listener's queue became non-empty */
+    BK_READY_PEER_CLOSED = 16, /* the peer's FIN was taken in order */
+    BK_READY_CLOSED = 32,    /* the connection is over; the error, if any, is in bk_tcp_status */
+    BK_READY_URGENT = 64,    /* urgent data was announced (RFC 9293 3.8.5) */
+};
+struct bk_ready {
+    uint32_t what;  /* bits of enum bk_ready_what, collected since the last poll */
+    bool listener;  /* whether (index, generation) is a bk_listener or a bk_conn */
+    uint32_t index, generation;
+    uint64_t user;
+};
+/* Takes up to n events and returns how many. O(1) each, however many connections there are. A connection stands in the
+ * queue once, with all that happened to it. */
+BK_API size_t bk_ready_poll(bk_stack *stack, struct bk_ready *events, size_t n);
+
+/* ---- occupancy and counters ------------------------------------------------------------------------ */
+
+enum bk_pool {
+    BK_POOL_CONNECTIONS,
+    BK_POOL_ACTIVE,
+    BK_POOL_LISTENERS,
+    BK_POOL_REQUESTS_IPV4,
+    BK_POOL_REQUESTS_IPV6,
+    BK_POOL_TIME_WAITS_IPV4,
+    BK_POOL_TIME_WAITS_IPV6,
+    BK_POOL_DEMUX,
+    BK_POOL_FRAMES,
+    BK_POOL_EXTENTS,
+    BK_POOL_CHUNKS,
+    BK_POOL_REASSEMBLIES,
+    BK_POOLS
+};
+struct bk_pool_info {
+    uint32_t in_use, high_water, capacity, object_size;
+};
+BK_API void bk_pool_info(const bk_stack *stack, enum bk_pool pool, struct bk_pool_info *info);
+/* "connections", "active", ... */
+BK_API const char *bk_pool_name(enum bk_pool pool);
+
+/* How often each reason (trace.h) was given since creation. */
+BK_API uint64_t bk_reason_count(const bk_stack *stack, uint16_t reason);
+
+/* RFC 4022's tcp group. tcpCurrEstab counts ESTABLISHED and CLOSE-WAIT. */
+struct bk_tcp_mib {
+    uint64_t active_opens, passive_opens, attempt_fails, estab_resets, curr_estab;
+    uint64_t in_segs, out_segs, retrans_segs, in_errs, out_rsts;
+};
+BK_API void bk_tcp_mib(const bk_stack *stack, struct bk_tcp_mib *mib);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,75 @@
+/* What every file of the core may use: assertions, alignment, byte order.
+ *
+ * The core includes no libc header but those that a freestanding compiler brings and string.h for the
+ * memcpy class.
+ */
+#ifndef BASE_COMMON_H
+#define BASE_COMMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Our own mistakes end here, in release builds too; input never does. The function is the embedder's to
+ * replace: its default traps (base/panic.c). */
+_Noreturn void bk_panic(const char *what, const char *file, int line);
+#define BK_ASSERT(condition, what) ((condition) ? (void)0 : bk_panic(what, __FILE__, __LINE__))
+
+#define BK_LIKELY(x) __builtin_expect(!!(x), 1)
+#define BK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define BK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define NS_PER_US UINT64_C(1000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Negative errno values of Linux, spelled out: a freestanding target may have no errno.h, and the numbers are
+ * part of the API. */
+enum error {
+    ERROR_NOEXEC = -8,
+    ERROR_BADF = -9,
+    ERROR_AGAIN = -11,
+    ERROR_NOMEM = -12,
+    ERROR_FAULT = -14,
+    ERROR_EXIST = -17,
+    ERROR_INVAL = -22,
+    ERROR_NOSPC = -28,
+    ERROR_PIPE = -32,
+    ERROR_PROTO = -71,
+    ERROR_MSGSIZE = -90,
+    ERROR_NOPROTOOPT = -92,
+    ERROR_ADDRINUSE = -98,
+    ERROR_ADDRNOTAVAIL = -99,
+    ERROR_NETUNREACH = -101,
+    ERROR_CONNABORTED = -103,
+    ERROR_CONNRESET = -104,
+    ERROR_NOBUFS = -105,
+    ERROR_NOTCONN = -107,
+    ERROR_TIMEDOUT = -110,
+    ERROR_CONNREFUSED = -111,
+    ERROR_HOSTUNREACH = -113,
+};
+
+static inline uint32_t u32_min(uint32_t a, uint32_t b) { return a < b ? a : b; }
+static inline uint32_t u32_max(uint32_t a, uint32_t b) { return a > b ? a : b; }
+static inline uint64_t u64_min(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t u64_max(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* Big-endian fields of packets, at any alignment. */
+static inline uint16_t get_be16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
+static inline uint32_t get_be32(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+static inline void put_be16(uint8_t *p, uint16_t v) {
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+static inline void put_be32(uint8_t *p, uint32_t v) {
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* A packet: one frame on its way in.
+ *
+ * The bytes of a frame that arrived may lie in several chunks (parts), though the first nearly always holds all the
+ * headers. A packet is a view of them plus what the layers learned so far; it lives on the C stack while
+ * bk_input handles the frame and is never kept. Whoever keeps payload takes references (extent.h). */
+#ifndef BASE_PACKET_H
+#define BASE_PACKET_H
+
+#include "base/region.h"
+
+struct packet {
+    const struct bk_part *parts;
+    uint16_t part_count;
+    uint16_t gso_size;
+    uint8_t rx_flags; /* enum bk_rx_flag */
+    uint8_t iface;
+    uint8_t protocol;
+    uint8_t hop_limit;
+    uint8_t traffic_class;
+    bool link_broadcast; /* came to the link's broadcast or a multicast address */
+    bool ip_multicast;   /* came to an IP broadcast or multicast address */
+    uint8_t family;      /* 4 or 6 */
+    uint32_t mtu;        /* of the interface it came by */
+    uint32_t start;      /* where the current layer begins, bytes from the frame's start */
+    uint32_t length;     /* bytes of the current layer: header and payload, padding cut off */
+    uint32_t ip_start;   /* where the IP header began (for ICMP errors) */
+    uint32_t ip_length;
+    bk_addr src, dst;
+    uint64_t now;
+};
+
+/* n bytes (at most 256) from `offset` of the current layer, in one piece: in place, or copied to `scratch` if they
+ * straddle parts. NULL if the layer is shorter. */
+const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
+                            uint8_t *scratch);
+/* Adds bytes [offset, offset + n) of the current layer to a checksum. They must be there. */
+uint64_t packet_checksum(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n, uint64_t sum);
+/* Copies bytes [offset, offset + n) of the current layer out. They must be there. */
+void packet_copy(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n, void *to);
+/* Moves on to the layer that begins at `offset` of this one and is `length` long. They must be there. */
+static inline void packet_enter(struct packet *p, uint32_t offset, uint32_t length) {
+    p->start += offset;
+    p->length = length;
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* A hierarchical timing wheel for one timer a pool object.
+ *
+ * Level 0 has 64 slots of 2^20 ns (about a millisecond), each higher level 64 slots 64 times as long; six levels reach
+ * beyond two years, and what lies further waits in the last slot. A slot is a list; arming and cancelling are O(1). Deadlines
+ * are exact: a timer fires at the first advance whose time is at or past its deadline, never before, and slots
+ * only say where to look. wheel_next may return an earlier time than the earliest deadline (when a coarse slot must be sorted into
+ * finer ones), never a later one.
+ *
+ * The wheel's timers live in objects of one pool, at one offset: struct wheel_of says where.
+ */
+#ifndef BASE_WHEEL_H
+#define BASE_WHEEL_H
+
+#include "base/region.h"
+
+#define WHEEL_LEVELS 6u
+#define WHEEL_SLOTS 64u
+#define WHEEL_TICK_SHIFT 20u
+
+struct timer {
+    uint64_t deadline;   /* BK_NEVER: not armed */
+    uint32_t next, prev;
+    uint32_t slot; /* level * 64 + slot, where it is listed */
+    uint32_t pad;
+};
+
+struct wheel {
+    uint64_t bitmap[WHEEL_LEVELS]; /* slots that are not empty */
+    uint64_t tick;                 /* ticks already passed: slots behind it are empty */
+    uint32_t head[WHEEL_LEVELS][WHEEL_SLOTS];
+    uint32_t armed;
+    uint32_t pad;
+};
+
+struct wheel_of {
+    struct base *base;
+    struct wheel *wheel;
+    const struct pool *pool;
+    size_t offset; /* of struct timer in the object */
+};
+
+void wheel_init(struct wheel *w, uint64_t now);
+static inline void timer_init(struct timer *t) { t->deadline = BK_NEVER; }
+/* Arms, moves or (with BK_NEVER) cancels the timer of object `id`. */
+void wheel_arm(const struct wheel_of *of, uint32_t id, uint64_t deadline);
+/* The id of a timer that is due at `now`, disarmed; BK_NONE when none is left. */
+uint32_t wheel_expire(const struct wheel_of *of, uint64_t now);
+uint64_t wheel_next(const struct wheel_of *of);
+
+#endif

@@ -1,0 +1,73 @@
+/* TCP as the layers to its right see it: the context, what comes in, what goes out.
+ *
+ * The network layer hands each arriving TCP packet to tcp_input and each ICMP error about a segment of ours to
+ * tcp_icmp_error. Answers that belong to no connection record (RST for strangers, SYN-ACKs, ACKs from TIME-WAIT) wait in
+ * `replies`; segments of connections are made only when tcp_output_next is asked for them, so that a whole
+ * batch has been processed before anything is acknowledged (MUST-58, MUST-59).
+ */
+#ifndef TCP_TCP_H
+#define TCP_TCP_H
+
+#include "base/frame.h"
+#include "base/list.h"
+#include "base/packet.h"
+#include "base/wheel.h"
+#include "tcp/demux.h"
+
+#define TCP_PATHS 16u
+
+/* What TCP must know of an interface; the network layer keeps it current. */
+struct tcp_path {
+    uint32_t mtu;      /* of IP */
+    uint32_t unit_max; /* largest payload of one unit */
+    struct list output; /* connections that may have something to send, in turn */
+};
+
+#define REQUEST_LEVELS 12u /* retransmissions of a SYN-ACK that can be told apart: one list each */
+
+struct tcp {
+    struct base base;
+    struct pool connections, active, listeners;
+    struct pool requests[2], time_waits[2]; /* [0] IPv4, [1] IPv6 */
+    struct demux demux;
+    struct wheel wheel;           /* a timer for each connection */
+    struct list ready;            /* connections and listeners with news for the user: see ready.h */
+    struct list listener_ready;
+    struct list request_fifo[2][REQUEST_LEVELS]; /* by number of SYN-ACKs sent: each list is in order of its deadlines */
+    struct list time_wait_fifo[2];               /* in order of expiry: all wait equally long */
+    struct frame_queue replies;
+    struct tcp_path path[TCP_PATHS];
+    struct bk_tcp_mib mib;
+    uint64_t iss_epoch;    /* time that the ISN clock counts from */
+    uint32_t port_counter[64]; /* RFC 6056 algorithm 4 */
+};
+
+void tcp_init(struct tcp *t);
+/* The most bytes of region that TCP's pools take with the configuration in t->base. */
+uint64_t tcp_bytes_max(const struct tcp *t);
+/* Adds all record layouts to the layout hash. */
+uint64_t tcp_layout(uint64_t hash);
+
+/* A TCP packet that IP delivered: `p` stands at the TCP header. Returns its reason. */
+uint16_t tcp_input(struct tcp *t, struct packet *p);
+
+enum tcp_icmp_kind {
+    TCP_ICMP_SOFT,    /* unreachable for now: kept for the user, nothing else (RFC 9293 3.9.2.2, SHLD-25) */
+    TCP_ICMP_HARD,    /* protocol or port unreachable: aborts an open in progress (RFC 9293 SHLD-26, RFC 5461) */
+    TCP_ICMP_TOO_BIG, /* `mtu` is the next hop's */
+};
+/* An ICMP error about a segment that we sent from (local, local_port) to (remote, remote_port) with sequence number seq. Only one that
+ * names something outstanding is heeded (RFC 5927 4). Returns its reason. */
+uint16_t tcp_icmp_error(struct tcp *t, enum tcp_icmp_kind kind, int error, const bk_addr *local, uint16_t local_port,
+                        const bk_addr *remote, uint16_t remote_port, uint32_t seq, uint32_t mtu);
+
+/* The next unit that a connection on this interface should send now, as a frame with the TCP header written, or BK_NONE. */
+uint32_t tcp_output_next(struct tcp *t, uint32_t iface);
+/* Whether tcp_output_next would have connections to ask. */
+static inline bool tcp_output_pending(const struct tcp *t, uint32_t iface) { return t->path[iface].output.count != 0; }
+
+uint64_t tcp_next_deadline(const struct tcp *t);
+/* Fires the timeouts that are due at t->base.now. */
+void tcp_advance(struct tcp *t);
+
+#endif
