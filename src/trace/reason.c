@@ -21,17 +21,29 @@ static const struct reason *reason_row(uint16_t reason) {
     return reason < BK_REASON_COUNT ? &reasons[reason] : &unknown;
 }
 
-const char *bk_reason_name(uint16_t reason) { return reason_row(reason)->name; }
-const char *bk_reason_words(uint16_t reason) { return reason_row(reason)->words; }
-const char *bk_reason_rfc(uint16_t reason) { return reason_row(reason)->rfc; }
-const char *bk_reason_mib(uint16_t reason) { return reason_row(reason)->mib; }
-enum bk_verdict bk_reason_verdict(uint16_t reason) { return reason_row(reason)->verdict; }
+const char *bk_reason_name(uint16_t reason) {
+    return reason_row(reason)->name;
+}
+const char *bk_reason_words(uint16_t reason) {
+    return reason_row(reason)->words;
+}
+const char *bk_reason_rfc(uint16_t reason) {
+    return reason_row(reason)->rfc;
+}
+const char *bk_reason_mib(uint16_t reason) {
+    return reason_row(reason)->mib;
+}
+enum bk_verdict bk_reason_verdict(uint16_t reason) {
+    return reason_row(reason)->verdict;
+}
 
 /* RFC 9293 3.3.2's names. */
 static const char *const states[] = {
-    "CLOSED",     "LISTEN",     "SYN-SENT",   "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
-    "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",    "LAST-ACK",     "TIME-WAIT",
+    "CLOSED",     "LISTEN",     "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
+    "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK",     "TIME-WAIT",
 };
 _Static_assert(sizeof states / sizeof states[0] == BK_STATES, "one name for each state");
 
-const char *bk_state_name(uint8_t state) { return state < BK_STATES ? states[state] : "UNKNOWN"; }
+const char *bk_state_name(uint8_t state) {
+    return state < BK_STATES ? states[state] : "UNKNOWN";
+}
