@@ -5,9 +5,9 @@
 #include "beckon/render.h"
 
 #if defined(__GNUC__)
-#define TEXT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define TEXT_PRINTF(which, first) __attribute__((format(printf, which, first)))
 #else
-#define TEXT_PRINTF(format, first)
+#define TEXT_PRINTF(which, first)
 #endif
 
 /* Where a piece of rendering writes to. */
