@@ -1,10 +1,11 @@
-/* Captures of a link: see capture.h. A comment reads "sent: SYN of an active open (RFC 9293 3.10.1) [SEND_SYN]". */
+/* Captures of a link: see capture.h. */
 #include "link/capture.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "beckon/render.h"
 #include "link/pcapng.h"
 
 struct link_capture {
@@ -33,15 +34,8 @@ struct link_capture *link_capture_open(const struct link_end *end, const char *p
 
 static void link_capture_write(struct link_capture *c, const struct iovec *iov, int count, uint16_t reason,
                                enum pcapng_direction direction, uint64_t now) {
-    static const char *const verdict[] = {[BK_SENT] = "sent",
-                                          [BK_ACCEPTED] = "accepted",
-                                          [BK_ANSWERED] = "answered",
-                                          [BK_DROPPED] = "dropped",
-                                          [BK_NOTED] = "noted"};
     char comment[256];
-    const char *rfc = bk_reason_rfc(reason);
-    snprintf(comment, sizeof comment, "%s: %s%s%s%s [%s]", verdict[bk_reason_verdict(reason)], bk_reason_words(reason),
-             rfc[0] != 0 ? " (" : "", rfc, rfc[0] != 0 ? ")" : "", bk_reason_name(reason));
+    bk_reason_comment(reason, comment, sizeof comment);
     pcapng_write(c->file, now, iov, count, direction, comment);
 }
 

@@ -118,7 +118,7 @@ static void pcapng_section(struct pcapng *p) {
     pcapng_u32(p, UINT32_MAX); /* the section's length is not given */
     pcapng_u32(p, UINT32_MAX);
     pcapng_option(p, OPTION_USER, user, sizeof user - 1);
-    pcapng_option(p, OPTION_END, NULL, 0);
+    pcapng_option(p, OPTION_END, "", 0);
     pcapng_end(p);
 }
 
@@ -131,7 +131,7 @@ static void pcapng_interface(struct pcapng *p, uint32_t link_type, const char *i
     pcapng_u32(p, 0); /* packets are never cut short */
     pcapng_option(p, OPTION_IF_NAME, iface, n);
     pcapng_option(p, OPTION_TSRESOL, &nanoseconds, 1);
-    pcapng_option(p, OPTION_END, NULL, 0);
+    pcapng_option(p, OPTION_END, "", 0);
     pcapng_end(p);
 }
 
@@ -167,7 +167,7 @@ void pcapng_write(struct pcapng *p, uint64_t time, const struct iovec *iov, int 
     pcapng_pad(p);
     if (comment != NULL) pcapng_option(p, OPTION_COMMENT, comment, strnlen(comment, PCAPNG_COMMENT));
     pcapng_option(p, OPTION_EPB_FLAGS, flags, sizeof flags);
-    pcapng_option(p, OPTION_END, NULL, 0);
+    pcapng_option(p, OPTION_END, "", 0);
     pcapng_end(p);
 }
 
