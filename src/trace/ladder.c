@@ -53,6 +53,7 @@ struct ladder {
     uint64_t now;     /* time of the last item, in ticks from the start */
     uint64_t printed; /* tick printed last, or UINT64_MAX */
     bool segment_printed;
+    const struct timeline_item *segment; /* the last one drawn */
     struct ladder_block block;
 };
 
@@ -162,7 +163,8 @@ static void ladder_block_begin(struct ladder *l, uint64_t tick, bool segment) {
 static void ladder_block_continue(struct ladder *l, uint64_t tick) {
     const struct ladder_block *b = &l->block;
     uint32_t used = u32_max(b->lines, u32_max(b->cells[0], b->cells[1]));
-    if (!b->open || b->until != tick || used + LADDER_ROOM > LADDER_ROWS) ladder_block_begin(l, tick, false);
+    if (!b->open || (b->until != tick && b->tick != tick) || used + LADDER_ROOM > LADDER_ROWS)
+        ladder_block_begin(l, tick, false);
 }
 
 /* Writes words into the side's next free cells, at the line. */
@@ -278,6 +280,10 @@ static void ladder_state_after(struct ladder *l, size_t i) {
 static void ladder_segment_begin(struct ladder *l, const struct timeline_item *item) {
     const struct ladder_block *b = &l->block;
     uint64_t tick = ladder_ticks(l, item->event->time);
+    /* Arrivals of one burst stand together. */
+    bool burst = l->segment && l->segment->kind == TIMELINE_ARRIVE && item->kind == TIMELINE_ARRIVE;
+    if (burst && l->segment->side == item->side && b->tick == tick && b->lines == 1) l->block.segment = false;
+    l->segment = item;
     bool joins = b->open && b->segment && !b->lines && b->tick == tick && !b->cells[!item->side];
     if (!joins) ladder_block_begin(l, tick, true);
 }
@@ -324,7 +330,9 @@ static uint32_t ladder_label(const struct ladder *l, const struct timeline_item 
     if (item->kind == TIMELINE_LOST || item->kind == TIMELINE_UNDER_WAY) columns -= 6;
     if (item->kind == TIMELINE_ARRIVE) { /* told at its departure: enough to recognise it by */
         columns -= 2;
-        label->count = u32_min(label->count, item->event->len || !(item->event->tcp_flags & 16) ? 2 : 3);
+        bool acks = item->event->tcp_flags & 16, piece = item->event->len != item->mate->event->len;
+        if (piece && acks) memmove(label->item[2], label->item[3], LABEL_ITEM); /* its length rather than its ACK */
+        label->count = u32_min(label->count, item->event->len ? 2u + piece : 2u + acks);
     }
     label_join(label, &next, columns, line);
     return next;
@@ -338,7 +346,7 @@ static bool ladder_draw(struct ladder *l, const struct timeline_item *item, cons
         lane_depart(&l->lane, row, a);
         break;
     case TIMELINE_ARRIVE:
-        return lane_arrive(&l->lane, row, a, item->mates);
+        return lane_arrive(&l->lane, row, a, item->mate->mate == item ? item->mates : 0);
     case TIMELINE_LOST:
     case TIMELINE_UNDER_WAY:
         lane_lost(&l->lane, row, a, item->kind == TIMELINE_LOST);
@@ -438,10 +446,8 @@ static void ladder_news(struct ladder *l, size_t i) {
         ladder_block_continue(l, tick);
     uint8_t style = e->kind == BK_EVENT_CALL ? CANVAS_CALL : CANVAS_HEARD;
     for (uint32_t line = 0; label_news(e, line, words); line++) ladder_cell(l, item->side, words, style);
-    if (e->kind == BK_EVENT_STATE)
-        ladder_state(l, item->side, e->state);
-    else
-        ladder_state_after(l, i);
+    /* Calls and news carry the state at their time, which may be about to change: only changes are shown. */
+    if (e->kind == BK_EVENT_STATE) ladder_state(l, item->side, e->state);
 }
 
 static void ladder_timer(struct ladder *l, size_t i) {
@@ -491,14 +497,22 @@ static void ladder_names(const struct ladder *l) {
     ladder_print_row(l, &row);
 }
 
-/* The states before anything happened. */
+/* The state before anything happened. Of a segment that opens a connection, its first state change knows better: the segment
+ * belonged to nobody yet. */
+static uint8_t ladder_first_state(const struct timeline *t, int side) {
+    const struct bk_event *first = t->items[side][0].event;
+    for (size_t i = 0; i < t->count[side] && t->items[side][i].event->time == first->time; i++)
+        if (t->items[side][i].event->kind == BK_EVENT_STATE) return t->items[side][i].event->state_before;
+    return first->state_before;
+}
+
 static void ladder_beginnings(struct ladder *l) {
     const struct timeline *t = &l->timeline;
     struct canvas *row = ladder_row(l, 0);
     const char *unit = l->time_width >= 7 ? "seconds" : "s";
     canvas_text(row, l->time_width - text_width(unit), l->time_width, unit, CANVAS_DIM);
     for (int side = 0; side < 2; side++)
-        if (t->count[side]) ladder_state(l, side, t->items[side][0].event->state_before);
+        if (t->count[side]) ladder_state(l, side, ladder_first_state(t, side));
     ladder_print_row(l, row);
     l->block.rows = l->block.cells[0] = l->block.cells[1] = 0;
 }
