@@ -79,7 +79,6 @@ struct connection {
     bool probe_now : 1;    /* a window probe or keep-alive is due */
     bool override_now : 1; /* the SWS override time is over */
     bool want_write : 1;   /* the user was told -EAGAIN */
-    bool urgent_told : 1;  /* the user knows of urgent data not yet read */
     bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
     bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
     bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */

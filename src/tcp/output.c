@@ -30,7 +30,7 @@ static struct output_decision decide_syn(const struct connection *c) {
     bool first = c->snd_nxt == c->iss;
     if (!first && !recovery_has_lost(c)) return NOTHING;
     struct output_decision d = {.seq = c->iss, .flags = WIRE_SYN, .again = BK_NEVER};
-    if (c->state == BK_SYN_RECEIVED) {
+    if (c->state != BK_SYN_SENT) {
         d.flags |= WIRE_ACK;
         d.reason = c->syn_answered ? BK_REASON_SEND_SYN_ACK_AGAIN : BK_REASON_SEND_SYN_ACK_SIMULTANEOUS;
     } else {
@@ -166,7 +166,9 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_CLOSE_WAIT:
     case BK_CLOSING:
     case BK_LAST_ACK:
-        d = decide_retransmission(t, c);
+        /* Closed in SYN-RECEIVED: our SYN may still have to go again, before the FIN behind it. */
+        if (c->rtx_nxt == c->iss) d = decide_syn(c);
+        if (d.reason == BK_REASON_NONE) d = decide_retransmission(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_new(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_probe(c);
         if (d.reason == BK_REASON_NONE) d = decide_ack(t, c);

@@ -186,7 +186,7 @@ static void receive_done(struct tcp *t, struct connection *c, uint32_t n) {
     struct active *a = active_of(t, c);
     extent_queue_consume(&t->base, &a->receive, n);
     uint32_t read = c->rcv_nxt - c->fin_received - a->receive.bytes;
-    if (c->urgent_in && seq_ge(read, c->rcv_up)) c->urgent_in = c->urgent_told = false;
+    if (c->urgent_in && seq_ge(read, c->rcv_up)) c->urgent_in = false;
     connection_settle(t, c);
     call_event(t, c, BK_CALL_RECEIVE, n);
     if (c->detached || c->fin_received || c->state == BK_CLOSED) return;
@@ -236,7 +236,9 @@ static void close_sending(struct tcp *t, struct connection *c, uint16_t reason) 
         connection_set_state(t, c, BK_FIN_WAIT_1, reason);
     else if (c->state == BK_CLOSE_WAIT)
         connection_set_state(t, c, BK_LAST_ACK, reason);
-    /* In SYN-RECEIVED the FIN waits until our SYN is acknowledged; enter_established goes on from there. */
+    else if (c->state == BK_SYN_RECEIVED && c->snd_end == c->iss + 1)
+        connection_set_state(t, c, BK_FIN_WAIT_1, reason);
+    /* Data queued in SYN-RECEIVED goes first, when our SYN is acknowledged; enter_established goes on from there. */
     connection_touch(t, c);
 }
 
@@ -282,12 +284,12 @@ void user_abort(struct tcp *t, struct connection *c) {
     case BK_FIN_WAIT_1:
     case BK_FIN_WAIT_2:
     case BK_CLOSE_WAIT: output_reset(t, c, BK_REASON_SEND_RST_ABORT); break;
+    case BK_TIME_WAIT: time_wait_abort(t, c); break;
     case BK_CLOSED:
     case BK_LISTEN:
     case BK_SYN_SENT:
     case BK_CLOSING:
     case BK_LAST_ACK:
-    case BK_TIME_WAIT:
     case BK_STATES: break;
     }
     bool alive = !c->detached;
