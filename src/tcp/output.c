@@ -115,8 +115,8 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
         bool go = n < c->mss ? !congested && small_may_go(c, n, all)
                              : all && !congested && (c->nodelay || c->fin_queued) && !(c->more && !c->fin_queued);
         if (!go) n -= tail;
-        if (n == 0) return NOTHING;
     }
+    if (n == 0) return NOTHING;
     d.length = n;
     d.reason = BK_REASON_SEND_DATA;
     if (c->recovery == RECOVERY_OPEN && c->duplicate_acks != 0) d.reason = BK_REASON_SEND_LIMITED_TRANSMIT;
