@@ -1,7 +1,7 @@
 /* A hierarchical timing wheel for one timer a pool object.
  *
- * Level 0 has 64 slots of 2^20 ns (about a millisecond), each higher level 64 slots 64 times as long; six levels reach
- * beyond two years, and what lies further waits in the last slot. A slot is a list; arming and cancelling are O(1). Deadlines
+ * Level 0 has 64 slots of 2^20 ns (about a millisecond), each higher level 64 slots 64 times as long; eight levels hold
+ * every time that 64 bits can name. A slot is a list; arming and cancelling are O(1). Deadlines
  * are exact: a timer fires at the first advance whose time is at or past its deadline, never before, and slots
  * only say where to look. wheel_next may return an earlier time than the earliest deadline (when a coarse slot must be sorted into
  * finer ones), never a later one.
@@ -13,7 +13,7 @@
 
 #include "base/region.h"
 
-#define WHEEL_LEVELS 6u
+#define WHEEL_LEVELS 8u
 #define WHEEL_SLOTS 64u
 #define WHEEL_TICK_SHIFT 20u
 

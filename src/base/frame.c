@@ -1,0 +1,52 @@
+/* Frames on their way out, and queues of them: see frame.h. */
+#include "base/frame.h"
+
+uint32_t frame_alloc(struct base *b) {
+    uint32_t id = pool_alloc(b, &b->frames);
+    if (id == BK_NONE) return BK_NONE;
+    /* Only the fields before the header bytes need a value: header and parts are written before they are read. */
+    struct frame *f = frame_at(b, id);
+    memset(f, 0, offsetof(struct frame, header));
+    f->next = BK_NONE;
+    f->object = BK_NONE;
+    f->start = f->l3 = f->end = FRAME_L4;
+    return id;
+}
+
+void frame_free(struct base *b, uint32_t id) {
+    struct frame *f = frame_at(b, id);
+    for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->part[i].chunk);
+    pool_free(b, &b->frames, id);
+}
+
+bool frame_add_part(struct base *b, struct frame *f, uint32_t chunk, uint16_t offset, uint16_t length) {
+    if (f->part_count == FRAME_PARTS) return false;
+    chunk_hold(b, chunk);
+    f->part[f->part_count++] = (struct bk_part){chunk, offset, length};
+    f->payload_length += length;
+    return true;
+}
+
+void frame_queue_init(struct frame_queue *q) {
+    q->head = q->tail = BK_NONE;
+    q->count = 0;
+}
+
+void frame_queue_push(struct base *b, struct frame_queue *q, uint32_t id) {
+    frame_at(b, id)->next = BK_NONE;
+    if (q->tail != BK_NONE)
+        frame_at(b, q->tail)->next = id;
+    else
+        q->head = id;
+    q->tail = id;
+    q->count++;
+}
+
+uint32_t frame_queue_pop(struct base *b, struct frame_queue *q) {
+    uint32_t id = q->head;
+    if (id == BK_NONE) return BK_NONE;
+    q->head = frame_at(b, id)->next;
+    if (q->head == BK_NONE) q->tail = BK_NONE;
+    q->count--;
+    return id;
+}

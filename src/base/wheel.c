@@ -1,0 +1,135 @@
+/* The hierarchical timing wheel: see wheel.h.
+ *
+ * A timer whose deadline lies in tick T (T = deadline >> 20) is listed at the lowest level whose slot it shares with
+ * no earlier time: level 0 if T is within the 64 ticks that the current level-0 turn covers, and so on. As `tick` passes
+ * the start of a higher slot, that slot's timers are sorted again, into lower levels. Deadlines at or before
+ * the current tick are listed in the current level-0 slot.
+ */
+#include "base/wheel.h"
+
+static struct timer *timer_at(const struct wheel_of *of, uint32_t id) {
+    return (struct timer *)(void *)((uint8_t *)pool_at(of->base, of->pool, id) + of->offset);
+}
+
+void wheel_init(struct wheel *w, uint64_t now) {
+    memset(w->bitmap, 0, sizeof w->bitmap);
+    memset(w->head, 0xff, sizeof w->head);
+    w->tick = now >> WHEEL_TICK_SHIFT;
+    w->armed = 0;
+    w->pad = 0;
+}
+
+/* Where a deadline belongs, as level * 64 + slot. */
+static uint32_t wheel_slot(const struct wheel *w, uint64_t deadline) {
+    uint64_t tick = u64_max(deadline >> WHEEL_TICK_SHIFT, w->tick);
+    uint64_t differs = tick ^ w->tick;
+    uint32_t level = differs == 0 ? 0 : (63u - (uint32_t)__builtin_clzll(differs)) / 6u;
+    return level * WHEEL_SLOTS + ((tick >> (6 * level)) & 63);
+}
+
+static void wheel_list(const struct wheel_of *of, uint32_t id, struct timer *t) {
+    struct wheel *w = of->wheel;
+    t->slot = wheel_slot(w, t->deadline);
+    uint32_t *head = &w->head[t->slot / WHEEL_SLOTS][t->slot % WHEEL_SLOTS];
+    t->prev = BK_NONE;
+    t->next = *head;
+    if (*head != BK_NONE) timer_at(of, *head)->prev = id;
+    *head = id;
+    w->bitmap[t->slot / WHEEL_SLOTS] |= UINT64_C(1) << (t->slot % WHEEL_SLOTS);
+}
+
+static void wheel_unlist(const struct wheel_of *of, struct timer *t) {
+    struct wheel *w = of->wheel;
+    uint32_t *head = &w->head[t->slot / WHEEL_SLOTS][t->slot % WHEEL_SLOTS];
+    if (t->prev != BK_NONE)
+        timer_at(of, t->prev)->next = t->next;
+    else
+        *head = t->next;
+    if (t->next != BK_NONE) timer_at(of, t->next)->prev = t->prev;
+    if (*head == BK_NONE) w->bitmap[t->slot / WHEEL_SLOTS] &= ~(UINT64_C(1) << (t->slot % WHEEL_SLOTS));
+}
+
+void wheel_arm(const struct wheel_of *of, uint32_t id, uint64_t deadline) {
+    struct timer *t = timer_at(of, id);
+    if (t->deadline == deadline) return;
+    if (t->deadline != BK_NEVER) {
+        wheel_unlist(of, t);
+        of->wheel->armed--;
+    }
+    t->deadline = deadline;
+    if (deadline == BK_NEVER) return;
+    wheel_list(of, id, t);
+    of->wheel->armed++;
+}
+
+/* The first slot that is not empty: sets *level and *slot, and returns the tick at which it begins (or the current
+ * tick, if it has begun). */
+static uint64_t wheel_first(const struct wheel *w, uint32_t *level, uint32_t *slot) {
+    for (uint32_t l = 0; l < WHEEL_LEVELS; l++) {
+        if (w->bitmap[l] == 0) continue;
+        uint32_t current = (uint32_t)(w->tick >> (6 * l)) & 63;
+        /* All slots of a level lie at or after the current one, within the turn: what lies in a later turn
+         * differs in a higher digit and is listed at a higher level. */
+        uint64_t ahead = w->bitmap[l] >> current;
+        BK_ASSERT(ahead != 0, "no timer is listed behind the wheel's time");
+        uint32_t distance = (uint32_t)__builtin_ctzll(ahead);
+        *level = l;
+        *slot = current + distance;
+        if (distance == 0) return w->tick;
+        return ((w->tick >> (6 * l)) + distance) << (6 * l);
+    }
+    return UINT64_MAX;
+}
+
+/* Moves the wheel's time on to `tick` and sorts the timers of the slot (level, slot), which begins there, again. */
+static void wheel_cascade(const struct wheel_of *of, uint32_t level, uint32_t slot, uint64_t tick) {
+    struct wheel *w = of->wheel;
+    uint32_t id = w->head[level][slot];
+    w->head[level][slot] = BK_NONE;
+    w->bitmap[level] &= ~(UINT64_C(1) << slot);
+    w->tick = tick;
+    while (id != BK_NONE) {
+        struct timer *t = timer_at(of, id);
+        uint32_t next = t->next;
+        wheel_list(of, id, t);
+        id = next;
+    }
+}
+
+uint32_t wheel_expire(const struct wheel_of *of, uint64_t now) {
+    struct wheel *w = of->wheel;
+    uint64_t now_tick = now >> WHEEL_TICK_SHIFT;
+    for (;;) {
+        uint32_t level, slot;
+        uint64_t begins = wheel_first(w, &level, &slot);
+        if (begins > now_tick) {
+            /* No slot begins at or before now, so none is passed by, and every digit that the listed ticks share with
+             * the old time they share with the new one, which lies between. */
+            w->tick = u64_max(w->tick, now_tick);
+            return BK_NONE;
+        }
+        if (level != 0) {
+            wheel_cascade(of, level, slot, begins);
+            continue;
+        }
+        w->tick = begins;
+        for (uint32_t id = w->head[0][slot]; id != BK_NONE; id = timer_at(of, id)->next) {
+            if (timer_at(of, id)->deadline > now) continue;
+            wheel_arm(of, id, BK_NEVER);
+            return id;
+        }
+        if (begins == now_tick) return BK_NONE;
+        BK_ASSERT(false, "a slot in the past holds nothing that is not due");
+    }
+}
+
+uint64_t wheel_next(const struct wheel_of *of) {
+    uint32_t level, slot;
+    uint64_t begins = wheel_first(of->wheel, &level, &slot);
+    if (begins == UINT64_MAX) return BK_NEVER;
+    if (level != 0) return begins << WHEEL_TICK_SHIFT;
+    uint64_t earliest = BK_NEVER;
+    for (uint32_t id = of->wheel->head[0][slot]; id != BK_NONE; id = timer_at(of, id)->next)
+        earliest = u64_min(earliest, timer_at(of, id)->deadline);
+    return earliest;
+}
