@@ -205,6 +205,12 @@ say() {
     expect "$who: $command" "$wanted" "$ANSWER"
 }
 
+# count_of WHO REASON: how often the Beckon side gave it.
+count_of() {
+    ask "$1" "count $2"
+    echo "${ANSWER#ok }"
+}
+
 # ---- cases -----------------------------------------------------------------------------------------
 
 verdict() {

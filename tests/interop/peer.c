@@ -74,7 +74,8 @@ static const struct peer_field {
     PEER_FIELD(msl_ms),             PEER_FIELD(rto_initial_ms),     PEER_FIELD(rto_min_ms),
     PEER_FIELD(rto_max_ms),         PEER_FIELD(delayed_ack_ms),     PEER_FIELD(syn_retries),
     PEER_FIELD(syn_ack_retries),    PEER_FIELD(retries2),           PEER_FIELD(orphan_retries),
-    PEER_FIELD(fin_wait_2_ms),      PEER_FIELD(challenge_ack_ms),   PEER_FIELD(ephemeral_first),
+    PEER_FIELD(fin_wait_2_ms),      PEER_FIELD(keepalive_idle_s),   PEER_FIELD(keepalive_interval_s),
+    PEER_FIELD(keepalive_probes),   PEER_FIELD(challenge_ack_ms),   PEER_FIELD(ephemeral_first),
     PEER_FIELD(ephemeral_last),     PEER_FIELD(timestamps),         PEER_FIELD(window_scaling),
     PEER_FIELD(syn_cookies),        PEER_FIELD(reset_on_unread),
 };

@@ -6,7 +6,9 @@
  *
  *     listen PORT                    connect ADDRESS PORT [LOCAL-PORT]
  *     accept      connected          send TEXT     send-bytes N
+ *     fill N                         queues up to N bytes, as many as go at once
  *     receive N   receive-all        shutdown   close   abort
+ *     keepalive                      turns it on for the connection in hand
  *     state                          of the connection in hand
  *     states                         of all but listeners, sorted by state; "none" if there are none
  *     wait STATES                    until `states` would answer this
@@ -185,6 +187,7 @@ static bool command_send_bytes(struct peer *p, uint64_t now) {
     while (commands.unsent > 0) {
         size_t length = commands.unsent < sizeof commands.data ? (size_t)commands.unsent : sizeof commands.data;
         ptrdiff_t n = bk_tcp_send(p->stack, commands.conn, commands.data, length, 0, now);
+        if (n == -EAGAIN && command_is("fill")) break;
         if (n == -EAGAIN) return false;
         if (n < 0) return answer_result((int)n);
         commands.unsent -= (uint64_t)n;
@@ -210,11 +213,12 @@ static bool command_run(struct peer *p, uint64_t now) {
         ptrdiff_t n = bk_tcp_send(p->stack, conn, text, strlen(text), 0, now);
         return answer_result(n < 0 ? (int)n : 0);
     }
-    if (command_is("send-bytes")) return command_send_bytes(p, now);
+    if (command_is("send-bytes") || command_is("fill")) return command_send_bytes(p, now);
     if (command_is("receive") || command_is("receive-all")) return command_receive(p, now);
     if (command_is("shutdown")) return answer_result(bk_tcp_shutdown(p->stack, conn, now));
     if (command_is("close")) return answer_result(bk_tcp_close(p->stack, conn, now));
     if (command_is("abort")) return answer_result(bk_tcp_abort(p->stack, conn, now));
+    if (command_is("keepalive")) return answer_result(bk_tcp_set(p->stack, conn, BK_TCP_KEEPALIVE, 1, now));
     if (command_is("wait")) return command_wait(p);
     if (command_is("sleep")) return now - commands.since < command_number(1) * 1000000 ? false : answer("ok");
     if (command_is("quit")) {
