@@ -34,7 +34,7 @@ demo: ## the main job: bring up a stack, serve the kernel's curl, show every seg
 
 test: ## run all tests, also sanitized, fuzzed and cross-built
 	@tools/need build test fuzz cross
-	@tools/run-tests build release asan-unit fuzz armhf s390x
+	@tools/run-tests release asan-unit fuzz armhf s390x
 
 asan: ## run the tests under the address and undefined-behaviour sanitizers
 	@tools/need build test
@@ -47,7 +47,7 @@ bench: ## run the benchmarks
 
 guard: ## compare instruction counts with bench/guard.json (tools/bench-guard --update rewrites it)
 	@tools/need build guard
-	@tools/bench-guard
+	@tools/run-tests guard
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 	@tools/need build fuzz
