@@ -1,0 +1,75 @@
+# A thin layer over CMake: each target looks for what it needs (tools/need), configures the preset it is about and
+# builds or runs. `make help` lists them.
+#
+#   PREFIX=/usr/local DESTDIR=   where `make install` puts things
+#   FUZZ_SECONDS=30              how long `make fuzz` and `make test` run each fuzz target
+#   COVERAGE_MIN=95              percent of the lines of src/tcp that `make coverage` asks for
+#   JOBS=                        parallel jobs; as many as there are processors
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+export FUZZ_SECONDS ?= 30
+export COVERAGE_MIN ?= 95
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export CTEST_PARALLEL_LEVEL := $(JOBS)
+# CMake runs a make of its own, which has to do with this one's flags and job server nothing.
+MAKEOVERRIDES =
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+.DEFAULT_GOAL := all
+.PHONY: all debug demo test asan bench guard fuzz coverage format lint install clean help
+
+all: ## build the library and the program, optimised, in build/
+	@tools/need build
+	@tools/build release
+
+debug: ## build for the debugger, in build-debug/
+	@tools/need build test
+	@tools/build debug
+
+demo: ## the main job: bring up a stack, serve the kernel's curl, show every segment and why
+	@tools/need build demo
+	@tools/build release beckon
+	@build/beckon demo
+
+test: ## run all tests, also sanitized, fuzzed and cross-built
+	@tools/need build test fuzz cross
+	@tools/run-tests release asan-unit fuzz armhf s390x
+
+asan: ## run the tests under the address and undefined-behaviour sanitizers
+	@tools/need build test
+	@tools/run-tests asan
+
+bench: ## run the benchmarks
+	@tools/need build
+	@tools/build release beckon
+	@build/beckon bench
+
+guard: ## compare instruction counts with bench/guard.json (tools/bench-guard --update rewrites it)
+	@tools/need build guard
+	@tools/run-tests guard
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS
+	@tools/need build fuzz
+	@tools/run-tests fuzz
+
+coverage: ## line coverage of src/tcp by the unit tests; each uncovered line is named
+	@tools/need build test coverage
+	@tools/coverage
+
+format: ## format all C files
+	@tools/need format
+	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format-14 -i
+
+lint: ## check the format, and the code with clang-tidy
+	@tools/need build format lint
+	@tools/lint
+
+install: all ## install into DESTDIR/PREFIX
+	@cmake --install build --prefix "$(PREFIX)"
+
+clean: ## remove all build directories
+	rm -rf build build-*
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/    make \1|\2/p' Makefile | column -t -s '|'

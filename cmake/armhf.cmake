@@ -1,0 +1,12 @@
+# Cross-building for armhf (32-bit ARM, little-endian) with Debian's compiler; what is built runs under qemu's user emulation.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR arm)
+set(CMAKE_C_COMPILER arm-linux-gnueabihf-gcc)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-arm;-L;/usr/arm-linux-gnueabihf)
+set(CMAKE_LIBRARY_ARCHITECTURE arm-linux-gnueabihf)
+# Libraries of the target that tools/cross-packages fetched.
+list(APPEND CMAKE_FIND_ROOT_PATH ${CMAKE_BINARY_DIR}/sysroot)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)

@@ -1,0 +1,38 @@
+# Compiler flags, for every target of the project.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Kind of build" FORCE)
+endif()
+# Never -DNDEBUG: assertions stand for our own mistakes and stay on. Never -march=native: a build runs anywhere, and
+# valgrind knows no AVX-512.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_DEBUG "-Og -g3")
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes)
+if(BECKON_WERROR)
+    add_compile_options(-Werror)
+endif()
+
+if(BECKON_LTO)
+    include(CheckIPOSupported)
+    check_ipo_supported(LANGUAGES C)
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+endif()
+if(BECKON_SANITIZE)
+    add_compile_options(-fsanitize=${BECKON_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${BECKON_SANITIZE})
+endif()
+if(BECKON_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "fuzzing needs clang: configure with -DCMAKE_C_COMPILER=clang")
+    endif()
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+if(BECKON_COVERAGE)
+    add_compile_options(--coverage -fprofile-update=atomic)
+    add_link_options(--coverage)
+endif()
