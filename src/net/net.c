@@ -47,10 +47,10 @@ void net_init(struct net *n) {
     neighbour_init(n);
 }
 
-uint64_t net_bytes_max(const struct net *n) {
+uint64_t net_bytes_max(const struct bk_config *config) {
     struct pool pools[POOL_COUNT];
     uint64_t bytes = 0;
-    net_pools(pools, &n->tcp.base.config);
+    net_pools(pools, config);
     for (uint32_t i = 0; i < POOL_COUNT; i++) bytes += pool_bytes_max(&pools[i]);
     return bytes;
 }

@@ -88,7 +88,7 @@ struct net {
 };
 
 void net_init(struct net *n);
-uint64_t net_bytes_max(const struct net *n);
+uint64_t net_bytes_max(const struct bk_config *config);
 uint64_t net_layout(uint64_t hash);
 
 /* A frame that arrived: p->parts, part_count, gso_size, rx_flags, iface, now are set, start 0, length the frame's. Returns its
