@@ -330,15 +330,15 @@ static uint32_t ladder_label(const struct ladder *l, const struct timeline_item 
     return next;
 }
 
-static void ladder_draw(struct ladder *l, const struct timeline_item *item, const struct lane_arrow *a) {
+/* Returns whether all of it found room. */
+static bool ladder_draw(struct ladder *l, const struct timeline_item *item, const struct lane_arrow *a) {
     struct canvas *row = ladder_row(l, 0);
     switch (item->kind) {
     case TIMELINE_DEPART:
         lane_depart(&l->lane, row, a);
         break;
     case TIMELINE_ARRIVE:
-        lane_arrive(&l->lane, row, a, item->mates);
-        break;
+        return lane_arrive(&l->lane, row, a, item->mates);
     case TIMELINE_LOST:
     case TIMELINE_UNDER_WAY:
         lane_lost(&l->lane, row, a, item->kind == TIMELINE_LOST);
@@ -348,9 +348,9 @@ static void ladder_draw(struct ladder *l, const struct timeline_item *item, cons
         lane_stray(&l->lane, row, a);
         break;
     default:
-        lane_direct(&l->lane, row, a);
-        break;
+        return lane_direct(&l->lane, row, a);
     }
+    return true;
 }
 
 /* A track that opens or closes at the arrow runs on, or no longer, in the rows that cells have made beneath it. */
@@ -394,10 +394,14 @@ static void ladder_segment(struct ladder *l, size_t i) {
         .label = line,
         .flight = flight,
     };
-    ladder_draw(l, item, &arrow);
+    bool told = ladder_draw(l, item, &arrow);
     ladder_redo_tracks(l);
     l->block.lines = 1;
     ladder_explain(l, &label, next, e, right);
+    if (!told) {
+        snprintf(line, sizeof line, "arrives %.40s later", flight);
+        ladder_words(l, line, right, CANVAS_DIM);
+    }
     ladder_notes(l, item, right);
     if (arrival && (!l->timeline.both || l->options.all_reasons || ladder_is_remarkable(arrival->event->reason)))
         ladder_verdict(l, arrival->event, right, l->timeline.both);

@@ -1,12 +1,13 @@
 /* How two traces become one timeline.
  *
  * 1. Select: from each stack's events those of the connection, and of the listener that it came by.
- * 2. Settle: a state change is traced while a segment or call is being handled, which may be before or after the event of that segment
- *    itself; it is put after it, where its effect belongs.
- * 3. Match (timeline_match.c): find the departure of each arrival.
- * 4. Merge: by time; at equal times an arrival comes after its departure, directly if possible, and what is
+ * 2. Match (timeline_match.c): find the departure of each arrival.
+ * 3. Merge: by time; at equal times an arrival comes after its departure, directly if possible, and what is
  *    going on at either end comes before the next departure.
- * 5. Classify: say of each item what a picture of it must show.
+ * 4. Classify: say of each item what a picture of it must show.
+ *
+ * A stack traces a segment or call before the state changes and the news for the user that it causes, so each side's own
+ * order is that of causes already.
  */
 #include "trace/timeline.h"
 
@@ -79,35 +80,6 @@ static int timeline_select(struct timeline *t, uint8_t side, const struct bk_lad
     }
     t->start = u64_min(t->start, from->events[first].time);
     return 0;
-}
-
-/* Whether the run of news before `anchor` belongs to the event before the run rather than to the anchor. That event's
- * state, which is the one after it, tells. */
-static bool timeline_belongs_before(const struct timeline_item *before, const struct timeline_item *run,
-                                    const struct timeline_item *anchor) {
-    if (!before || before->event->time != anchor->event->time) return false;
-    if (timeline_departs(before->event)) return false;
-    const struct bk_event *change = NULL;
-    for (; run < anchor; run++)
-        if (run->event->kind == BK_EVENT_STATE) change = run->event;
-    return !change || before->event->state == change->state;
-}
-
-static void timeline_settle(struct timeline_item *items, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        const struct bk_event *e = items[i].event;
-        bool call = e->kind == BK_EVENT_CALL;
-        if (!timeline_arrives(e) && !call && e->kind != BK_EVENT_TIMER) continue;
-        size_t run = i;
-        for (; run > 0 && items[run - 1].event->time == e->time; run--) {
-            uint8_t kind = items[run - 1].event->kind;
-            if (kind != BK_EVENT_STATE && (call || kind != BK_EVENT_HEARD)) break;
-        }
-        if (run == i || timeline_belongs_before(run ? &items[run - 1] : NULL, &items[run], &items[i])) continue;
-        struct timeline_item anchor = items[i];
-        memmove(&items[run + 1], &items[run], (i - run) * sizeof *items);
-        items[run] = anchor;
-    }
 }
 
 static struct timeline_item *timeline_head(const struct timeline *t, const size_t next[2], int side) {
@@ -198,7 +170,6 @@ int timeline_make(struct timeline *t, const struct bk_ladder_side *a, const stru
         timeline_free(t);
         return result;
     }
-    for (int side = 0; side < 2; side++) timeline_settle(t->items[side], t->count[side]);
     if (t->both) timeline_match(t);
     timeline_merge(t);
     timeline_classify(t);
