@@ -184,12 +184,8 @@ static void handles_go_stale(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(each_gets_its_own_data),
-        BOTH(a_reset_ends_only_its_own),
-        BOTH(each_closes_alone),
-        BOTH(strangers_draw_rst),
-        BOTH(passive_connections_share_a_port),
-        BOTH(listeners_by_port),
+        BOTH(each_gets_its_own_data), BOTH(a_reset_ends_only_its_own),        BOTH(each_closes_alone),
+        BOTH(strangers_draw_rst),     BOTH(passive_connections_share_a_port), BOTH(listeners_by_port),
         BOTH(handles_go_stale),
     };
     return run_fixture_tests(tests);

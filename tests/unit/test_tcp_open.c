@@ -359,8 +359,8 @@ static void bad_remote_addresses(void **state) {
         assert_int_equal(bk_addr_parse(fx.family == 4 ? bad4[i] : bad6[i], &fx.flow.remote), 0);
         int rc = call_connect();
         if (rc != -EINVAL && rc != -ENETUNREACH && rc != -EADDRNOTAVAIL)
-            fixture_fail("connect to %s returned %d: RFC 9293 MUST-46 wants an error", fx.family == 4 ? bad4[i] : bad6[i],
-                         rc);
+            fixture_fail("connect to %s returned %d: RFC 9293 MUST-46 wants an error",
+                         fx.family == 4 ? bad4[i] : bad6[i], rc);
         expect_silence();
     }
 }
