@@ -52,7 +52,8 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
 struct connection *connection_of(const struct tcp *t, bk_conn handle) {
     if (handle.index >= t->connections.fresh || handle.generation == 0) return NULL;
     struct connection *c = connection_at(t, handle.index);
-    return c->generation == handle.generation ? c : NULL;
+    /* A connection that its user has closed lives on, but no handle names it; nor does one before it is accepted. */
+    return c->generation == handle.generation && c->owned && c->listener == BK_NONE ? c : NULL;
 }
 
 static bool state_is_current(uint8_t state) { return state == BK_ESTABLISHED || state == BK_CLOSE_WAIT; }

@@ -94,8 +94,9 @@ void time_wait_abort(struct tcp *t, const struct connection *c) {
  * sequence number (RFC 1122 4.2.2.13). */
 static bool time_wait_syn_is_new(const struct tcp *t, const struct time_wait *w, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
-    if (w->timestamps && o->has_timestamps && t->base.config.timestamps) {
-        if (seq_gt(o->tsval, w->ts_recent)) return true;
+    if (o->has_timestamps && t->base.config.timestamps) {
+        /* Whatever of an incarnation without timestamps is still under way will fail the new one's PAWS test. */
+        if (!w->timestamps || seq_gt(o->tsval, w->ts_recent)) return true;
         if (o->tsval != w->ts_recent) return false;
     }
     return seq_gt(s->header.seq, w->rcv_nxt);

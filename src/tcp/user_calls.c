@@ -271,7 +271,10 @@ void user_close(struct tcp *t, struct connection *c) {
         return;
     }
     close_sending(t, c, BK_REASON_SEND_FIN);
-    if (c->state == BK_FIN_WAIT_2) c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+    if (c->state == BK_FIN_WAIT_2) {
+        c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+        connection_touch(t, c);
+    }
 }
 
 /* ---- 3.10.5 ABORT ---------------------------------------------------------------------------------- */
