@@ -65,7 +65,11 @@ static struct output_decision decide_retransmission(const struct tcp *t, const s
         window_left = c->mss;
     }
     uint32_t lost = c->rtx_end - c->rtx_nxt;
-    uint32_t data = seq_lt(c->rtx_nxt, c->snd_end) ? u32_min(lost, c->snd_end - c->rtx_nxt) : 0;
+    uint32_t to_end = seq_lt(c->rtx_nxt, c->snd_end) ? c->snd_end - c->rtx_nxt : 0;
+    uint32_t data = u32_min(lost, to_end);
+    /* The last segment of what was sent may take along what was queued since (RFC 9293 3.8.6.2.1's spirit, MAY repacketize):
+     * the single byte of a window probe above all. */
+    if (c->rtx_end == c->snd_nxt && data < c->mss) data = u32_min(c->mss, to_end);
     uint32_t n = u32_min(u32_min(data, unit_max(t, c)), u32_min(room, u32_max(window_left, 1)));
     if (n > c->mss) n -= n % c->mss; /* several segments go whole; one may be short */
     struct output_decision d = {.reason = c->rtx_reason, .flags = WIRE_ACK, .seq = c->rtx_nxt, .length = n, .again = BK_NEVER};
