@@ -7,7 +7,9 @@
 
 #define LINK offsetof(struct time_wait, link)
 
-static demux_ref time_wait_ref(bool ipv6, uint32_t id) { return demux_ref_make(DEMUX_TIME_WAIT, ipv6, id); }
+static demux_ref time_wait_ref(bool ipv6, uint32_t id) {
+    return demux_ref_make(DEMUX_TIME_WAIT, ipv6, id);
+}
 
 static struct event_about time_wait_about(const struct time_wait *w, uint32_t id, const struct tuple *tuple) {
     return (struct event_about){EVENT_TIME_WAIT, id, tuple, w->hash, w->iface};
