@@ -220,7 +220,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->sent = 1;
     r->iface = s->packet->iface;
     r->scaling = t->base.config.window_scaling && o->has_wscale;
-    r->send_scale = r->scaling ? o->wscale : 0;
+    r->send_scale = (uint8_t)(r->scaling ? u32_min(o->wscale, WINDOW_SCALE_MAX) : 0);
     r->timestamps = t->base.config.timestamps && o->has_timestamps;
     r->ts_recent = o->tsval;
     r->ts_offset = isn_timestamp_offset(t, &s->tuple);
