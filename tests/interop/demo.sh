@@ -60,7 +60,7 @@ memory() {
 to_the_end() {
     exits 0 "$BECKON" demo "$@" --msl 1 > "$SCRATCH/end.txt"
     says "$SCRATCH/end.txt" '^TIME-WAIT ' 'TIME-WAIT of 2 x 1 s is over'
-    tail -n 6 "$SCRATCH/end.txt" > "$SCRATCH/last.txt"
+    tail -n 4 "$SCRATCH/end.txt" > "$SCRATCH/last.txt"
     if grep -q '^TIME-WAIT' "$SCRATCH/last.txt"; then
         echo "still there:"
         cat "$SCRATCH/last.txt"
