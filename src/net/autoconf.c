@@ -118,9 +118,8 @@ static void autoconf_prefix(struct net *n, uint32_t iface, const struct wire_ra_
 
 /* RFC 4861 6.3.4, for one prefix option. */
 static void autoconf_prefix_option(struct net *n, uint32_t iface, const struct wire_ra_prefix *x) {
-    if (wire_addr_is_link_local(&x->prefix) || wire_addr_is_multicast(&x->prefix) || bk_addr_is_ipv4(&x->prefix))
-        return;
-    if (x->length == 0 || x->length > 128) return;
+    if (wire_addr_is_link_local(&x->prefix) || wire_addr_is_multicast(&x->prefix)) return;
+    if (x->length == 0) return;
     if (x->on_link) (void)route_learn_prefix(n, iface, &x->prefix, x->length, net_after(n->tcp.base.now, x->valid_s));
     if (x->autonomous) autoconf_prefix(n, iface, x);
 }

@@ -131,7 +131,7 @@ static uint16_t nd_solicitation(struct net *n, const struct packet *p, const str
     bk_addr group = wire_addr_solicited_node(&m->target);
     if (anonymous && (m->has_mac || !bk_addr_equal(&p->dst, &group))) return BK_REASON_DROP_ND_BAD;
     struct net_address *a = address_find(n, p->iface, &m->target);
-    if (a == NULL || bk_addr_is_ipv4(&m->target)) return BK_REASON_DROP_ND_STRANGER;
+    if (a == NULL) return BK_REASON_DROP_ND_STRANGER;
     if (anonymous) return nd_duplicate_solicitation(n, p, a, m);
     /* Address resolution of a tentative address is ignored (RFC 4862 5.4.3). */
     if (a->state != NET_IN_USE) return BK_REASON_DROP_ND_STRANGER;
@@ -167,6 +167,5 @@ uint16_t nd_input(struct net *n, struct packet *p, uint8_t type) {
     packet_copy(&n->tcp.base, p, 0, p->length, message);
     uint16_t reason = wire_neighbor_parse(message, p->length, &m);
     if (reason != BK_REASON_NONE) return reason;
-    if (wire_addr_is_multicast(&m.target) || (m.has_mac && (m.mac[0] & 1))) return BK_REASON_DROP_ND_BAD;
     return type == WIRE_ICMPV6_NEIGHBOR_SOLICITATION ? nd_solicitation(n, p, &m) : nd_advertisement(n, p, &m);
 }

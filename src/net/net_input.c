@@ -3,8 +3,7 @@
  * Each layer checks what it needs in order not to be fooled, in the order of the bytes, and the first thing that is wrong
  * is the frame's reason. Of addresses: a frame must be to our MAC or a group; a source must be one that a single
  * host can have, and not our own; a destination must be ours on this interface (strong end system model), or a group
- * that we are in, or anything at all where the interface accepts any. An IPv6 address of the IPv4-mapped form
- * never counts on the wire (RFC 4942 2.2): inside the stack it stands for an IPv4 address, which it must not become by way of IPv6.
+ * that we are in, or anything at all where the interface accepts any.
  *
  * TCP sees only segments to and from single hosts whose checksum is good.
  */
@@ -50,7 +49,11 @@ static bool shows_progress(uint16_t reason) {
 static uint16_t deliver_tcp(struct net *n, struct packet *p) {
     if (p->link_broadcast || p->ip_multicast) return BK_REASON_DROP_BROADCAST;
     if (p->length < WIRE_TCP_LENGTH) return BK_REASON_DROP_TCP_SHORT;
-    if (!checksum_known(p) && !checksum_good(n, p, p->length)) return BK_REASON_DROP_TCP_CHECKSUM;
+    if (!checksum_known(p) && !checksum_good(n, p, p->length)) {
+        n->tcp.mib.in_segs++;
+        n->tcp.mib.in_errs++;
+        return BK_REASON_DROP_TCP_CHECKSUM;
+    }
     bk_addr remote = p->src;
     bool ethernet = n->iface[p->iface].config.layer == BK_LAYER_ETHERNET;
     uint16_t reason = tcp_input(&n->tcp, p);
@@ -164,7 +167,7 @@ uint16_t net_deliver(struct net *n, struct packet *p, bool reassembled) {
 static bool source_possible(const struct net *n, const struct packet *p) {
     const bk_addr *a = &p->src;
     if (wire_addr_is_multicast(a) || wire_addr_is_limited_broadcast(a) || wire_addr_is_loopback(a)) return false;
-    if (p->family == 4 ? a->byte[12] == 0 : bk_addr_is_ipv4(a)) return false; /* 0.0.0.0/8; IPv4-mapped */
+    if (p->family == 4 && a->byte[12] == 0) return false; /* 0.0.0.0/8 */
     if (bk_addr_equal(a, &p->dst) || address_is_broadcast(n, p->iface, a)) return false;
     return !address_is_ours(n, p->iface, a);
 }
@@ -173,14 +176,13 @@ static bool source_possible(const struct net *n, const struct packet *p) {
 static bool destination_ours(const struct net *n, struct packet *p) {
     static const bk_addr all_nodes[2] = {{{0xff, 1, [15] = 1}}, {{0xff, 2, [15] = 1}}};
     const bk_addr *a = &p->dst;
+    if (address_is_ours(n, p->iface, a)) return true;
     if (wire_addr_is_multicast(a)) {
         p->ip_multicast = true;
         return p->family == 4 || bk_addr_equal(a, &all_nodes[0]) || bk_addr_equal(a, &all_nodes[1]) ||
                address_in_group(n, p->iface, a);
     }
     if (wire_addr_is_limited_broadcast(a) || address_is_broadcast(n, p->iface, a)) return p->ip_multicast = true;
-    if (p->family == 6 && bk_addr_is_ipv4(a)) return false;
-    if (address_is_ours(n, p->iface, a)) return true;
     return n->iface[p->iface].config.accept_any && !bk_addr_is_any(a) && !wire_addr_is_loopback(a);
 }
 

@@ -22,6 +22,8 @@ static inline uint16_t mss_offer(uint32_t mtu, bool ipv6) {
 }
 
 /* The MSS of a peer that did not say (RFC 9293 3.7.1). */
-static inline uint32_t mss_default(bool ipv6) { return ipv6 ? 1220 : 536; }
+static inline uint32_t mss_default(bool ipv6) {
+    return ipv6 ? 1220 : 536;
+}
 
 #endif

@@ -17,7 +17,9 @@ static uint64_t request_wait(const struct tcp *t, uint32_t sent) {
     return u64_min(ms, config->rto_max_ms) * NS_PER_MS;
 }
 
-static uint32_t request_levels(const struct tcp *t) { return u32_min(t->base.config.syn_ack_retries + 1, REQUEST_LEVELS); }
+static uint32_t request_levels(const struct tcp *t) {
+    return u32_min(t->base.config.syn_ack_retries + 1, REQUEST_LEVELS);
+}
 
 static uint8_t request_receive_scale(const struct tcp *t, const struct request *r) {
     return r->scaling ? window_scale_for(t->base.config.receive_buffer) : 0;
@@ -89,7 +91,7 @@ static void request_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason)
 /* A cookie: 5 bits of a minute counter, 3 bits naming the peer's MSS, 24 bits of MAC over both and the segment. */
 static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 216, 536, 1220, 1300, 1400, 1440, 1460};
 #define COOKIE_PERIOD_NS (64 * NS_PER_S)
-#define COOKIE_PERIODS 2u /* how old a cookie may be */
+#define COOKIE_PERIODS   2u /* how old a cookie may be */
 
 static uint32_t cookie_make(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t counter,
                             uint32_t mss_index) {
@@ -101,7 +103,9 @@ static uint32_t cookie_make(const struct tcp *t, const struct tuple *tuple, uint
     return (counter & 31) << 27 | mss_index << 24 | (mac & 0xffffff);
 }
 
-static uint32_t cookie_counter(const struct tcp *t) { return (uint32_t)(t->base.now / COOKIE_PERIOD_NS); }
+static uint32_t cookie_counter(const struct tcp *t) {
+    return (uint32_t)(t->base.now / COOKIE_PERIOD_NS);
+}
 
 static uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
     uint32_t mss = s->header.option.mss != 0 ? s->header.option.mss : mss_default(!bk_addr_is_ipv4(&s->tuple.local));
@@ -271,8 +275,7 @@ uint16_t request_input(struct tcp *t, bool ipv6, uint32_t id, const struct segme
     struct request *r = request_at(t, ipv6, id);
     struct listener *l = request_listener(t, r);
     BK_ASSERT(l != NULL, "a listener that ends forgets its requests");
-    struct connection *c =
-        request_promote(t, l, r, &s->tuple, demux_ref_make(DEMUX_REQUEST, ipv6, id), &reason);
+    struct connection *c = request_promote(t, l, r, &s->tuple, demux_ref_make(DEMUX_REQUEST, ipv6, id), &reason);
     if (c == NULL) return reason; /* the request stays: the peer's next segment tries again */
     request_unlist(t, ipv6, id);
     pool_free(&t->base, &t->requests[ipv6], id);

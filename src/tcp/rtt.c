@@ -11,7 +11,9 @@ void rtt_start(const struct tcp *t, struct connection *c, uint32_t end) {
     c->rtt_sent = u64_max(t->base.now, 1);
 }
 
-void rtt_cancel(struct connection *c) { c->rtt_sent = 0; }
+void rtt_cancel(struct connection *c) {
+    c->rtt_sent = 0;
+}
 
 static uint32_t rto_clamp(const struct tcp *t, uint64_t us) {
     return (uint32_t)u64_min(u64_max(us, t->base.config.rto_min_ms * UINT64_C(1000)),
@@ -53,4 +55,6 @@ void rtt_acked(const struct tcp *t, struct connection *c, uint32_t ack, const st
     }
 }
 
-void rtt_back_off(const struct tcp *t, struct connection *c) { c->rto_us = rto_clamp(t, 2 * (uint64_t)c->rto_us); }
+void rtt_back_off(const struct tcp *t, struct connection *c) {
+    c->rto_us = rto_clamp(t, 2 * (uint64_t)c->rto_us);
+}

@@ -7,7 +7,7 @@
  * 4. Classify: say of each item what a picture of it must show.
  *
  * A stack traces a segment or call before the state changes and the news for the user that it causes, so each side's own
- * order is that of causes already.
+ * order is that of causes already; only among these effects the state comes first here.
  */
 #include "trace/timeline.h"
 
@@ -82,6 +82,20 @@ static int timeline_select(struct timeline *t, uint8_t side, const struct bk_lad
     return 0;
 }
 
+/* The user may hear of a change before its state is set; a picture shows the state first, at the segment that changed it. */
+static void timeline_settle(struct timeline_item *items, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        if (items[i].event->kind != BK_EVENT_STATE) continue;
+        for (size_t k = i; k > 0; k--) {
+            const struct bk_event *heard = items[k - 1].event;
+            if (heard->kind != BK_EVENT_HEARD || heard->time != items[k].event->time) break;
+            struct timeline_item change = items[k];
+            items[k] = items[k - 1];
+            items[k - 1] = change;
+        }
+    }
+}
+
 static struct timeline_item *timeline_head(const struct timeline *t, const size_t next[2], int side) {
     return next[side] < t->count[side] ? &t->items[side][next[side]] : NULL;
 }
@@ -115,6 +129,15 @@ static void timeline_merge(struct timeline *t) {
     }
 }
 
+/* Whether `next` may stand between a departure and its direct arrival: a part of the same unit, or what goes on at the sender in
+ * the same instant. */
+static bool timeline_passes(const struct timeline_item *item, const struct timeline_item *next) {
+    const struct bk_event *e = next->event;
+    if (timeline_arrives(e)) return next->mate == item && item->mate != next;
+    bool segment = timeline_departs(e), timer = e->kind == BK_EVENT_TIMER;
+    return !segment && !timer && next->side == item->side && e->time == item->event->time;
+}
+
 /* What a departure at order[i] looks like; *arrival is where it arrives if directly. */
 static uint8_t timeline_departure_kind(const struct timeline *t, size_t i, struct timeline_item **arrival) {
     struct timeline_item *item = t->order[i];
@@ -125,7 +148,7 @@ static uint8_t timeline_departure_kind(const struct timeline *t, size_t i, struc
         return later ? TIMELINE_LOST : TIMELINE_UNDER_WAY;
     }
     size_t j = i + 1;
-    while (j < t->length && t->order[j] != item->mate && t->order[j]->mate == item) j++; /* its pieces */
+    while (j < t->length && timeline_passes(item, t->order[j])) j++;
     if (j == t->length || t->order[j] != item->mate || item->mate->mates != 1) return TIMELINE_DEPART;
     *arrival = item->mate;
     return TIMELINE_DIRECT;
@@ -146,7 +169,8 @@ static void timeline_classify(struct timeline *t) {
         } else if (!item->mate) {
             item->kind = item->mates ? TIMELINE_COPY : TIMELINE_STRANGER;
         } else if (item->kind != TIMELINE_JOINED) {
-            item->kind = item->mate->mate == item ? TIMELINE_ARRIVE : TIMELINE_PIECE;
+            bool direct = item->mate->placed && item->mate->kind == TIMELINE_DIRECT;
+            item->kind = direct && item->mate->mate != item ? TIMELINE_PIECE : TIMELINE_ARRIVE;
         }
     }
 }
@@ -170,6 +194,7 @@ int timeline_make(struct timeline *t, const struct bk_ladder_side *a, const stru
         timeline_free(t);
         return result;
     }
+    for (int side = 0; side < 2; side++) timeline_settle(t->items[side], t->count[side]);
     if (t->both) timeline_match(t);
     timeline_merge(t);
     timeline_classify(t);

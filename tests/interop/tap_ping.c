@@ -1,12 +1,17 @@
 /* Both ends of a ping over a TAP or TUN device.
  *
- *     tap_ping stack NETNS DEVICE tap|tun CAPTURE    runs a stack on a device that it makes in the namespace, until SIGTERM
- *     tap_ping ping ADDRESS COUNT BYTES              sends echo requests from the kernel's stack, one after the other,
- *                                                    and compares the answers
+ *     tap_ping stack NETNS DEVICE tap|tun|vnet CAPTURE    runs a stack on a device that it makes in the namespace, until
+ *                                                         SIGTERM; vnet: on a descriptor of its own, of a TAP with
+ *                                                         virtio_net_hdr, in its own namespace
+ *     tap_ping ping ADDRESS COUNT BYTES                   sends echo requests from the kernel's stack, one after the
+ *                                                         other, and compares the answers
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
@@ -14,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,9 +73,18 @@ static int milliseconds_until(uint64_t deadline) {
     return ms < 1000 ? (int)ms : 1000;
 }
 
+static int vnet_open(const char *name) {
+    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    int fd = open("/dev/net/tun", O_RDWR);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    return fd >= 0 && ioctl(fd, TUNSETIFF, &request) == 0 ? fd : -1;
+}
+
 static int stack_main(char **argument) {
     struct bk_tap_options options = {.netns = argument[0], .name = argument[1], .fd = -1};
     options.tun = strcmp(argument[2], "tun") == 0;
+    if (strcmp(argument[2], "vnet") == 0 && (options.fd = vnet_open(argument[1])) < 0)
+        return fail(argument[1], "cannot be opened", errno);
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGTERM, &action, NULL);
     uint32_t iface;
@@ -158,6 +173,7 @@ static int ping_main(char **argument) {
 int main(int argc, char **argv) {
     if (argc == 6 && strcmp(argv[1], "stack") == 0) return stack_main(argv + 2);
     if (argc == 5 && strcmp(argv[1], "ping") == 0) return ping_main(argv + 2);
-    fprintf(stderr, "usage: tap_ping stack NETNS DEVICE tap|tun CAPTURE\n       tap_ping ping ADDRESS COUNT BYTES\n");
+    fprintf(stderr,
+            "usage: tap_ping stack NETNS DEVICE tap|tun|vnet CAPTURE\n       tap_ping ping ADDRESS COUNT BYTES\n");
     return 2;
 }

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Shows that the kernel can ping a stack over TAP and over TUN, IPv4 and IPv6, in packets up to the MTU, and that the capture
+# Shows that the kernel can ping a stack over TAP, over TUN, and over a TAP with virtio_net_hdr whose descriptor is handed
+# in, IPv4 and IPv6, in packets up to the MTU, and that the capture
 # of it is one that tshark reads without complaint, each packet with its reason.
 set -eu
 
@@ -20,9 +21,11 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# start tap|tun: the stack on a device of that kind in the namespace, and the kernel's addresses on it.
+# start tap|tun|vnet: the stack on a device of that kind in the namespace, and the kernel's addresses on it.
 start() {
-    "$program" stack "$netns" "bk-$1" "$1" "$work/$1.pcapng" > "$work/$1.out" &
+    local enter=()
+    [ "$1" != vnet ] || enter=(ip netns exec "$netns")
+    "${enter[@]}" "$program" stack "$netns" "bk-$1" "$1" "$work/$1.pcapng" > "$work/$1.out" &
     stack=$!
     for _ in $(seq 100); do
         [ -s "$work/$1.out" ] && break
@@ -48,7 +51,7 @@ check_capture() {
     tshark -r "$1" -N n 2> /dev/null | grep -q 'kernel' || { echo "failed: $1: names are not resolved"; exit 1; }
 }
 
-for kind in tap tun; do
+for kind in tap tun vnet; do
     start $kind
     for address in 10.77.1.2 fd77:1::2; do
         for bytes in 0 1 56 1400 1452; do

@@ -238,18 +238,18 @@ uint32_t last_window(void);
 void expect_reason(uint16_t reason);
 
 /* ---- what the user does. Return codes are the API's. */
-int user_listen(void);
-int user_accept(void); /* into fx.flow */
-int user_connect(void);
-ptrdiff_t user_send(size_t n);
-ptrdiff_t user_send_flags(size_t n, uint32_t flags);
-ptrdiff_t user_receive(size_t n); /* and checks the bytes */
-int user_shutdown(void);
-int user_close(void);
-int user_abort(void);
-int user_unlisten(void);
-int user_set(enum bk_tcp_option option, uint64_t value);
-struct bk_tcp_info user_status(void);
+int call_listen(void);
+int call_accept(void); /* into fx.flow */
+int call_connect(void);
+ptrdiff_t call_send(size_t n);
+ptrdiff_t call_send_flags(size_t n, uint32_t flags);
+ptrdiff_t call_receive(size_t n); /* and checks the bytes */
+int call_shutdown(void);
+int call_close(void);
+int call_abort(void);
+int call_unlisten(void);
+int call_set(enum bk_tcp_option option, uint64_t value);
+struct bk_tcp_info call_status(void);
 #define expect_call(call, value) expect_call_at(#call, (int64_t)(call), (value))
 void expect_call_at(const char *text, int64_t got, int64_t wanted);
 
@@ -258,7 +258,7 @@ void expect_call_at(const char *text, int64_t got, int64_t wanted);
  * listed, but the listener is. */
 void expect_state(enum bk_state state);
 /* All readiness bits since the last call, of this connection and of the listener. */
-uint32_t user_ready(void);
+uint32_t heard(void);
 void expect_ready(uint32_t bits);
 /* The error in bk_tcp_status. */
 void expect_error(int error);

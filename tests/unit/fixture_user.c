@@ -11,20 +11,20 @@ static int called(const char *what, int rc) {
     return rc;
 }
 
-int user_listen(void) {
+int call_listen(void) {
     stack_up();
     int rc = bk_tcp_listen(fx.stack, &fx.flow.local, fx.flow.local_port, fx.backlog, USER_LISTEN, fx.now, &fx.listener);
     if (rc == 0) fx.listener_held = true;
     return called("listen", rc);
 }
 
-int user_accept(void) {
+int call_accept(void) {
     int rc = bk_tcp_accept(fx.stack, fx.listener, USER_ACCEPT, fx.now, &fx.flow.conn);
     if (rc == 0) fx.flow.held = true;
     return called("accept", rc);
 }
 
-int user_connect(void) {
+int call_connect(void) {
     stack_up();
     struct bk_tcp_open open = {.local = fx.flow.local,
                                .remote = fx.flow.remote,
@@ -40,7 +40,7 @@ int user_connect(void) {
     return called("connect", rc);
 }
 
-ptrdiff_t user_send_flags(size_t n, uint32_t flags) {
+ptrdiff_t call_send_flags(size_t n, uint32_t flags) {
     static uint8_t bytes[1 << 18];
     assert_true(n <= sizeof bytes);
     for (size_t i = 0; i < n; i++) bytes[i] = fixture_user_pattern(fx.flow.sent + i);
@@ -50,11 +50,11 @@ ptrdiff_t user_send_flags(size_t n, uint32_t flags) {
     called("send", (int)rc);
     return rc;
 }
-ptrdiff_t user_send(size_t n) {
-    return user_send_flags(n, 0);
+ptrdiff_t call_send(size_t n) {
+    return call_send_flags(n, 0);
 }
 
-ptrdiff_t user_receive(size_t n) {
+ptrdiff_t call_receive(size_t n) {
     static uint8_t bytes[1 << 18];
     assert_true(n <= sizeof bytes);
     ptrdiff_t rc = bk_tcp_receive(fx.stack, fx.flow.conn, bytes, n, fx.now);
@@ -67,25 +67,25 @@ ptrdiff_t user_receive(size_t n) {
     return rc;
 }
 
-int user_shutdown(void) {
+int call_shutdown(void) {
     return called("shutdown", bk_tcp_shutdown(fx.stack, fx.flow.conn, fx.now));
 }
-int user_close(void) {
+int call_close(void) {
     fx.flow.held = false;
     return called("close", bk_tcp_close(fx.stack, fx.flow.conn, fx.now));
 }
-int user_abort(void) {
+int call_abort(void) {
     fx.flow.held = false;
     return called("abort", bk_tcp_abort(fx.stack, fx.flow.conn, fx.now));
 }
-int user_unlisten(void) {
+int call_unlisten(void) {
     fx.listener_held = false;
     return called("unlisten", bk_tcp_unlisten(fx.stack, fx.listener, fx.now));
 }
-int user_set(enum bk_tcp_option option, uint64_t value) {
+int call_set(enum bk_tcp_option option, uint64_t value) {
     return called("set", bk_tcp_set(fx.stack, fx.flow.conn, option, value, fx.now));
 }
-struct bk_tcp_info user_status(void) {
+struct bk_tcp_info call_status(void) {
     struct bk_tcp_info info;
     int rc = bk_tcp_status(fx.stack, fx.flow.conn, &info);
     if (rc) fixture_fail("bk_tcp_status: %d", rc);
@@ -122,11 +122,11 @@ void expect_state(enum bk_state state) {
     }
     if (found != state)
         fixture_fail("the state is %s, expected %s", bk_state_name(found), bk_state_name((uint8_t)state));
-    if (fx.flow.held && (found = user_status().state) != state)
+    if (fx.flow.held && (found = call_status().state) != state)
         fixture_fail("bk_tcp_status says %s, expected %s", bk_state_name(found), bk_state_name((uint8_t)state));
 }
 
-uint32_t user_ready(void) {
+uint32_t heard(void) {
     struct bk_ready events[8];
     size_t n;
     uint32_t bits = 0;
@@ -158,12 +158,12 @@ static char *ready_format(uint32_t bits, char text[128]) {
 
 void expect_ready(uint32_t bits) {
     char got[128], wanted[128];
-    uint32_t now = user_ready();
+    uint32_t now = heard();
     if (now != bits) fixture_fail("the user heard %s; expected %s", ready_format(now, got), ready_format(bits, wanted));
 }
 
 void expect_error(int error) {
-    int got = user_status().error;
+    int got = call_status().error;
     if (got != error) fixture_fail("the connection's error is %d, expected %d", got, error);
 }
 
@@ -172,13 +172,13 @@ void expect_error(int error) {
 void listening(void) {
     fx.flow.local_port = 80;
     fx.flow.remote_port = 50000;
-    expect_call(user_listen(), 0);
+    expect_call(call_listen(), 0);
     expect_silence();
     expect_state(BK_LISTEN);
 }
 
 void syn_sent(void) {
-    expect_call(user_connect(), 0);
+    expect_call(call_connect(), 0);
     expect(SEG(.flags = SYN, .seq = 0));
     expect_silence();
     expect_state(BK_SYN_SENT);
@@ -204,7 +204,7 @@ void established(void) {
     if (fx.passive) {
         request();
         receive(SEG(.flags = ACK));
-        expect_call(user_accept(), 0);
+        expect_call(call_accept(), 0);
     } else {
         syn_sent();
         receive(SEG(.flags = SYN | ACK));
@@ -212,15 +212,15 @@ void established(void) {
     }
     expect_silence();
     expect_state(BK_ESTABLISHED);
-    user_ready();
+    heard();
 }
 
 /* CLOSE as fx.orphan says. */
 static void user_end(void) {
     if (fx.orphan) {
-        expect_call(user_close(), 0);
+        expect_call(call_close(), 0);
     } else {
-        expect_call(user_shutdown(), 0);
+        expect_call(call_shutdown(), 0);
     }
 }
 
@@ -245,7 +245,7 @@ void close_wait(void) {
     expect(SEG(.flags = ACK, .seq = 1, .ack = 2));
     expect_silence();
     expect_state(BK_CLOSE_WAIT);
-    user_ready();
+    heard();
 }
 
 void closing(void) {
@@ -254,7 +254,7 @@ void closing(void) {
     expect(SEG(.flags = ACK, .seq = 2, .ack = 2));
     expect_silence();
     expect_state(BK_CLOSING);
-    user_ready();
+    heard();
 }
 
 void last_ack_state(void) {
@@ -271,5 +271,5 @@ void time_wait(void) {
     expect(SEG(.flags = ACK, .seq = 2, .ack = 2));
     expect_silence();
     expect_state(BK_TIME_WAIT);
-    user_ready();
+    heard();
 }

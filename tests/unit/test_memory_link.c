@@ -271,7 +271,12 @@ static uint8_t byte_at(uint64_t i) {
     return (uint8_t)(i * 31 + (i >> 8) * 17 + (i >> 16));
 }
 
-/* Moves frames until none is left, and then the time to what is due next. */
+static uint64_t transfer_next(const struct transfer *t) {
+    uint64_t next = u64_min(bk_next_deadline(t->client), bk_next_deadline(t->server));
+    return u64_min(next, bk_link_next_deadline(t->link));
+}
+
+/* Moves frames until none is left; if there was none, and the user did nothing either, time goes to what is due next. */
 static void transfer_step(struct transfer *t, bool idle) {
     int r;
     do {
@@ -279,11 +284,8 @@ static void transfer_step(struct transfer *t, bool idle) {
         assert_true(r >= 0);
         idle &= r == 0;
     } while (r > 0 || bk_link_busy(t->link));
-    if (!idle) return;
-    uint64_t next = u64_min(bk_next_deadline(t->client), bk_next_deadline(t->server));
-    next = u64_min(next, bk_link_next_deadline(t->link));
-    assert_true(next != BK_NEVER);
-    t->now = u64_max(t->now, next);
+    uint64_t next = transfer_next(t);
+    if (idle && next != BK_NEVER) t->now = u64_max(t->now, next);
 }
 
 static void transfer_run(struct transfer *t) {
@@ -319,6 +321,11 @@ static void transfer_run(struct transfer *t) {
     assert_int_equal(bk_tcp_close(t->server, server, t->now), 0);
     assert_int_equal(bk_tcp_unlisten(t->server, listener, t->now), 0);
     transfer_step(t, false);
+    /* Until all is acknowledged and TIME-WAIT is over, nothing is forgotten. */
+    for (int i = 0; transfer_next(t) != BK_NEVER; i++) {
+        assert_true(i < 1000);
+        transfer_step(t, true);
+    }
 }
 
 struct pair {
