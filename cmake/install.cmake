@@ -18,5 +18,6 @@ install(FILES ${PROJECT_BINARY_DIR}/beckon-config.cmake ${PROJECT_BINARY_DIR}/be
     DESTINATION ${package_dir})
 
 file(RELATIVE_PATH pc_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" pc_prefix ${pc_prefix})
 configure_file(cmake/beckon.pc.in beckon.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/beckon.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

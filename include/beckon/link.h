@@ -40,6 +40,7 @@ BK_API uint64_t bk_link_next_deadline(const bk_link *link);
 /* Closes the device, gives frames back to the stack, frees the link. NULL is fine. */
 BK_API void bk_link_close(bk_link *link);
 
+/* Of the memory link: both directions together, each frame once as out and once as in. */
 struct bk_link_counters {
     uint64_t frames_in, frames_out, bytes_in, bytes_out;
     uint64_t refused;  /* times the device was full */
@@ -83,7 +84,7 @@ struct bk_impair_options {
     uint32_t reorder_ppm;  /* held back by reorder_us more than the rest */
     uint32_t reorder_us;
     uint32_t corrupt_ppm;  /* one bit of the frame flipped, after cutting and checksums */
-    uint32_t delay_us, jitter_us;
+    uint32_t delay_us, jitter_us; /* jitter is up to so much more, and keeps the order */
     uint32_t queue;        /* frames in flight at most, each way; 0: 4,096. Beyond it frames are lost (drop-tail) */
 };
 /* Wraps a link (which it then owns) so that frames both ways pass through an impaired wire. Returns 0, -EINVAL, -ENOMEM. */
@@ -98,7 +99,9 @@ BK_API void bk_impair_counters(const bk_link *link, int direction, struct bk_imp
 
 typedef struct bk_capture bk_capture;
 /* Starts a pcapng file for frames of this link, both ways, each with its reason as packet comment. `names` may list pairs of address and name
- * (for Wireshark's name resolution), ended by a NULL name. Returns 0, or a negative errno. */
+ * (for Wireshark's name resolution), ended by a NULL name. Returns 0, or a negative errno (-EBUSY: one runs already).
+ * Of the memory link it holds what passes interface a. While a link is captured, units are cut even where they could
+ * go by reference, so that what is in the file is what a wire would carry. */
 struct bk_capture_name {
     bk_addr addr;
     const char *name;

@@ -267,7 +267,7 @@ struct bk_tx {
  * Pointers stay valid until bk_output_done of that unit. Ask only for what the device can take: what is not
  * asked for stays in the stack, and nothing is lost. */
 BK_API size_t bk_output(bk_stack *stack, uint32_t iface, struct bk_tx *units, size_t n, uint64_t now);
-/* Whether bk_output would return something. */
+/* Whether bk_output should be asked: something is ready to leave, or a connection may have something to send. */
 BK_API bool bk_output_pending(const bk_stack *stack, uint32_t iface);
 /* The device has let go of these units; their memory is reused. */
 BK_API void bk_output_done(bk_stack *stack, const uint32_t *ids, size_t n);

@@ -39,6 +39,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_PARTIAL_ACK, BK_SENT, "RFC 6582 3.2", "", "retransmission: a partial ACK shows the next hole")              \
     R(SEND_FIN_AGAIN, BK_SENT, "RFC 6298 5.4", "", "FIN again: no ACK within the RTO")                                 \
     R(SEND_LIMITED_TRANSMIT, BK_SENT, "RFC 3042", "", "new data on a duplicate ACK (limited transmit)")                \
+    R(SEND_SMALLER, BK_SENT, "RFC 1191 6.4", "", "retransmission in smaller segments: the path's MTU shrank")          \
     R(SEND_WINDOW_PROBE, BK_SENT, "RFC 9293 3.8.6.1", "", "probe of a zero window")                                    \
     R(SEND_KEEPALIVE, BK_SENT, "RFC 9293 3.8.4", "", "keep-alive probe")                                               \
     R(SEND_ACK_NOW, BK_SENT, "RFC 9293 3.8.6.3", "", "ACK: two full segments, or one that may not wait")               \
@@ -122,6 +123,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_RST_TIME_WAIT, BK_DROPPED, "RFC 1337", "", "RST does not end TIME-WAIT")                                    \
     R(DROP_NO_FLAGS_LISTEN, BK_DROPPED, "RFC 9293 3.10.7.2", "", "neither SYN, ACK nor RST, to a listener")            \
     R(DROP_SYN_SENT_NO_SYN, BK_DROPPED, "RFC 9293 3.10.7.3", "", "neither SYN nor RST while our SYN is out")           \
+    R(DROP_SYN_OTHER, BK_DROPPED, "RFC 9293 3.10.7.4", "", "another SYN during the handshake: back to LISTEN")         \
     R(DROP_NO_ACK, BK_DROPPED, "RFC 9293 3.10.7.4", "", "no ACK bit on a synchronized connection")                     \
     R(DROP_ACK_OLD, BK_DROPPED, "RFC 5961 5.2", "", "ACK older than MAX.SND.WND, within the challenge limit")          \
     R(DROP_CHALLENGE_LIMIT, BK_DROPPED, "RFC 5961 7", "", "would be challenged, but the limit is reached")             \
@@ -186,6 +188,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(NOTE_BUDGET_FULL, BK_NOTED, "", "", "the user was told to wait: buffer budget spent")                            \
     R(NOTE_TIME_WAIT_EVICTED, BK_NOTED, "", "", "oldest TIME-WAIT dropped before its time: pool full")                 \
     R(NOTE_TIME_WAIT_REUSED, BK_NOTED, "RFC 6191", "", "TIME-WAIT ended early by an acceptable SYN")                   \
+    R(NOTE_TIME_WAIT_OVER, BK_NOTED, "RFC 9293 3.10.8", "", "2MSL are over")                                           \
     R(NOTE_REQUEST_EVICTED, BK_NOTED, "", "", "request dropped: never completed")                                      \
     R(NOTE_COOKIE_BAD, BK_NOTED, "RFC 4987 3.6", "", "ACK with a cookie that is not ours")                             \
     R(NOTE_RTO, BK_NOTED, "RFC 6298 5", "", "retransmission timer fired")                                              \
@@ -214,8 +217,8 @@ enum bk_event_kind {
     BK_EVENT_SEGMENT_OUT = 1,
     BK_EVENT_SEGMENT_IN,
     BK_EVENT_STATE, /* from state_before to state */
-    BK_EVENT_CALL,  /* a user call: `call`, len = its size or result */
-    BK_EVENT_HEARD, /* the user was told: `call` holds enum bk_ready_what, len = -error */
+    BK_EVENT_CALL,  /* a user call: `call`; len is what it returned, bytes or (without its sign) an error */
+    BK_EVENT_HEARD, /* the user was told: `call` holds enum bk_ready_what; len the connection's error, without its sign */
     BK_EVENT_TIMER, /* a timer fired: `reason` says which */
 };
 

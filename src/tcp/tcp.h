@@ -13,6 +13,7 @@
 #include "base/packet.h"
 #include "base/wheel.h"
 #include "tcp/demux.h"
+#include "wire/tcp.h"
 
 #define TCP_PATHS 16u
 
@@ -23,6 +24,7 @@ struct tcp_path {
     struct list output; /* connections that may have something to send, in turn */
 };
 
+#define LISTENER_BUCKETS 32u
 #define REQUEST_LEVELS 12u /* retransmissions of a SYN-ACK that can be told apart: one list each */
 
 struct tcp {
@@ -31,20 +33,21 @@ struct tcp {
     struct pool requests[2], time_waits[2]; /* [0] IPv4, [1] IPv6 */
     struct demux demux;
     struct wheel wheel;           /* a timer for each connection */
-    struct list ready;            /* connections and listeners with news for the user: see ready.h */
-    struct list listener_ready;
+    struct list ready;            /* connections with news for the user */
+    struct list listener_ready;   /* listeners likewise */
     struct list request_fifo[2][REQUEST_LEVELS]; /* by number of SYN-ACKs sent: each list is in order of its deadlines */
     struct list time_wait_fifo[2];               /* in order of expiry: all wait equally long */
     struct frame_queue replies;
     struct tcp_path path[TCP_PATHS];
     struct bk_tcp_mib mib;
-    uint64_t iss_epoch;    /* time that the ISN clock counts from */
+    uint32_t listener_bucket[LISTENER_BUCKETS]; /* by local port */
+    uint64_t cookie_until; /* ACKs may carry SYN cookies until then */
     uint32_t port_counter[64]; /* RFC 6056 algorithm 4 */
 };
 
 void tcp_init(struct tcp *t);
-/* The most bytes of region that TCP's pools take with the configuration in t->base. */
-uint64_t tcp_bytes_max(const struct tcp *t);
+/* The most bytes of region that TCP's pools take with this configuration. */
+uint64_t tcp_bytes_max(const struct bk_config *config);
 /* Adds all record layouts to the layout hash. */
 uint64_t tcp_layout(uint64_t hash);
 

@@ -1,0 +1,65 @@
+/* SipHash: four 64-bit words of state, stirred by additions, rotations and exclusive ors.
+ *
+ * The message is taken as little-endian 64-bit words; the last word holds the bytes that remain and, in its top byte, the length
+ * modulo 256. Each word is mixed in before and after `c` rounds, and `d` rounds finish: SipHash-c-d. Words are put together
+ * from bytes, so alignment and byte order of the machine do not matter.
+ */
+#include "base/siphash.h"
+
+struct sip_state {
+    uint64_t v0, v1, v2, v3;
+};
+
+static inline uint64_t rotate_left(uint64_t x, unsigned by) {
+    return x << by | x >> (64 - by);
+}
+
+static inline void sip_rounds(struct sip_state *s, unsigned count) {
+    while (count-- > 0) {
+        s->v0 += s->v1;
+        s->v2 += s->v3;
+        s->v1 = rotate_left(s->v1, 13) ^ s->v0;
+        s->v3 = rotate_left(s->v3, 16) ^ s->v2;
+        s->v0 = rotate_left(s->v0, 32);
+        s->v2 += s->v1;
+        s->v0 += s->v3;
+        s->v1 = rotate_left(s->v1, 17) ^ s->v2;
+        s->v3 = rotate_left(s->v3, 21) ^ s->v0;
+        s->v2 = rotate_left(s->v2, 32);
+    }
+}
+
+static inline void sip_word(struct sip_state *s, uint64_t word, unsigned c) {
+    s->v3 ^= word;
+    sip_rounds(s, c);
+    s->v0 ^= word;
+}
+
+static inline uint64_t little_endian(const uint8_t *p, size_t n) {
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; i++) word |= (uint64_t)p[i] << (8 * i);
+    return word;
+}
+
+static inline uint64_t siphash(const uint64_t key[2], const uint8_t *p, size_t length, unsigned c, unsigned d) {
+    struct sip_state s = {
+        .v0 = key[0] ^ UINT64_C(0x736f6d6570736575),
+        .v1 = key[1] ^ UINT64_C(0x646f72616e646f6d),
+        .v2 = key[0] ^ UINT64_C(0x6c7967656e657261),
+        .v3 = key[1] ^ UINT64_C(0x7465646279746573),
+    };
+    size_t left = length;
+    for (; left >= 8; left -= 8, p += 8) sip_word(&s, little_endian(p, 8), c);
+    sip_word(&s, little_endian(p, left) | (uint64_t)length << 56, c);
+    s.v2 ^= 0xff;
+    sip_rounds(&s, d);
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t siphash24(const uint64_t key[2], const void *data, size_t length) {
+    return siphash(key, data, length, 2, 4);
+}
+
+uint64_t siphash13(const uint64_t key[2], const void *data, size_t length) {
+    return siphash(key, data, length, 1, 3);
+}

@@ -1,0 +1,203 @@
+/* The memory link: two interfaces joined by a queue of frames each way.
+ *
+ * A frame lies in chunks of the stack that will receive it, from the moment it is sent: cutting a unit writes there, so that a
+ * payload byte is copied once, and handing over means handing over chunks. When the queue is full or the receiver has no chunks
+ * the sender is pushed back; nothing is lost.
+ *
+ * By reference, units are not even cut. The header is copied to a chunk of its own (the sender's frame is reused at once),
+ * payload chunks get one more reference. That needs both interfaces in one stack, since a chunk belongs to one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/frame.h"
+#include "link/link.h"
+
+#define MEMORY_QUEUE 256u
+
+struct memory_frame {
+    struct bk_part *parts; /* room for memory_queue.parts of them */
+    uint16_t part_count;
+    uint16_t gso_size;
+    uint8_t flags;
+};
+
+struct memory_queue { /* towards one end */
+    struct memory_frame *frame;
+    struct bk_part *memory;
+    uint32_t parts; /* of a frame at most */
+    uint32_t head, count;
+};
+
+struct memory {
+    bk_link link;
+    uint32_t size; /* frames that a queue holds */
+    bool by_reference;
+    struct memory_queue queue[2];
+};
+
+static bool memory_full(const struct memory *m, const struct memory_queue *q) {
+    return q->count == m->size;
+}
+
+static struct memory_frame *memory_tail(const struct memory *m, struct memory_queue *q) {
+    return &q->frame[(q->head + q->count) % m->size];
+}
+
+static int memory_receive(bk_link *l, unsigned end, struct link_batch *batch, uint64_t now) {
+    struct memory *m = (struct memory *)l;
+    struct memory_queue *q = &m->queue[end];
+    (void)now;
+    while (q->count > 0) {
+        const struct memory_frame *f = &q->frame[q->head];
+        if (!link_batch_room(batch, f->part_count)) break;
+        memcpy(&batch->part[batch->part_count], f->parts, f->part_count * sizeof *f->parts);
+        struct bk_rx *rx = link_batch_push(batch, f->part_count);
+        rx->gso_size = f->gso_size;
+        rx->flags = f->flags;
+        q->head = (q->head + 1) % m->size;
+        q->count--;
+    }
+    return 0;
+}
+
+static int memory_transmit(bk_link *l, unsigned end, const struct iovec *iov, int count, uint64_t now) {
+    struct memory *m = (struct memory *)l;
+    struct memory_queue *q = &m->queue[1 - end];
+    bk_stack *to = l->end[1 - end].stack;
+    uint32_t chunks[LINK_PARTS], n = link_chunks(to, link_iov_length(iov, count));
+    (void)now;
+    if (n > q->parts) return -EMSGSIZE;
+    if (memory_full(m, q) || !link_chunks_alloc(l, to, chunks, n)) return 0;
+    struct memory_frame *f = memory_tail(m, q);
+    link_frame_fill(to, chunks, f->parts, iov, count);
+    f->part_count = (uint16_t)n;
+    f->gso_size = 0;
+    f->flags = 0;
+    q->count++;
+    return 1;
+}
+
+/* Cuts the next frame straight into the chunk that will hold it. */
+static int memory_cut(struct memory *m, unsigned end, struct cut *cut, uint64_t now) {
+    struct memory_queue *q = &m->queue[1 - end];
+    bk_stack *to = m->link.end[1 - end].stack;
+    size_t length = cut_length(cut);
+    if (link_chunks(to, length) > 1) {
+        struct cut next = *cut;
+        struct iovec iov = {.iov_base = m->link.scratch, .iov_len = length};
+        cut_next(&next, m->link.scratch, sizeof m->link.scratch);
+        int r = memory_transmit(&m->link, end, &iov, 1, now);
+        if (r == 1) *cut = next;
+        return r;
+    }
+    uint32_t chunk;
+    if (memory_full(m, q) || !link_chunks_alloc(&m->link, to, &chunk, 1)) return 0;
+    struct memory_frame *f = memory_tail(m, q);
+    f->parts[0] = (struct bk_part){.chunk = chunk, .offset = 0, .length = (uint16_t)length};
+    f->part_count = 1;
+    f->gso_size = 0;
+    f->flags = 0;
+    cut_next(cut, bk_chunk_data(to, chunk), bk_config_of(to)->chunk_size);
+    q->count++;
+    return 1;
+}
+
+/* Hands the whole unit over. */
+static int memory_refer(struct memory *m, unsigned end, struct cut *cut) {
+    struct memory_queue *q = &m->queue[1 - end];
+    bk_stack *stack = m->link.end[0].stack;
+    struct base *base = (struct base *)(void *)stack;
+    const struct bk_tx *u = cut->unit;
+    uint32_t chunk;
+    if (memory_full(m, q) || !link_chunks_alloc(&m->link, stack, &chunk, 1)) return 0;
+    struct memory_frame *f = memory_tail(m, q);
+    memcpy(bk_chunk_data(stack, chunk), u->header, u->header_length);
+    f->parts[0] = (struct bk_part){.chunk = chunk, .offset = 0, .length = u->header_length};
+    for (uint32_t i = 0; i < u->part_count; i++) {
+        chunk_hold(base, u->parts[i].chunk);
+        f->parts[i + 1] = u->parts[i];
+    }
+    f->part_count = (uint16_t)(u->part_count + 1);
+    f->gso_size = cut->count > 1 ? u->gso_size : 0;
+    f->flags = cut->checksum ? BK_RX_CHECKSUM_PARTIAL : 0;
+    cut->index = cut->count;
+    q->count++;
+    link_sent(&m->link, (size_t)u->header_length + u->payload_length);
+    return 1;
+}
+
+static int memory_transmit_unit(bk_link *l, unsigned end, struct cut *cut, uint64_t now) {
+    struct memory *m = (struct memory *)l;
+    if (m->by_reference && cut->index == 0 && cut->unit->part_count < m->queue[1 - end].parts &&
+        cut->unit->header_length <= bk_config_of(l->end[0].stack)->chunk_size)
+        return memory_refer(m, end, cut);
+    while (!cut_end(cut)) {
+        size_t length = cut_length(cut);
+        int r = memory_cut(m, end, cut, now);
+        if (r != 1) return r;
+        link_sent(l, length);
+    }
+    return 1;
+}
+
+static bool memory_busy(const bk_link *l) {
+    const struct memory *m = (const struct memory *)l;
+    return m->queue[0].count > 0 || m->queue[1].count > 0;
+}
+
+static void memory_close(bk_link *l) {
+    struct memory *m = (struct memory *)l;
+    for (unsigned end = 0; end < 2; end++) {
+        struct memory_queue *q = &m->queue[end];
+        for (; q->count > 0; q->count--) {
+            link_frame_release(l->end[end].stack, q->frame[q->head].parts, q->frame[q->head].part_count);
+            q->head = (q->head + 1) % m->size;
+        }
+        free(q->frame);
+        free(q->memory);
+    }
+}
+
+static const struct link_ops memory_ops = {
+    .receive = memory_receive,
+    .transmit = memory_transmit,
+    .transmit_unit = memory_transmit_unit,
+    .busy = memory_busy,
+    .close = memory_close,
+};
+
+/* Room for the largest frame that either interface sends, and for any unit by reference. */
+static int memory_queue_init(struct memory *m, unsigned end) {
+    struct memory_queue *q = &m->queue[end];
+    uint32_t longest = u32_max(link_end_frame_max(&m->link.end[0]), link_end_frame_max(&m->link.end[1]));
+    q->parts = link_chunks(m->link.end[end].stack, longest);
+    if (m->by_reference) q->parts = u32_max(q->parts, FRAME_PARTS + 1);
+    q->frame = calloc(m->size, sizeof *q->frame);
+    q->memory = calloc((size_t)m->size * q->parts, sizeof *q->memory);
+    if (q->frame == NULL || q->memory == NULL) return -ENOMEM;
+    for (uint32_t i = 0; i < m->size; i++) q->frame[i].parts = &q->memory[(size_t)i * q->parts];
+    return 0;
+}
+
+int bk_memory_open(bk_stack *a, uint32_t iface_a, bk_stack *b, uint32_t iface_b,
+                   const struct bk_memory_options *options, bk_link **out) {
+    static const struct bk_memory_options usual = {0};
+    if (options == NULL) options = &usual;
+    if (a == b && iface_a == iface_b) return -EINVAL;
+    if (options->by_reference && a != b) return -EINVAL;
+    struct memory *m = link_new(sizeof *m, &memory_ops, 2);
+    if (m == NULL) return -ENOMEM;
+    m->size = options->queue != 0 ? options->queue : MEMORY_QUEUE;
+    m->by_reference = options->by_reference;
+    int r = link_end_set(&m->link, 0, a, iface_a);
+    if (r == 0) r = link_end_set(&m->link, 1, b, iface_b);
+    if (r == 0 && link_end_type(&m->link.end[0]) != link_end_type(&m->link.end[1])) r = -EINVAL;
+    for (unsigned end = 0; r == 0 && end < 2; end++) r = memory_queue_init(m, end);
+    if (r != 0) {
+        bk_link_close(&m->link);
+        return r;
+    }
+    *out = &m->link;
+    return 0;
+}

@@ -1,0 +1,179 @@
+/* Cutting a unit into wire frames, the software's way to do what a device calls segmentation offload.
+ *
+ * Each frame is the unit's header, with a few fields of its own, over the next gso_size bytes of payload. What differs
+ * between the frames of a unit is:
+ *
+ *     IPv4   total length, id (one more each time), header checksum
+ *     IPv6   payload length
+ *     TCP    sequence number, flags (CWR on the first alone, FIN and PSH on the last alone: RFC 3168 6.1.2, RFC 9293
+ *            3.10.4), urgent pointer, which counts from the frame's own sequence number, checksum
+ *
+ * The sums of all else are taken once, when the cursor is set, so a frame costs one pass over its payload, which the copy
+ * makes anyway, and a few additions. A unit that is not to be cut is copied as it is, but for a TCP checksum
+ * that was left partial.
+ */
+#include "net/cut.h"
+#include "base/checksum.h"
+#include "wire/ip.h"
+#include "wire/tcp.h"
+
+enum tcp_at { TCP_SEQ = 4, TCP_FLAGS = 12, TCP_CHECKSUM = 16, TCP_URGENT = 18 };
+enum ipv4_at { IPV4_LENGTH = 2, IPV4_ID = 4, IPV4_CHECKSUM = 10, IPV4_SRC = 12 };
+enum ipv6_at { IPV6_PAYLOAD_LENGTH = 4, IPV6_SRC = 8 };
+
+static bool cut_is_ipv4(const struct bk_tx *u) {
+    return u->header[u->ip_offset] >> 4 == 4;
+}
+
+/* What the TCP checksum spans and no frame changes: addresses, protocol, and the TCP header without sequence number,
+ * flags, checksum and urgent pointer. */
+static uint64_t cut_tcp_sum(const struct bk_tx *u) {
+    const uint8_t *ip = u->header + u->ip_offset, *tcp = u->header + u->l4_offset;
+    uint64_t sum =
+        cut_is_ipv4(u) ? checksum_add(WIRE_TCP, ip + IPV4_SRC, 8) : checksum_add(WIRE_TCP, ip + IPV6_SRC, 32);
+    sum = checksum_add(sum, tcp, TCP_SEQ);
+    sum = checksum_add(sum, tcp + 8, 4);
+    sum = checksum_add(sum, tcp + 14, 2);
+    return checksum_add(sum, tcp + WIRE_TCP_LENGTH, (size_t)u->header_length - u->l4_offset - WIRE_TCP_LENGTH);
+}
+
+static uint64_t cut_ipv4_sum(const struct bk_tx *u) {
+    const uint8_t *ip = u->header + u->ip_offset;
+    uint64_t sum = checksum_add(0, ip, IPV4_LENGTH);
+    sum = checksum_add(sum, ip + 6, 4);
+    return checksum_add(sum, ip + IPV4_SRC, (size_t)u->l4_offset - u->ip_offset - IPV4_SRC);
+}
+
+void cut_begin(struct cut *c, const bk_stack *stack, const struct bk_tx *unit) {
+    *c = (struct cut){.base = (const struct base *)(const void *)stack, .unit = unit};
+    c->count = bk_tx_count(unit);
+    c->rewrite = unit->gso_size != 0;
+    c->checksum = unit->gso_size != 0 || unit->l4_checksum_partial;
+    if (c->checksum) {
+        BK_ASSERT(unit->l4_offset + WIRE_TCP_LENGTH <= unit->header_length, "a unit to cut has a TCP header");
+        c->tcp_sum = cut_tcp_sum(unit);
+    }
+    if (c->rewrite && cut_is_ipv4(unit)) c->ip_sum = cut_ipv4_sum(unit);
+}
+
+static uint32_t cut_payload(const struct cut *c) {
+    uint32_t left = c->unit->payload_length - c->passed;
+    return c->count > 1 ? u32_min(left, c->unit->gso_size) : left;
+}
+
+size_t cut_length(const struct cut *c) {
+    return cut_end(c) ? 0 : (size_t)c->unit->header_length + cut_payload(c);
+}
+
+/* Steps over the next part's bytes, at most n of them, and says where they are. */
+static const uint8_t *cut_run(struct cut *c, uint32_t *n) {
+    const struct bk_tx *u = c->unit;
+    while (c->part < u->part_count && c->part_offset == u->parts[c->part].length) {
+        c->part++;
+        c->part_offset = 0;
+    }
+    BK_ASSERT(c->part < u->part_count, "the parts of a unit add up to its payload");
+    const struct bk_part *part = &u->parts[c->part];
+    const uint8_t *from = chunk_data(c->base, part->chunk) + part->offset + c->part_offset;
+    *n = u32_min(*n, (uint32_t)part->length - c->part_offset);
+    c->part_offset += *n;
+    return from;
+}
+
+/* Copies the next n bytes of payload; returns their sum if one is needed. A part that begins at an odd offset of the frame is
+ * summed as if it began at an even one, and its sum then counts with the bytes swapped (RFC 1071 2(B)). */
+static uint64_t cut_gather(struct cut *c, uint8_t *to, uint32_t n) {
+    uint64_t sum = 0;
+    for (uint32_t at = 0; at < n;) {
+        uint32_t run = n - at;
+        const uint8_t *from = cut_run(c, &run);
+        if (!c->checksum) {
+            memcpy(to + at, from, run);
+        } else if (at % 2 == 0) {
+            sum = checksum_copy(sum, to + at, from, run);
+        } else {
+            uint16_t odd = checksum_fold(checksum_copy(0, to + at, from, run));
+            sum += (uint16_t)(odd << 8 | odd >> 8);
+        }
+        at += run;
+    }
+    return sum;
+}
+
+static void cut_write_ip(const struct cut *c, uint8_t *ip, uint32_t payload) {
+    const struct bk_tx *u = c->unit;
+    uint16_t length = (uint16_t)(u->header_length - u->ip_offset + payload);
+    if (!cut_is_ipv4(u)) {
+        put_be16(ip + IPV6_PAYLOAD_LENGTH, (uint16_t)(length - WIRE_IPV6_LENGTH));
+        return;
+    }
+    uint16_t id = (uint16_t)(get_be16(ip + IPV4_ID) + c->index);
+    put_be16(ip + IPV4_LENGTH, length);
+    put_be16(ip + IPV4_ID, id);
+    put_be16(ip + IPV4_CHECKSUM, checksum_finish(c->ip_sum + length + id));
+}
+
+static void cut_write_tcp_fields(const struct cut *c, uint8_t *tcp) {
+    uint8_t *flags = tcp + TCP_FLAGS + 1;
+    if (c->index > 0) *flags &= (uint8_t)~WIRE_CWR;
+    if (c->index + 1 < c->count) *flags &= (uint8_t) ~(WIRE_FIN | WIRE_PSH);
+    if (*flags & WIRE_URG) {
+        /* Urgent data that ended before this frame is no longer this frame's to announce. */
+        uint16_t urgent = get_be16(tcp + TCP_URGENT);
+        bool over = c->passed > 0 && urgent <= c->passed;
+        if (over) *flags &= (uint8_t)~WIRE_URG;
+        put_be16(tcp + TCP_URGENT, over ? 0 : (uint16_t)(urgent - c->passed));
+    }
+    put_be32(tcp + TCP_SEQ, get_be32(tcp + TCP_SEQ) + c->passed);
+}
+
+static void cut_write_tcp_checksum(const struct cut *c, uint8_t *tcp, uint32_t payload, uint64_t payload_sum) {
+    uint64_t sum = c->tcp_sum + checksum_fold(payload_sum);
+    sum = checksum_add(sum, tcp + TCP_SEQ, 4);
+    sum += (uint64_t)get_be16(tcp + TCP_FLAGS) + get_be16(tcp + TCP_URGENT);
+    sum += (uint64_t)(c->unit->header_length - c->unit->l4_offset) + payload;
+    put_be16(tcp + TCP_CHECKSUM, checksum_finish(sum));
+}
+
+size_t cut_next(struct cut *c, void *buffer, size_t size) {
+    const struct bk_tx *u = c->unit;
+    size_t length = cut_length(c);
+    if (length == 0 || length > size) return 0;
+    uint8_t *to = buffer;
+    uint32_t payload = cut_payload(c);
+    memcpy(to, u->header, u->header_length);
+    uint64_t sum = cut_gather(c, to + u->header_length, payload);
+    if (c->rewrite) {
+        cut_write_ip(c, to + u->ip_offset, payload);
+        cut_write_tcp_fields(c, to + u->l4_offset);
+    }
+    if (c->checksum) cut_write_tcp_checksum(c, to + u->l4_offset, payload, sum);
+    c->passed += payload;
+    c->index++;
+    return length;
+}
+
+uint32_t bk_tx_count(const struct bk_tx *unit) {
+    if (unit->gso_size == 0 || unit->payload_length <= unit->gso_size) return 1;
+    return (unit->payload_length - 1) / unit->gso_size + 1;
+}
+
+/* Moves a cursor at the start to frame i, over the parts and not the bytes. */
+static void cut_seek(struct cut *c, uint32_t i) {
+    uint32_t left = i * c->unit->gso_size;
+    c->index = i;
+    c->passed = left;
+    while (left > 0) {
+        uint32_t run = left;
+        (void)cut_run(c, &run);
+        left -= run;
+    }
+}
+
+size_t bk_tx_write(const bk_stack *stack, const struct bk_tx *unit, uint32_t i, void *buffer, size_t size) {
+    struct cut c;
+    cut_begin(&c, stack, unit);
+    if (i >= c.count) return 0;
+    cut_seek(&c, i);
+    return cut_next(&c, buffer, size);
+}

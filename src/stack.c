@@ -1,0 +1,689 @@
+/* The stack: owns the region and puts the layers together. Each function of beckon/stack.h is here, or one step away.
+ *
+ * The region begins with struct bk_stack, which is struct net, which begins with struct tcp, which begins with
+ * struct base; behind it, the trace ring and the pools' slabs in the order in which they were needed.
+ */
+#include "base/extent.h"
+#include "net/net.h"
+#include "tcp/connection.h"
+#include "tcp/output.h"
+#include "tcp/request.h"
+#include "tcp/time_wait.h"
+#include "tcp/user_calls.h"
+#include "wire/ip.h"
+
+#define REGION_MAGIC UINT64_C(0x4245434b4f4e3031) /* "BECKON01" */
+#define REGION_ALIGN 4096u
+
+struct bk_stack {
+    struct net net;
+};
+
+static struct base *base_of(bk_stack *s) { return &s->net.tcp.base; }
+static const struct base *base_of_const(const bk_stack *s) { return &s->net.tcp.base; }
+
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
+const char *bk_version(void) { return VERSION_TEXT(BK_VERSION_MAJOR, BK_VERSION_MINOR, BK_VERSION_PATCH); }
+
+/* ---- configuration --------------------------------------------------------------------------------- */
+
+void bk_config_default(struct bk_config *c) {
+    *c = (struct bk_config){
+        .connections = 4096, .listeners = 64,
+        .requests_ipv4 = 4096, .requests_ipv6 = 4096, .time_waits_ipv4 = 16384, .time_waits_ipv6 = 16384,
+        .interfaces = 4, .addresses = 32, .routes = 32, .neighbours = 256, .reassemblies = 16,
+        .frames = 1024, .chunk_size = 2048, .chunks = 32768, .buffer_chunks = 28672, .trace_events = 0,
+        .send_buffer = 262144, .receive_buffer = 262144, .msl_ms = 30000,
+        .rto_initial_ms = 1000, .rto_min_ms = 200, .rto_max_ms = 120000, .delayed_ack_ms = 40,
+        .syn_retries = 6, .syn_ack_retries = 5, .retries2 = 15, .orphan_retries = 8, .fin_wait_2_ms = 60000,
+        .keepalive_idle_s = 7200, .keepalive_interval_s = 75, .keepalive_probes = 9, .challenge_ack_ms = 500,
+        .ephemeral_first = 32768, .ephemeral_last = 60999,
+        .timestamps = true, .window_scaling = true, .syn_cookies = true, .reset_on_unread = true,
+    };
+}
+
+void bk_config_tiny(struct bk_config *c) {
+    bk_config_default(c);
+    c->connections = 2;
+    c->listeners = 1;
+    c->requests_ipv4 = c->requests_ipv6 = 2;
+    c->time_waits_ipv4 = c->time_waits_ipv6 = 2;
+    c->interfaces = 1;
+    c->addresses = 2;
+    c->routes = 2;
+    c->neighbours = 2;
+    c->reassemblies = 1;
+    c->frames = 8;
+    c->chunk_size = 1024;
+    c->chunks = 20;
+    c->buffer_chunks = 12;
+    c->send_buffer = c->receive_buffer = 4096;
+}
+
+struct config_range {
+    uint16_t offset;
+    uint32_t low, high;
+    const char *why;
+};
+#define RANGE(field, low, high) {offsetof(struct bk_config, field), low, high, #field " must be " #low " to " #high}
+
+static const struct config_range config_ranges[] = {
+    RANGE(connections, 1, 134217728),
+    RANGE(active_connections, 0, 134217728),
+    RANGE(listeners, 0, 65536),
+    RANGE(requests_ipv4, 0, 134217728),
+    RANGE(requests_ipv6, 0, 134217728),
+    RANGE(time_waits_ipv4, 0, 134217728),
+    RANGE(time_waits_ipv6, 0, 134217728),
+    RANGE(interfaces, 1, 16),
+    RANGE(addresses, 1, 65536),
+    RANGE(routes, 1, 1048576),
+    RANGE(neighbours, 1, 1048576),
+    RANGE(reassemblies, 0, 65536),
+    RANGE(frames, 2, 16777216),
+    RANGE(chunk_size, 256, 65536),
+    RANGE(chunks, 4, 268435456),
+    RANGE(buffer_chunks, 1, 268435456),
+    RANGE(trace_events, 0, 1073741824),
+    RANGE(send_buffer, 1, 1073741824),
+    RANGE(receive_buffer, 1, 1073741824),
+    RANGE(msl_ms, 1, 3600000),
+    RANGE(rto_initial_ms, 1, 60000),
+    RANGE(rto_min_ms, 1, 60000),
+    RANGE(rto_max_ms, 1, 3600000),
+    RANGE(delayed_ack_ms, 0, 499),
+    RANGE(syn_retries, 0, 31),
+    RANGE(syn_ack_retries, 0, 11),
+    RANGE(retries2, 0, 255),
+    RANGE(orphan_retries, 0, 255),
+    RANGE(fin_wait_2_ms, 1, 3600000),
+    RANGE(keepalive_idle_s, 1, 32767),
+    RANGE(keepalive_interval_s, 1, 32767),
+    RANGE(keepalive_probes, 1, 127),
+    RANGE(challenge_ack_ms, 0, 60000),
+};
+
+/* NULL if all is well, else what is wrong. */
+static const char *config_fault(const struct bk_config *c) {
+    for (uint32_t i = 0; i < BK_COUNT(config_ranges); i++) {
+        const struct config_range *r = &config_ranges[i];
+        uint32_t value;
+        memcpy(&value, (const uint8_t *)c + r->offset, 4);
+        if (value < r->low || value > r->high) return r->why;
+    }
+    if ((c->chunk_size & (c->chunk_size - 1)) != 0) return "chunk_size must be a power of two";
+    if (c->buffer_chunks >= c->chunks) return "buffer_chunks must be less than chunks: links need some";
+    if (c->rto_min_ms > c->rto_max_ms) return "rto_min_ms must not exceed rto_max_ms";
+    if (c->ephemeral_first == 0 || c->ephemeral_first > c->ephemeral_last)
+        return "ephemeral_first must be 1 to ephemeral_last";
+    uint64_t records = (uint64_t)c->connections + c->requests_ipv4 + c->requests_ipv6 + c->time_waits_ipv4 +
+                       c->time_waits_ipv6;
+    if (records > DEMUX_ID_MAX) return "connections, requests and time_waits must be below 536,870,910 together";
+    return NULL;
+}
+
+static uint32_t trace_capacity(const struct bk_config *c) {
+    uint32_t n = 1;
+    while (n < c->trace_events) n *= 2;
+    return c->trace_events == 0 ? 0 : n;
+}
+
+/* ---- the region ------------------------------------------------------------------------------------ */
+
+enum base_pool { BASE_CHUNKS, BASE_CHUNK_REFS, BASE_EXTENTS, BASE_FRAMES, BASE_POOLS };
+
+static void base_pools(struct pool p[BASE_POOLS], const struct bk_config *c) {
+    uint32_t chunk_align = u32_min(c->chunk_size, REGION_ALIGN);
+    pool_init(&p[BASE_CHUNKS], c->chunk_size, c->chunks, 4, chunk_align, false);
+    pool_init(&p[BASE_CHUNK_REFS], sizeof(uint32_t), c->chunks, 16, 4, true);
+    pool_init(&p[BASE_EXTENTS], sizeof(struct extent), c->buffer_chunks, 16, 8, false);
+    pool_init(&p[BASE_FRAMES], (uint32_t)sizeof(struct frame), c->frames, 4, 64, false);
+}
+
+size_t bk_region_size(const struct bk_config *config) {
+    if (config_fault(config) != NULL) return 0;
+    struct pool pools[BASE_POOLS];
+    base_pools(pools, config);
+    uint64_t bytes = sizeof(bk_stack) + 8 + (uint64_t)trace_capacity(config) * sizeof(struct bk_event);
+    for (uint32_t i = 0; i < BASE_POOLS; i++) bytes += pool_bytes_max(&pools[i]);
+    bytes += tcp_bytes_max(config) + net_bytes_max(config);
+    bytes = (bytes + REGION_ALIGN - 1) & ~(uint64_t)(REGION_ALIGN - 1);
+    return bytes > SIZE_MAX ? 0 : (size_t)bytes;
+}
+
+uint64_t bk_layout_hash(void) {
+    static const uint32_t places[] = {
+        BK_VERSION_MAJOR, BK_VERSION_MINOR, BK_VERSION_PATCH, BK_REASON_COUNT,
+        sizeof(struct base), offsetof(struct base, config), offsetof(struct base, chunks),
+        offsetof(struct base, reasons), sizeof(struct bk_config), sizeof(struct pool), sizeof(struct frame),
+        offsetof(struct frame, header), offsetof(struct frame, part), sizeof(struct extent), sizeof(struct bk_event),
+        sizeof(bk_stack),
+    };
+    const uint32_t order = 0x01020304;
+    uint8_t first;
+    memcpy(&first, &order, 1);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ first; /* another byte order is another layout */
+    for (uint32_t i = 0; i < BK_COUNT(places); i++) hash = (hash ^ places[i]) * UINT64_C(0x100000001b3);
+    return net_layout(tcp_layout(hash));
+}
+
+int bk_create(void *region, size_t size, const struct bk_config *config, const uint8_t seed[32], uint64_t now,
+              bk_stack **stack, const char **why) {
+    const char *fault = config_fault(config);
+    if (fault != NULL) {
+        if (why != NULL) *why = fault;
+        return ERROR_INVAL;
+    }
+    if ((uintptr_t)region % REGION_ALIGN != 0) return ERROR_FAULT;
+    if (size < bk_region_size(config) || bk_region_size(config) == 0) return ERROR_NOMEM;
+    bk_stack *s = region;
+    memset(s, 0, sizeof *s);
+    struct base *b = base_of(s);
+    b->magic = REGION_MAGIC;
+    b->layout = bk_layout_hash();
+    b->size = bk_region_size(config);
+    b->used = sizeof *s;
+    b->now = now;
+    b->config = *config;
+    base_seed(b, seed);
+    struct pool pools[BASE_POOLS];
+    base_pools(pools, config);
+    b->chunks = pools[BASE_CHUNKS];
+    b->chunk_refs = pools[BASE_CHUNK_REFS];
+    b->extents = pools[BASE_EXTENTS];
+    b->frames = pools[BASE_FRAMES];
+    b->trace.capacity = trace_capacity(config);
+    if (b->trace.capacity != 0)
+        b->trace.offset = region_take(b, (uint64_t)b->trace.capacity * sizeof(struct bk_event), 8);
+    tcp_init(&s->net.tcp);
+    net_init(&s->net);
+    *stack = s;
+    return 0;
+}
+
+size_t bk_used_extent(const bk_stack *s) { return (size_t)base_of_const(s)->used; }
+
+int bk_adopt(void *region, size_t size, bk_stack **stack) {
+    if ((uintptr_t)region % REGION_ALIGN != 0) return ERROR_FAULT;
+    if (size < sizeof(bk_stack)) return ERROR_NOEXEC;
+    bk_stack *s = region;
+    const struct base *b = base_of(s);
+    if (b->magic != REGION_MAGIC || b->layout != bk_layout_hash()) return ERROR_NOEXEC;
+    if (size < b->size) return ERROR_NOMEM;
+    *stack = s;
+    return 0;
+}
+
+void bk_reseed(bk_stack *s, const uint8_t seed[32]) {
+    struct base *b = base_of(s);
+    /* The connection table's key stays: its entries are placed by it, and the wire never shows it. */
+    uint64_t table_key[2] = {b->secret[0], b->secret[1]};
+    base_seed(b, seed);
+    b->secret[0] = table_key[0];
+    b->secret[1] = table_key[1];
+}
+
+const struct bk_config *bk_config_of(const bk_stack *s) { return &base_of_const(s)->config; }
+
+/* ---- interfaces ------------------------------------------------------------------------------------ */
+
+int bk_iface_add(bk_stack *s, const struct bk_iface_config *config, uint64_t now) {
+    base_now(base_of(s), now);
+    return net_iface_add(&s->net, config);
+}
+
+int bk_iface_address_add(bk_stack *s, uint32_t iface, const bk_addr *addr, uint8_t prefix_length, bool skip_dad,
+                         uint64_t now) {
+    base_now(base_of(s), now);
+    return net_address_add(&s->net, iface, addr, prefix_length, skip_dad);
+}
+
+int bk_route_add(bk_stack *s, const bk_addr *addr, uint8_t prefix_length, const bk_addr *gateway, uint32_t iface) {
+    return net_route_add(&s->net, addr, prefix_length, gateway, iface);
+}
+
+bool bk_iface_address_get(const bk_stack *s, uint32_t index, struct bk_iface_address *out) {
+    return net_address_get(&s->net, index, out);
+}
+
+/* ---- frames in ------------------------------------------------------------------------------------- */
+
+size_t bk_chunk_alloc(bk_stack *s, uint32_t *chunks, size_t n) {
+    struct base *b = base_of(s);
+    size_t i = 0;
+    while (i < n && (chunks[i] = chunk_alloc(b)) != BK_NONE) i++;
+    if (i < n) reason_count(b, BK_REASON_NO_CHUNK);
+    return i;
+}
+
+void bk_chunk_release(bk_stack *s, const uint32_t *chunks, size_t n) {
+    for (size_t i = 0; i < n; i++) chunk_release(base_of(s), chunks[i]);
+}
+
+uint8_t *bk_chunk_data(bk_stack *s, uint32_t chunk) { return chunk_data(base_of(s), chunk); }
+
+static bool iface_exists(const bk_stack *s, uint32_t iface) { return iface < NET_IFACES && s->net.iface[iface].in_use; }
+
+static uint16_t input_frame(bk_stack *s, uint32_t iface, const struct bk_rx *frame) {
+    if (!iface_exists(s, iface)) return BK_REASON_DROP_IFACE;
+    struct packet p = {
+        .parts = frame->parts,
+        .part_count = frame->part_count,
+        .gso_size = frame->gso_size,
+        .rx_flags = frame->flags,
+        .iface = (uint8_t)iface,
+        .mtu = s->net.tcp.path[iface].mtu,
+        .now = base_of(s)->now,
+    };
+    for (uint32_t i = 0; i < frame->part_count; i++) p.length += frame->parts[i].length;
+    return net_input(&s->net, &p);
+}
+
+void bk_input(bk_stack *s, uint32_t iface, struct bk_rx *frames, size_t n, uint64_t now) {
+    struct base *b = base_of(s);
+    base_now(b, now);
+    for (size_t i = 0; i < n; i++) {
+        struct bk_rx *frame = &frames[i];
+        frame->reason = input_frame(s, iface, frame);
+        reason_count(b, frame->reason);
+        for (uint32_t k = 0; k < frame->part_count; k++) chunk_release(b, frame->parts[k].chunk);
+    }
+}
+
+#define COPY_PARTS 64u
+
+uint16_t bk_input_copy(bk_stack *s, uint32_t iface, const void *data, size_t length, uint64_t now) {
+    struct base *b = base_of(s);
+    struct bk_part parts[COPY_PARTS];
+    uint32_t n = 0, chunk_size = u32_min(b->config.chunk_size, UINT16_MAX);
+    const uint8_t *from = data;
+    while (length != 0 && n < COPY_PARTS) {
+        uint32_t chunk = chunk_alloc(b);
+        if (chunk == BK_NONE) break;
+        uint16_t take = (uint16_t)(length < chunk_size ? length : chunk_size);
+        memcpy(chunk_data(b, chunk), from, take);
+        parts[n++] = (struct bk_part){chunk, 0, take};
+        from += take;
+        length -= take;
+    }
+    if (length != 0) {
+        while (n != 0) chunk_release(b, parts[--n].chunk);
+        reason_count(b, BK_REASON_NO_CHUNK);
+        return BK_REASON_NO_CHUNK;
+    }
+    struct bk_rx frame = {.parts = parts, .part_count = (uint16_t)n};
+    bk_input(s, iface, &frame, 1, now);
+    return frame.reason;
+}
+
+/* ---- frames out ------------------------------------------------------------------------------------ */
+
+static void output_unit(const struct base *b, uint32_t id, struct bk_tx *unit) {
+    const struct frame *f = frame_at(b, id);
+    *unit = (struct bk_tx){
+        .id = id,
+        .payload_length = f->payload_length,
+        .header = f->header + f->start,
+        .parts = f->part,
+        .header_length = (uint16_t)(f->end - f->start),
+        .part_count = f->part_count,
+        .gso_size = f->gso_size,
+        .ip_offset = (uint16_t)(f->l3 - f->start),
+        .l4_offset = (uint16_t)(FRAME_L4 - f->start),
+        .reason = f->reason,
+        .l4_checksum_partial = f->checksum == FRAME_CHECKSUM_PARTIAL,
+        .object = f->object,
+    };
+}
+
+size_t bk_output(bk_stack *s, uint32_t iface, struct bk_tx *units, size_t n, uint64_t now) {
+    struct base *b = base_of(s);
+    base_now(b, now);
+    if (!iface_exists(s, iface)) return 0;
+    uint32_t id;
+    while ((id = frame_queue_pop(b, &s->net.tcp.replies)) != BK_NONE) net_send(&s->net, id);
+    size_t i = 0;
+    while (i < n) {
+        id = frame_queue_pop(b, &s->net.iface[iface].ready);
+        if (id != BK_NONE) {
+            output_unit(b, id, &units[i++]);
+            continue;
+        }
+        id = tcp_output_next(&s->net.tcp, iface);
+        if (id == BK_NONE) break;
+        net_send(&s->net, id);
+    }
+    return i;
+}
+
+bool bk_output_pending(const bk_stack *s, uint32_t iface) {
+    return iface_exists(s, iface) && (s->net.iface[iface].ready.count != 0 || s->net.tcp.replies.count != 0 ||
+                                      tcp_output_pending(&s->net.tcp, iface));
+}
+
+void bk_output_done(bk_stack *s, const uint32_t *ids, size_t n) {
+    for (size_t i = 0; i < n; i++) frame_free(base_of(s), ids[i]);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------ */
+
+uint64_t bk_next_deadline(const bk_stack *s) {
+    return u64_min(tcp_next_deadline(&s->net.tcp), net_next_deadline(&s->net));
+}
+
+void bk_advance(bk_stack *s, uint64_t now) {
+    base_now(base_of(s), now);
+    tcp_advance(&s->net.tcp);
+    net_advance(&s->net);
+}
+
+/* ---- TCP ------------------------------------------------------------------------------------------- */
+
+static bool accepts_any(const bk_stack *s) {
+    for (uint32_t i = 0; i < NET_IFACES; i++)
+        if (s->net.iface[i].in_use && s->net.iface[i].config.accept_any) return true;
+    return false;
+}
+
+int bk_tcp_listen(bk_stack *s, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user, uint64_t now,
+                  bk_listener *out) {
+    base_now(base_of(s), now);
+    if (port == 0 || backlog == 0 || wire_addr_is_multicast(local)) return ERROR_INVAL;
+    if (!bk_addr_is_any(local) && !net_is_local(&s->net, local) && !accepts_any(s)) return ERROR_ADDRNOTAVAIL;
+    return listener_open(&s->net.tcp, local, port, backlog, user, out);
+}
+
+int bk_tcp_accept(bk_stack *s, bk_listener listener, uint64_t user, uint64_t now, bk_conn *out) {
+    base_now(base_of(s), now);
+    struct listener *l = listener_of(&s->net.tcp, listener);
+    return l == NULL ? ERROR_BADF : user_accept(&s->net.tcp, l, user, out);
+}
+
+int bk_tcp_unlisten(bk_stack *s, bk_listener listener, uint64_t now) {
+    base_now(base_of(s), now);
+    struct listener *l = listener_of(&s->net.tcp, listener);
+    if (l == NULL) return ERROR_BADF;
+    user_unlisten(&s->net.tcp, l);
+    return 0;
+}
+
+int bk_tcp_connect(bk_stack *s, const struct bk_tcp_open *open, uint64_t now, bk_conn *out) {
+    base_now(base_of(s), now);
+    if (open->remote_port == 0 || bk_addr_is_any(&open->remote) || wire_addr_is_multicast(&open->remote) ||
+        wire_addr_is_limited_broadcast(&open->remote))
+        return ERROR_INVAL;
+    if (!bk_addr_is_any(&open->local) && bk_addr_is_ipv4(&open->local) != bk_addr_is_ipv4(&open->remote))
+        return ERROR_INVAL;
+    struct net_way way;
+    int error = net_way_find(&s->net, &open->remote, &open->local, &way);
+    if (error != 0) return error;
+    struct user_open what = {
+        .tuple = {way.src, open->remote, open->local_port, open->remote_port},
+        .iface = (uint8_t)way.iface,
+        .user = open->user,
+    };
+    return user_open_active(&s->net.tcp, &what, out);
+}
+
+/* The record that a handle names, for calls that change it; NULL: -EBADF. */
+static struct connection *call(bk_stack *s, bk_conn handle, uint64_t now) {
+    base_now(base_of(s), now);
+    return connection_of(&s->net.tcp, handle);
+}
+
+ptrdiff_t bk_tcp_send(bk_stack *s, bk_conn conn, const void *data, size_t length, uint32_t flags, uint64_t now) {
+    struct connection *c = call(s, conn, now);
+    return c == NULL ? ERROR_BADF : user_send(&s->net.tcp, c, data, length, flags);
+}
+
+ptrdiff_t bk_tcp_receive(bk_stack *s, bk_conn conn, void *data, size_t size, uint64_t now) {
+    struct connection *c = call(s, conn, now);
+    return c == NULL ? ERROR_BADF : user_receive(&s->net.tcp, c, data, size);
+}
+
+size_t bk_tcp_peek_parts(const bk_stack *s, bk_conn conn, struct bk_part *parts, size_t n) {
+    const struct connection *c = connection_of(&s->net.tcp, conn);
+    return c == NULL ? 0 : user_peek_parts(&s->net.tcp, c, parts, n);
+}
+
+int bk_tcp_consume(bk_stack *s, bk_conn conn, size_t length, uint64_t now) {
+    struct connection *c = call(s, conn, now);
+    return c == NULL ? ERROR_BADF : user_consume(&s->net.tcp, c, length);
+}
+
+int bk_tcp_send_parts(bk_stack *s, bk_conn conn, const struct bk_part *parts, size_t n, uint32_t flags, uint64_t now) {
+    struct connection *c = call(s, conn, now);
+    return c == NULL ? ERROR_BADF : user_send_parts(&s->net.tcp, c, parts, n, flags);
+}
+
+int bk_tcp_shutdown(bk_stack *s, bk_conn conn, uint64_t now) {
+    struct connection *c = call(s, conn, now);
+    return c == NULL ? ERROR_BADF : user_shutdown(&s->net.tcp, c);
+}
+
+int bk_tcp_close(bk_stack *s, bk_conn conn, uint64_t now) {
+    struct connection *c = call(s, conn, now);
+    if (c == NULL) return ERROR_BADF;
+    user_close(&s->net.tcp, c);
+    return 0;
+}
+
+int bk_tcp_abort(bk_stack *s, bk_conn conn, uint64_t now) {
+    struct connection *c = call(s, conn, now);
+    if (c == NULL) return ERROR_BADF;
+    user_abort(&s->net.tcp, c);
+    return 0;
+}
+
+int bk_tcp_set(bk_stack *s, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now) {
+    struct connection *c = call(s, conn, now);
+    return c == NULL ? ERROR_BADF : user_set(&s->net.tcp, c, option, value);
+}
+
+int bk_tcp_get(const bk_stack *s, bk_conn conn, enum bk_tcp_option option, uint64_t *value) {
+    const struct connection *c = connection_of(&s->net.tcp, conn);
+    return c == NULL ? ERROR_BADF : user_get(c, option, value);
+}
+
+int bk_tcp_status(const bk_stack *s, bk_conn conn, struct bk_tcp_info *info) {
+    const struct connection *c = connection_of(&s->net.tcp, conn);
+    if (c == NULL) return ERROR_BADF;
+    user_status(&s->net.tcp, c, info);
+    return 0;
+}
+
+/* ---- the list that netstat shows ------------------------------------------------------------------- */
+
+static void info_tuple(struct bk_tcp_info *info, const struct tuple *tuple, uint8_t state, uint8_t iface) {
+    *info = (struct bk_tcp_info){
+        .local = tuple->local,
+        .remote = tuple->remote,
+        .local_port = tuple->local_port,
+        .remote_port = tuple->remote_port,
+        .state = state,
+        .iface = iface,
+        .timer_due = BK_NEVER,
+    };
+}
+
+static bool list_listener(const struct tcp *t, uint32_t id, struct bk_tcp_info *info) {
+    const struct listener *l = listener_at(t, id);
+    if (l->generation == 0) return false;
+    struct tuple tuple = {l->local, l->local, l->port, 0};
+    info_tuple(info, &tuple, BK_LISTEN, 0);
+    memset(&info->remote, 0, sizeof info->remote);
+    if (bk_addr_is_ipv4(&l->local)) info->remote = bk_addr_ipv4(0, 0, 0, 0);
+    info->owned = true;
+    info->backlog = l->accept_queue.count;
+    info->backlog_max = l->backlog;
+    info->receive_queued = l->accept_queue.count; /* as ss(8) has it */
+    info->send_queued = l->backlog;
+    return true;
+}
+
+static void list_request(const struct tcp *t, bool ipv6, uint32_t id, struct bk_tcp_info *info) {
+    const struct request *r = request_at(t, ipv6, id);
+    struct tuple tuple = request_tuple(t, ipv6, id);
+    info_tuple(info, &tuple, BK_SYN_RECEIVED, r->iface);
+    info->iss = info->snd_una = r->iss;
+    info->snd_nxt = r->iss + 1;
+    info->irs = r->irs;
+    info->rcv_nxt = r->irs + 1;
+    info->timestamps = r->timestamps;
+    info->retransmits = r->sent - 1;
+    info->timer = 1;
+    info->timer_due = r->due;
+}
+
+static void list_time_wait(const struct tcp *t, bool ipv6, uint32_t id, struct bk_tcp_info *info) {
+    const struct time_wait *w = time_wait_at(t, ipv6, id);
+    struct tuple tuple = time_wait_tuple(t, ipv6, id);
+    info_tuple(info, &tuple, BK_TIME_WAIT, w->iface);
+    info->snd_una = info->snd_nxt = w->snd_nxt;
+    info->rcv_nxt = w->rcv_nxt;
+    info->timestamps = w->timestamps;
+    info->timer = 3;
+    info->timer_due = w->expires;
+}
+
+enum list_phase { LIST_LISTENERS, LIST_REQUESTS, LIST_CONNECTIONS, LIST_TIME_WAITS, LIST_END };
+
+/* The entry after `id` (BK_NONE: the first) in a chain of small records that may go through several lists. */
+static bool list_next_request(const struct tcp *t, uint64_t *position, struct bk_tcp_info *info) {
+    uint64_t seen = 0;
+    for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
+        for (uint32_t level = 0; level < REQUEST_LEVELS; level++) {
+            const struct list *l = &t->request_fifo[ipv6][level];
+            if (*position >= seen + l->count) {
+                seen += l->count;
+                continue;
+            }
+            uint32_t id = l->head;
+            for (; seen < *position; seen++) id = request_at(t, ipv6, id)->link.next;
+            list_request(t, ipv6, id, info);
+            ++*position;
+            return true;
+        }
+    return false;
+}
+
+/* Walks the two lists of TIME-WAITs: the position is the next record's id plus one, with the family in bit 32; 0 to begin. */
+static bool list_next_time_wait(const struct tcp *t, uint64_t *position, struct bk_tcp_info *info) {
+    const uint64_t family = UINT64_C(1) << 32;
+    uint32_t ipv6 = (*position & family) != 0;
+    uint32_t id = (uint32_t)*position - 1;
+    if (*position == 0) id = t->time_wait_fifo[0].head;
+    if (ipv6 == 0 && id == BK_NONE) {
+        ipv6 = 1;
+        id = t->time_wait_fifo[1].head;
+    }
+    if (id == BK_NONE) return false;
+    list_time_wait(t, ipv6, id, info);
+    *position = (ipv6 ? family : 0) | (uint32_t)(time_wait_at(t, ipv6, id)->link.next + 1);
+    if (*position == 0) *position = family | (uint32_t)(t->time_wait_fifo[1].head + 1);
+    return true;
+}
+
+bool bk_tcp_list(const bk_stack *s, uint64_t *cursor, struct bk_tcp_info *info) {
+    const struct tcp *t = &s->net.tcp;
+    /* The phase in the top byte, the position in it below. */
+    enum list_phase phase = (enum list_phase)(*cursor >> 56);
+    uint64_t position = *cursor & ((UINT64_C(1) << 56) - 1);
+    bool found = false;
+    while (!found && phase != LIST_END) {
+        switch (phase) {
+        case LIST_LISTENERS:
+            while (!found && position < t->listeners.fresh) found = list_listener(t, (uint32_t)position++, info);
+            break;
+        case LIST_REQUESTS: found = list_next_request(t, &position, info); break;
+        case LIST_CONNECTIONS:
+            while (!found && position < t->connections.fresh) {
+                const struct connection *c = connection_at(t, (uint32_t)position++);
+                found = c->generation != 0 && !c->detached;
+                if (found) user_status(t, c, info);
+            }
+            break;
+        case LIST_TIME_WAITS: found = list_next_time_wait(t, &position, info); break;
+        case LIST_END: break;
+        }
+        if (!found) {
+            phase++;
+            position = 0;
+        }
+    }
+    *cursor = (uint64_t)phase << 56 | position;
+    return found;
+}
+
+/* ---- readiness ------------------------------------------------------------------------------------- */
+
+size_t bk_ready_poll(bk_stack *s, struct bk_ready *events, size_t n) {
+    struct tcp *t = &s->net.tcp;
+    size_t i = 0;
+    uint32_t id;
+    while (i < n && (id = list_pop_head(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready)) != BK_NONE) {
+        struct listener *l = listener_at(t, id);
+        events[i++] = (struct bk_ready){l->ready, true, id, l->generation, l->user};
+        l->ready = 0;
+    }
+    while (i < n && (id = list_pop_head(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready)) != BK_NONE) {
+        struct connection *c = connection_at(t, id);
+        events[i++] = (struct bk_ready){c->ready, false, id, c->generation, c->user};
+        c->ready = 0;
+    }
+    return i;
+}
+
+/* ---- occupancy and counters ------------------------------------------------------------------------ */
+
+static const struct pool *pool_of(const bk_stack *s, enum bk_pool pool) {
+    const struct tcp *t = &s->net.tcp;
+    switch (pool) {
+    case BK_POOL_CONNECTIONS: return &t->connections;
+    case BK_POOL_ACTIVE: return &t->active;
+    case BK_POOL_LISTENERS: return &t->listeners;
+    case BK_POOL_REQUESTS_IPV4: return &t->requests[0];
+    case BK_POOL_REQUESTS_IPV6: return &t->requests[1];
+    case BK_POOL_TIME_WAITS_IPV4: return &t->time_waits[0];
+    case BK_POOL_TIME_WAITS_IPV6: return &t->time_waits[1];
+    case BK_POOL_DEMUX: return &t->demux.buckets;
+    case BK_POOL_FRAMES: return &t->base.frames;
+    case BK_POOL_EXTENTS: return &t->base.extents;
+    case BK_POOL_CHUNKS: return &t->base.chunks;
+    case BK_POOL_REASSEMBLIES: return &s->net.reassemblies;
+    case BK_POOLS: break;
+    }
+    return NULL;
+}
+
+void bk_pool_info(const bk_stack *s, enum bk_pool pool, struct bk_pool_info *info) {
+    const struct pool *p = pool_of(s, pool);
+    *info = (struct bk_pool_info){0};
+    if (p != NULL) *info = (struct bk_pool_info){p->in_use, p->high_water, p->capacity, p->object_size};
+}
+
+const char *bk_pool_name(enum bk_pool pool) {
+    static const char names[BK_POOLS][20] = {
+        "connections", "active", "listeners", "requests_ipv4", "requests_ipv6", "time_waits_ipv4",
+        "time_waits_ipv6", "demux", "frames", "extents", "chunks", "reassemblies",
+    };
+    return (uint32_t)pool < BK_POOLS ? names[pool] : "";
+}
+
+uint64_t bk_reason_count(const bk_stack *s, uint16_t reason) {
+    return reason < BK_REASON_COUNT ? base_of_const(s)->reasons[reason] : 0;
+}
+
+void bk_tcp_mib(const bk_stack *s, struct bk_tcp_mib *mib) { *mib = s->net.tcp.mib; }
+
+size_t bk_trace_read(bk_stack *s, struct bk_event *events, size_t n, uint64_t *lost) {
+    struct base *b = base_of(s);
+    struct trace_ring *r = &b->trace;
+    const struct bk_event *ring = (const struct bk_event *)(const void *)((const uint8_t *)s + r->offset);
+    size_t i = 0;
+    for (; i < n && r->read != r->written; i++) events[i] = ring[r->read++ & (r->capacity - 1)];
+    if (lost != NULL) *lost = r->lost;
+    r->lost = 0;
+    return i;
+}

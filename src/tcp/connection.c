@@ -1,0 +1,194 @@
+/* The life of a connection record: made, found by its handle, changed in state, ended, freed. See connection.h. */
+#include "tcp/connection.h"
+
+#include "tcp/congestion.h"
+#include "tcp/isn.h"
+
+struct wheel_of connection_wheel(struct tcp *t) {
+    return (struct wheel_of){&t->base, &t->wheel, &t->connections, offsetof(struct connection, timer)};
+}
+
+struct event_about connection_about(const struct connection *c) {
+    return (struct event_about){EVENT_CONNECTION, c->self, &c->tuple, c->hash, c->iface};
+}
+
+static demux_ref connection_ref(const struct connection *c) {
+    return demux_ref_make(DEMUX_CONNECTION, connection_is_ipv6(c), c->self);
+}
+
+uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface, demux_ref old) {
+    const struct bk_config *config = &t->base.config;
+    uint32_t id = pool_alloc(&t->base, &t->connections);
+    if (id == BK_NONE) return BK_NONE;
+    struct connection *c = connection_at(t, id);
+    link_init(&c->output_link);
+    link_init(&c->ready_link);
+    link_init(&c->accept_link);
+    timer_init(&c->timer);
+    c->tuple = *tuple;
+    c->hash = demux_hash(&t->base, tuple);
+    c->self = id;
+    c->generation = base_generation(&t->base);
+    c->listener = BK_NONE;
+    c->active = BK_NONE;
+    c->state = BK_CLOSED;
+    c->iface = iface;
+    c->send_buffer = config->send_buffer;
+    c->receive_buffer = config->receive_buffer;
+    c->rto_us = config->rto_initial_ms * 1000;
+    c->ts_offset = isn_timestamp_offset(t, tuple);
+    c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
+    c->progress_at = c->heard_at = t->base.now;
+    c->keepalive_idle_s = config->keepalive_idle_s;
+    c->keepalive_interval_s = (uint16_t)config->keepalive_interval_s;
+    c->keepalive_probes = (uint8_t)config->keepalive_probes;
+    if (old != DEMUX_NONE)
+        demux_replace(&t->base, &t->demux, c->hash, old, connection_ref(c));
+    else
+        demux_insert(&t->base, &t->demux, c->hash, connection_ref(c));
+    return id;
+}
+
+struct connection *connection_of(const struct tcp *t, bk_conn handle) {
+    if (handle.index >= t->connections.fresh || handle.generation == 0) return NULL;
+    struct connection *c = connection_at(t, handle.index);
+    /* A connection that its user has closed lives on, but no handle names it; nor does one before it is accepted. */
+    return c->generation == handle.generation && c->owned && c->listener == BK_NONE ? c : NULL;
+}
+
+static bool state_is_current(uint8_t state) { return state == BK_ESTABLISHED || state == BK_CLOSE_WAIT; }
+
+void connection_set_state(struct tcp *t, struct connection *c, enum bk_state state, uint16_t reason) {
+    uint8_t before = c->state;
+    c->state = (uint8_t)state;
+    t->mib.curr_estab += state_is_current(c->state);
+    t->mib.curr_estab -= state_is_current(before);
+    struct event_about about = connection_about(c);
+    event_state(t, &about, before, c->state, reason);
+}
+
+struct active *connection_activate(struct tcp *t, struct connection *c, uint16_t refusal) {
+    if (c->active == BK_NONE) {
+        c->active = pool_alloc(&t->base, &t->active);
+        if (c->active == BK_NONE) {
+            reason_count(&t->base, refusal);
+            return NULL;
+        }
+        struct active *a = active_of(t, c);
+        extent_queue_init(&a->send);
+        extent_queue_init(&a->receive);
+        extent_queue_init(&a->out_of_order);
+        a->send_hint = BK_NONE;
+    }
+    return active_of(t, c);
+}
+
+void connection_settle(struct tcp *t, struct connection *c) {
+    struct active *a = active_of(t, c);
+    if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.bytes != 0) return;
+    pool_free(&t->base, &t->active, c->active);
+    c->active = BK_NONE;
+}
+
+void connection_touch(struct tcp *t, struct connection *c) {
+    if (!link_in(&c->output_link))
+        list_push_tail(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
+}
+
+static void connection_untouch(struct tcp *t, struct connection *c) {
+    if (link_in(&c->output_link))
+        list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
+}
+
+void connection_hear(struct tcp *t, struct connection *c, uint8_t what) {
+    if (!c->owned) return;
+    struct event_about about = connection_about(c);
+    event_user(t, BK_EVENT_HEARD, &about, what, c->error, c->state);
+    c->ready |= what;
+    /* Until it is accepted, nobody can be told: bk_tcp_accept delivers what has gathered. */
+    if (c->listener == BK_NONE && !link_in(&c->ready_link))
+        list_push_tail(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
+}
+
+void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when, uint16_t reason) {
+    if (when > c->ack_owed) {
+        c->ack_owed = (uint8_t)when;
+        c->ack_reason = reason;
+    }
+    if (when == ACK_DELAYED && c->ack_due == BK_NEVER)
+        c->ack_due = t->base.now + t->base.config.delayed_ack_ms * NS_PER_MS;
+    connection_touch(t, c);
+}
+
+static void connection_drop_send(struct tcp *t, struct connection *c) {
+    struct active *a = active_of(t, c);
+    if (a == NULL) return;
+    extent_queue_clear(&t->base, &a->send);
+    extent_queue_clear(&t->base, &a->out_of_order);
+    a->send_hint = BK_NONE;
+    connection_settle(t, c);
+}
+
+/* Leaves the connection table, the output list and the wheel: whatever stays is for the user's eyes only. */
+static void connection_detach(struct tcp *t, struct connection *c) {
+    connection_untouch(t, c);
+    struct wheel_of wheel = connection_wheel(t);
+    wheel_arm(&wheel, c->self, BK_NEVER);
+    if (!c->detached) demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
+    c->detached = true;
+}
+
+void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason) {
+    connection_drop_send(t, c);
+    connection_detach(t, c);
+    if (error != 0) c->error = (int16_t)error;
+    connection_set_state(t, c, BK_CLOSED, reason);
+    if (c->owned)
+        connection_hear(t, c, BK_READY_CLOSED | BK_READY_READABLE | BK_READY_WRITABLE);
+    else
+        connection_free(t, c);
+}
+
+void connection_leave_table(struct tcp *t, struct connection *c) {
+    connection_drop_send(t, c);
+    connection_untouch(t, c);
+    struct wheel_of wheel = connection_wheel(t);
+    wheel_arm(&wheel, c->self, BK_NEVER);
+    c->detached = true;
+}
+
+void connection_disown(struct tcp *t, struct connection *c) {
+    c->owned = false;
+    c->ready = 0;
+    if (link_in(&c->ready_link))
+        list_remove(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
+    if (c->listener != BK_NONE) {
+        struct listener *l = listener_at(t, c->listener);
+        list_remove(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, c->self);
+        c->listener = BK_NONE;
+    }
+    if (c->detached) connection_free(t, c);
+}
+
+void connection_free(struct tcp *t, struct connection *c) {
+    struct active *a = active_of(t, c);
+    if (a != NULL) {
+        extent_queue_clear(&t->base, &a->receive);
+        connection_drop_send(t, c);
+    }
+    c->owned = false;
+    if (!c->detached) connection_detach(t, c);
+    c->generation = 0;
+    pool_free(&t->base, &t->connections, c->self);
+}
+
+void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu) {
+    uint32_t headers = (connection_is_ipv6(c) ? 40u : 20u) + WIRE_TCP_LENGTH;
+    uint32_t mss = u32_min(u32_max(peer_mss, TCP_MSS_MIN), mtu - headers);
+    c->mss = (uint16_t)(mss - (c->timestamps ? TCP_TIMESTAMP_BYTES : 0));
+}
+
+void connection_arm(struct tcp *t, struct connection *c, uint64_t again) {
+    struct wheel_of wheel = connection_wheel(t);
+    wheel_arm(&wheel, c->self, again);
+}

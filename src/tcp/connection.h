@@ -1,0 +1,248 @@
+/* A connection: RFC 9293's transmission control block (3.3.1), in two records.
+ *
+ * struct connection is the cold record, held for the connection's whole life: who it connects, the sequence variables, the
+ * window, the RTT, what survives idleness. struct active holds the queues of data and exists only while there is
+ * data queued; an idle connection has none and holds no buffer.
+ *
+ * Sequence space of the sender:
+ *
+ *      ISS        SND.UNA              SND.NXT                snd_end
+ *       |SYN| ...acknowledged... |...outstanding...|...queued, unsent...|FIN|
+ *
+ * snd_end is the number after the last byte that the user queued; if fin_queued, our FIN has exactly that number.
+ * The send queue holds the bytes [max(snd_una, iss + 1), snd_end). So "FIN sent" is SND.NXT == snd_end + 1, and "FIN
+ * acknowledged" is SND.UNA == snd_end + 1.
+ *
+ * A connection that has entered TIME-WAIT leaves its place in the connection table to a small record (time_wait.h); if a
+ * user still holds it, what is left here (`detached`) only serves unread data and STATUS.
+ *
+ * Timers: each deadline below is a field of its own, and the wheel knows the earliest of them. Fields hold BK_NEVER when
+ * they do not run. What happens when one is due: timeouts.c.
+ *     rtx_due      retransmission, or window probe, or SWS override: rtx_kind says which (they exclude each other)
+ *     ack_due      the delayed ACK
+ *     keepalive_due
+ *     linger_due   FIN-WAIT-2 without owner
+ *     user timeout: derived from progress_at
+ */
+#ifndef TCP_CONNECTION_H
+#define TCP_CONNECTION_H
+
+#include "base/extent.h"
+#include "base/seq.h"
+#include "tcp/event.h"
+#include "tcp/tcp.h"
+
+#define TCP_MSS_MIN 48u         /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
+#define TCP_TIMESTAMP_BYTES 12u /* of the option with its padding, in each segment */
+
+enum rtx_kind { RTX_RETRANSMIT, RTX_PERSIST, RTX_OVERRIDE };
+enum ack_owed { ACK_NONE, ACK_DELAYED, ACK_NOW };
+
+/* Which bytes are believed lost, and how the window recovers: see recovery.h. */
+enum recovery_state { RECOVERY_OPEN, RECOVERY_FAST, RECOVERY_LOSS };
+
+struct connection {
+    struct link output_link; /* in path[iface].output */
+    struct link ready_link;  /* in tcp.ready */
+    struct link accept_link; /* in the listener's queue */
+    struct timer timer;
+
+    /* identity */
+    uint64_t user;       /* the user's own number for it */
+    struct tuple tuple;
+    uint32_t hash;       /* of the tuple: its place in the connection table */
+    uint32_t self;       /* own id */
+    uint32_t generation; /* 0: a free record */
+    uint32_t listener;   /* that it waits on to be accepted, or BK_NONE */
+    uint32_t active;     /* id of the active record, or BK_NONE */
+
+    uint8_t state; /* enum bk_state */
+    uint8_t iface;
+    uint8_t ready;    /* enum bk_ready_what not yet fetched */
+    uint8_t rtx_kind; /* enum rtx_kind */
+    uint8_t ack_owed; /* enum ack_owed */
+    uint8_t retransmits; /* back-offs since SND.UNA last moved */
+    uint8_t probes;      /* keep-alive or window probes since the peer was last heard */
+    uint8_t recovery;    /* enum recovery_state */
+    uint8_t send_scale, receive_scale; /* Snd.Wind.Shift, Rcv.Wind.Shift */
+    bool owned : 1;        /* a user, or a listener's queue, holds it */
+    bool active_open : 1;  /* came from SYN-SENT */
+    bool detached : 1;     /* no longer in the connection table */
+    bool fin_queued : 1;   /* the user has closed the sending side */
+    bool fin_known : 1;    /* a FIN was seen, at fin_seq; it may wait behind a gap */
+    bool fin_received : 1; /* the FIN was taken in order */
+    bool timestamps : 1;   /* Snd.TS.OK */
+    bool nodelay : 1;
+    bool quickack : 1;
+    bool keepalive : 1;
+    bool more : 1;         /* the user said that more follows */
+    bool probe_now : 1;    /* a window probe or keep-alive is due */
+    bool override_now : 1; /* the SWS override time is over */
+    bool want_write : 1;   /* the user was told -EAGAIN */
+    bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
+    bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
+    bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    uint16_t ack_reason;   /* why the ACK that is owed is owed */
+    uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
+
+    /* SND.*; RCV.* (RFC 9293 3.3.1) */
+    uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
+    uint32_t max_snd_wnd; /* largest window the peer ever offered (RFC 5961 5.2) */
+    uint32_t snd_end;
+    uint32_t irs, rcv_nxt, rcv_up;
+    uint32_t rcv_adv; /* right edge offered: RCV.NXT + RCV.WND */
+    uint32_t fin_seq;
+    uint32_t last_ack_sent; /* Last.ACK.sent (RFC 7323 4.3) */
+
+    /* options */
+    uint16_t mss;            /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
+    uint16_t mss_offered;    /* in our SYN */
+    uint16_t rcv_mss;        /* largest payload seen: what a full segment of the peer's is */
+    uint16_t pad;
+    uint32_t ts_recent;      /* TS.Recent */
+    uint32_t ts_offset;      /* our timestamp clock's */
+    uint32_t ts_recent_s;    /* when TS.Recent was set, seconds of stack time */
+    uint32_t send_buffer, receive_buffer;
+
+    /* RTT (rtt.h); microseconds */
+    uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
+    uint32_t rtt_seq;  /* the segment being timed ends here */
+    uint64_t rtt_sent; /* when it was sent; 0: none is */
+
+    /* loss and congestion (recovery.h, congestion.h) */
+    uint32_t cwnd, ssthresh;
+    uint32_t cwnd_credit;      /* bytes acknowledged that have not yet grown cwnd */
+    uint32_t recover;          /* SND.NXT when the loss was noticed */
+    uint32_t rtx_nxt, rtx_end; /* lost, to be sent again: rtx_nxt is the next */
+    uint32_t duplicate_acks;
+
+    /* deadlines and times, ns */
+    uint64_t rtx_due, ack_due, keepalive_due, linger_due;
+    uint64_t progress_at; /* when SND.UNA last moved, or the oldest outstanding byte was sent */
+    uint64_t heard_at;    /* when the peer was last heard */
+    uint64_t sent_at;     /* when data was last sent */
+    uint64_t challenge_at; /* before this no further challenge ACK */
+
+    /* settings */
+    uint32_t keepalive_idle_s;
+    uint32_t user_timeout_ms;
+    uint16_t keepalive_interval_s;
+    uint8_t keepalive_probes;
+    uint8_t pad2;
+    int16_t error, soft_error; /* negative errno values */
+
+    /* STATUS */
+    uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
+    uint32_t segments_sent, segments_received, segments_retransmitted;
+    uint32_t pad3;
+};
+
+/* With a connection table entry (8 bytes, 16 with slack) and a socket object (48, a later layer), an idle connection stays
+ * within 512 bytes for both families. */
+_Static_assert(sizeof(struct connection) <= 448, "the cold record of a connection");
+
+struct active {
+    struct extent_queue send;         /* [max(snd_una, iss + 1), snd_end) */
+    struct extent_queue receive;      /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
+    struct extent_queue out_of_order; /* beyond RCV.NXT */
+    uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct active) <= 512, "the active record of a connection");
+
+struct listener {
+    struct list accept_queue; /* finished connections */
+    struct link ready_link;
+    uint64_t user;
+    bk_addr local;
+    uint32_t generation; /* 0: a free record */
+    uint32_t self;
+    uint32_t next; /* in the same port bucket */
+    uint32_t backlog;
+    uint16_t port;
+    uint8_t ready;
+    uint8_t ipv4_only : 1, ipv6_only : 1;
+};
+
+#define CONNECTION_OUTPUT_LINK offsetof(struct connection, output_link)
+#define CONNECTION_READY_LINK offsetof(struct connection, ready_link)
+#define CONNECTION_ACCEPT_LINK offsetof(struct connection, accept_link)
+#define LISTENER_READY_LINK offsetof(struct listener, ready_link)
+
+static inline struct connection *connection_at(const struct tcp *t, uint32_t id) {
+    return pool_at(&t->base, &t->connections, id);
+}
+static inline struct active *active_of(const struct tcp *t, const struct connection *c) {
+    return c->active == BK_NONE ? NULL : pool_at(&t->base, &t->active, c->active);
+}
+static inline struct listener *listener_at(const struct tcp *t, uint32_t id) {
+    return pool_at(&t->base, &t->listeners, id);
+}
+static inline bool connection_is_ipv6(const struct connection *c) { return !bk_addr_is_ipv4(&c->tuple.local); }
+
+/* Queued bytes, without looking whether there is an active record. */
+static inline uint32_t connection_receive_queued(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    return a == NULL ? 0 : a->receive.bytes;
+}
+static inline uint32_t connection_out_of_order(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    return a == NULL ? 0 : a->out_of_order.bytes;
+}
+/* Bytes of data (and SYN, FIN) sent and not acknowledged. */
+static inline uint32_t connection_outstanding(const struct connection *c) { return c->snd_nxt - c->snd_una; }
+/* RCV.WND. */
+static inline uint32_t connection_rcv_wnd(const struct connection *c) { return c->rcv_adv - c->rcv_nxt; }
+static inline bool connection_fin_sent(const struct connection *c) {
+    return c->fin_queued && c->snd_nxt == c->snd_end + 1;
+}
+static inline bool connection_fin_acked(const struct connection *c) {
+    return c->fin_queued && c->snd_una == c->snd_end + 1;
+}
+
+/* A new connection in CLOSED state with the stack's default settings, in the connection table under `tuple` unless `old` (a reference to
+ * the record whose place it takes) is given. BK_NONE if the pool is empty. */
+uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface, demux_ref old);
+/* The connection that a handle names, or NULL if the handle is stale. */
+struct connection *connection_of(const struct tcp *t, bk_conn handle);
+/* The only place that changes a connection's state. */
+void connection_set_state(struct tcp *t, struct connection *c, enum bk_state state, uint16_t reason);
+/* Takes an active record if there is none yet; NULL (counted as `refusal`) if none is free. */
+struct active *connection_activate(struct tcp *t, struct connection *c, uint16_t refusal);
+/* Gives the active record back if its queues are empty. */
+void connection_settle(struct tcp *t, struct connection *c);
+/* Says that the connection may have something to send. */
+void connection_touch(struct tcp *t, struct connection *c);
+/* Tells the user. */
+void connection_hear(struct tcp *t, struct connection *c, uint8_t what);
+/* An ACK is owed: NOW wins over DELAYED, and the first reason of the stronger kind stands. */
+void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when, uint16_t reason);
+/* Ends the connection: CLOSED, out of the table, timers off, nothing more to send. Data already received stays readable if there
+ * is an owner; without one the record is freed, and `c` with it. */
+void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason);
+/* The connection's place in the table went to a TIME-WAIT record: stops all sending and timing here. */
+void connection_leave_table(struct tcp *t, struct connection *c);
+/* The owner lets go: an ended connection is freed. */
+void connection_disown(struct tcp *t, struct connection *c);
+/* Frees the record and all it holds. */
+void connection_free(struct tcp *t, struct connection *c);
+/* Recomputes the effective MSS from the peer's MSS and the path's MTU. */
+void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu);
+/* Arms the wheel for the earliest deadline; `again` is output_decide's. */
+void connection_arm(struct tcp *t, struct connection *c, uint64_t again);
+
+struct wheel_of connection_wheel(struct tcp *t);
+struct event_about connection_about(const struct connection *c);
+
+/* Listeners (listener.c). */
+int listener_open(struct tcp *t, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
+                  bk_listener *out);
+/* Frees the record; its connections and requests are gone already. */
+void listener_free(struct tcp *t, struct listener *l);
+struct listener *listener_of(const struct tcp *t, bk_listener handle);
+/* The listener for a SYN to this address and port: an exact address wins over an unspecified one. NULL: none. */
+struct listener *listener_find(const struct tcp *t, const bk_addr *local, uint16_t port);
+/* Tells the user that a connection waits. */
+void listener_hear(struct tcp *t, struct listener *l, uint8_t what);
+
+#endif

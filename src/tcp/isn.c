@@ -1,0 +1,37 @@
+/* Initial sequence numbers, timestamp offsets, ephemeral ports: see isn.h. */
+#include "tcp/isn.h"
+
+#include "base/siphash.h"
+#include "tcp/lookup.h"
+
+enum isn_purpose { ISN_SEQUENCE, ISN_TIMESTAMP, ISN_PORT_START, ISN_PORT_COUNTER };
+
+/* F(): a keyed hash of the tuple, independent for each purpose. */
+static uint64_t isn_hash(const struct tcp *t, const struct tuple *tuple, enum isn_purpose purpose) {
+    uint8_t message[sizeof *tuple + 1];
+    memcpy(message, tuple, sizeof *tuple);
+    message[sizeof *tuple] = (uint8_t)purpose;
+    return siphash24(&t->base.secret[2], message, sizeof message);
+}
+
+uint32_t isn_make(const struct tcp *t, const struct tuple *tuple) {
+    return (uint32_t)(t->base.now / (4 * NS_PER_US)) + (uint32_t)isn_hash(t, tuple, ISN_SEQUENCE);
+}
+
+uint32_t isn_timestamp_offset(const struct tcp *t, const struct tuple *tuple) {
+    return (uint32_t)isn_hash(t, tuple, ISN_TIMESTAMP);
+}
+
+uint16_t isn_port(struct tcp *t, const struct tuple *tuple) {
+    uint32_t first = t->base.config.ephemeral_first;
+    uint32_t n = t->base.config.ephemeral_last - first + 1u;
+    struct tuple probe = *tuple;
+    probe.local_port = 0;
+    uint32_t offset = (uint32_t)isn_hash(t, &probe, ISN_PORT_START);
+    uint32_t *counter = &t->port_counter[isn_hash(t, &probe, ISN_PORT_COUNTER) % BK_COUNT(t->port_counter)];
+    for (uint32_t i = 0; i < n; i++) {
+        probe.local_port = (uint16_t)(first + (offset + (*counter)++) % n);
+        if (lookup_tuple(t, &probe, demux_hash(&t->base, &probe)) == DEMUX_NONE) return probe.local_port;
+    }
+    return 0;
+}

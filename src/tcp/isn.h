@@ -1,0 +1,17 @@
+/* Numbers that strangers must not guess: initial sequence numbers (RFC 6528), timestamp offsets, ephemeral ports
+ * (RFC 6056). */
+#ifndef TCP_ISN_H
+#define TCP_ISN_H
+
+#include "tcp/tcp.h"
+
+/* ISN = M + F(tuple, secret), where M ticks every 4 microseconds (RFC 9293 3.4.1, RFC 6528 3). */
+uint32_t isn_make(const struct tcp *t, const struct tuple *tuple);
+/* Where this tuple's timestamp clock starts, so that it does not tell the uptime; the same for each incarnation, so
+ * that it goes on rising (RFC 7323 5.4, RFC 6191). */
+uint32_t isn_timestamp_offset(const struct tcp *t, const struct tuple *tuple);
+/* A local port for an active open whose other three parts are set: RFC 6056 algorithm 4 (double hash), skipping those whose
+ * 4-tuple is in use. 0 if all are. */
+uint16_t isn_port(struct tcp *t, const struct tuple *tuple);
+
+#endif

@@ -1,0 +1,71 @@
+/* Listeners: passive OPENs (RFC 9293 3.10.1), found by local port. */
+#include "tcp/connection.h"
+
+struct listener *listener_of(const struct tcp *t, bk_listener handle) {
+    if (handle.index >= t->listeners.fresh || handle.generation == 0) return NULL;
+    struct listener *l = listener_at(t, handle.index);
+    return l->generation == handle.generation ? l : NULL;
+}
+
+/* How well a listener fits: 0 not at all, 1 by an unspecified address, 2 exactly. */
+static int listener_fits(const struct listener *l, const bk_addr *local, uint16_t port) {
+    if (l->port != port) return 0;
+    bool ipv4 = bk_addr_is_ipv4(local);
+    if (bk_addr_is_any(&l->local)) return (ipv4 || !l->ipv4_only) ? 1 : 0;
+    return bk_addr_equal(&l->local, local) ? 2 : 0;
+}
+
+struct listener *listener_find(const struct tcp *t, const bk_addr *local, uint16_t port) {
+    struct listener *best = NULL;
+    int best_fit = 0;
+    for (uint32_t id = t->listener_bucket[port % LISTENER_BUCKETS]; id != BK_NONE; id = listener_at(t, id)->next) {
+        struct listener *l = listener_at(t, id);
+        int fit = listener_fits(l, local, port);
+        if (fit > best_fit) {
+            best = l;
+            best_fit = fit;
+        }
+    }
+    return best;
+}
+
+void listener_hear(struct tcp *t, struct listener *l, uint8_t what) {
+    l->ready |= what;
+    if (!link_in(&l->ready_link))
+        list_push_tail(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready, l->self);
+}
+
+int listener_open(struct tcp *t, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
+                  bk_listener *out) {
+    bool ipv4_only = bk_addr_is_any(local) && bk_addr_is_ipv4(local);
+    for (uint32_t id = t->listener_bucket[port % LISTENER_BUCKETS]; id != BK_NONE; id = listener_at(t, id)->next) {
+        const struct listener *l = listener_at(t, id);
+        if (l->port == port && bk_addr_equal(&l->local, local)) return ERROR_ADDRINUSE;
+    }
+    uint32_t id = pool_alloc(&t->base, &t->listeners);
+    if (id == BK_NONE) return ERROR_NOBUFS;
+    struct listener *l = listener_at(t, id);
+    list_init(&l->accept_queue);
+    link_init(&l->ready_link);
+    l->user = user;
+    l->local = *local;
+    l->generation = base_generation(&t->base);
+    l->self = id;
+    l->port = port;
+    l->backlog = backlog;
+    l->ipv4_only = ipv4_only;
+    l->next = t->listener_bucket[port % LISTENER_BUCKETS];
+    t->listener_bucket[port % LISTENER_BUCKETS] = id;
+    *out = (bk_listener){id, l->generation};
+    return 0;
+}
+
+void listener_free(struct tcp *t, struct listener *l) {
+    uint32_t *at = &t->listener_bucket[l->port % LISTENER_BUCKETS];
+    while (*at != l->self) at = &listener_at(t, *at)->next;
+    *at = l->next;
+    if (link_in(&l->ready_link))
+        list_remove(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready, l->self);
+    l->generation = 0;
+    pool_free(&t->base, &t->listeners, l->self);
+}

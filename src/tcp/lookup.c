@@ -1,0 +1,26 @@
+/* From a 4-tuple to its record: the connection table's candidates, compared in full. */
+#include "tcp/lookup.h"
+
+#include "tcp/connection.h"
+#include "tcp/request.h"
+#include "tcp/time_wait.h"
+
+struct tuple lookup_tuple_of(const struct tcp *t, demux_ref ref) {
+    uint32_t id = demux_ref_id(ref);
+    switch (demux_ref_kind(ref)) {
+    case DEMUX_REQUEST: return request_tuple(t, demux_ref_ipv6(ref), id);
+    case DEMUX_TIME_WAIT: return time_wait_tuple(t, demux_ref_ipv6(ref), id);
+    case DEMUX_CONNECTION: break;
+    }
+    return connection_at(t, id)->tuple;
+}
+
+demux_ref lookup_tuple(const struct tcp *t, const struct tuple *tuple, uint32_t hash) {
+    uint64_t position = 0;
+    demux_ref ref;
+    while ((ref = demux_next(&t->base, &t->demux, hash, &position)) != DEMUX_NONE) {
+        struct tuple other = lookup_tuple_of(t, ref);
+        if (tuple_equal(&other, tuple)) return ref;
+    }
+    return DEMUX_NONE;
+}

@@ -1,0 +1,12 @@
+/* Which record holds a 4-tuple. */
+#ifndef TCP_LOOKUP_H
+#define TCP_LOOKUP_H
+
+#include "tcp/tcp.h"
+
+/* The tuple of a record that the connection table refers to. */
+struct tuple lookup_tuple_of(const struct tcp *t, demux_ref ref);
+/* The record for a tuple with this hash, or DEMUX_NONE. */
+demux_ref lookup_tuple(const struct tcp *t, const struct tuple *tuple, uint32_t hash);
+
+#endif

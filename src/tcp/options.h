@@ -1,0 +1,27 @@
+/* What our SYNs and segments say in their options, and the constants behind it. */
+#ifndef TCP_OPTIONS_H
+#define TCP_OPTIONS_H
+
+#include "tcp/connection.h"
+
+/* Our timestamp clock: milliseconds of stack time, from an offset of the tuple's own (RFC 7323 4.1, 5.4). */
+static inline uint32_t timestamp_now(const struct tcp *t, uint32_t offset) {
+    return (uint32_t)(t->base.now / NS_PER_MS) + offset;
+}
+
+/* The window scale that we offer: the least that lets the window field express a buffer of `bytes` (RFC 7323 2.2). */
+static inline uint8_t window_scale_for(uint32_t bytes) {
+    uint8_t scale = 0;
+    while (scale < 14 && (bytes >> scale) > UINT16_MAX) scale++;
+    return scale;
+}
+
+/* The MSS we offer for a path: what fits its MTU (RFC 9293 3.7.1, RFC 6691). */
+static inline uint16_t mss_offer(uint32_t mtu, bool ipv6) {
+    return (uint16_t)(mtu - (ipv6 ? 40u : 20u) - WIRE_TCP_LENGTH);
+}
+
+/* The MSS of a peer that did not say (RFC 9293 3.7.1). */
+static inline uint32_t mss_default(bool ipv6) { return ipv6 ? 1220 : 536; }
+
+#endif

@@ -1,0 +1,399 @@
+/* What to send next, and why; then building it. See output.h.
+ *
+ * The order in which the question is asked:
+ *
+ *     1. SYN or SYN-ACK, in the embryonic states
+ *     2. what was lost, again
+ *     3. new data, as far as the peer's window (SWS avoidance, 3.8.6.2.1), the congestion window and Nagle let it; our FIN
+ *     4. a probe that a timer asked for: zero window, keep-alive
+ *     5. an ACK that is owed
+ *     6. otherwise, the earliest of the deadlines
+ *
+ * Any segment carries the ACK and the window, so whatever is sent settles 5 as well.
+ */
+#include "tcp/output.h"
+
+#include "base/checksum.h"
+#include "tcp/congestion.h"
+#include "tcp/options.h"
+#include "tcp/recovery.h"
+#include "tcp/rtt.h"
+#include "tcp/segment.h"
+#include "tcp/timeouts.h"
+#include "wire/ip.h"
+
+#define NOTHING ((struct output_decision){.reason = BK_REASON_NONE, .again = BK_NEVER})
+
+/* ---- deciding -------------------------------------------------------------------------------------- */
+
+static struct output_decision decide_syn(const struct connection *c) {
+    bool first = c->snd_nxt == c->iss;
+    if (!first && !recovery_has_lost(c)) return NOTHING;
+    struct output_decision d = {.seq = c->iss, .flags = WIRE_SYN, .again = BK_NEVER};
+    if (c->state != BK_SYN_SENT) {
+        d.flags |= WIRE_ACK;
+        d.reason = c->syn_answered ? BK_REASON_SEND_SYN_ACK_AGAIN : BK_REASON_SEND_SYN_ACK_SIMULTANEOUS;
+    } else {
+        d.reason = first ? BK_REASON_SEND_SYN : BK_REASON_SEND_SYN_AGAIN;
+    }
+    return d;
+}
+
+/* The largest payload of one unit: whole segments, within what link and frame can hold. */
+static uint32_t unit_max(const struct tcp *t, const struct connection *c) {
+    uint32_t max = t->path[c->iface].unit_max;
+    return max < c->mss ? c->mss : max - max % c->mss;
+}
+
+/* Whether FIN may ride on a segment that ends at `end`. */
+static bool fin_follows(const struct connection *c, uint32_t end) { return c->fin_queued && end == c->snd_end; }
+
+/* What was lost, again: as much of it as one unit, the windows and what was sent before allow. */
+static struct output_decision decide_retransmission(const struct tcp *t, const struct connection *c) {
+    if (!recovery_has_lost(c)) return NOTHING;
+    uint32_t pipe = recovery_pipe(c);
+    /* The first lost segment always goes; RFC 6298 5.4 and RFC 5681 3.2 step 3 ask for no window. */
+    bool first = c->rtx_nxt == c->snd_una;
+    uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+    if (room < c->mss) {
+        if (!first) return NOTHING;
+        room = c->mss;
+    }
+    uint32_t window_left = c->snd_una + c->snd_wnd - c->rtx_nxt;
+    if (c->rtx_nxt - c->snd_una >= c->snd_wnd) {
+        if (!first) return NOTHING; /* the window was taken back: only the front is tried (RFC 9293 3.8.6, SHLD-17) */
+        window_left = c->mss;
+    }
+    uint32_t lost = c->rtx_end - c->rtx_nxt;
+    uint32_t to_end = seq_lt(c->rtx_nxt, c->snd_end) ? c->snd_end - c->rtx_nxt : 0;
+    uint32_t data = u32_min(lost, to_end);
+    /* The last segment of what was sent may take along what was queued since (RFC 9293 3.8.6.2.1's spirit, MAY repacketize):
+     * the single byte of a window probe above all. */
+    if (c->rtx_end == c->snd_nxt && data < c->mss) data = u32_min(c->mss, to_end);
+    uint32_t n = u32_min(u32_min(data, unit_max(t, c)), u32_min(room, u32_max(window_left, 1)));
+    if (n > c->mss) n -= n % c->mss; /* several segments go whole; one may be short */
+    struct output_decision d = {.reason = c->rtx_reason, .flags = WIRE_ACK, .seq = c->rtx_nxt, .length = n, .again = BK_NEVER};
+    if (fin_follows(c, d.seq + n) && connection_fin_sent(c) && lost > n) {
+        d.flags |= WIRE_FIN;
+        if (n == 0 && d.reason == BK_REASON_SEND_RTO) d.reason = BK_REASON_SEND_FIN_AGAIN;
+    }
+    return d;
+}
+
+/* Whether `n` bytes, less than a full segment, may go now: SWS avoidance (RFC 9293 3.8.6.2.1) with Nagle (3.7.4). `all` is
+ * whether they are everything that is queued. */
+static bool small_may_go(const struct connection *c, uint32_t n, bool all) {
+    if (all && c->fin_queued) return true; /* nothing will ever join it */
+    if (c->override_now) return true;
+    bool idle = connection_outstanding(c) == 0;
+    if (all && c->more) return false;
+    if (all && (idle || c->nodelay)) return true;
+    return (idle || c->nodelay) && n >= (c->max_snd_wnd + 1) / 2;
+}
+
+/* New data and FIN. */
+static struct output_decision decide_new(const struct tcp *t, const struct connection *c) {
+    if (recovery_has_lost(c)) return NOTHING; /* what was lost goes first */
+    uint32_t queued = seq_lt(c->snd_nxt, c->snd_end) ? c->snd_end - c->snd_nxt : 0;
+    bool fin_due = c->fin_queued && !connection_fin_sent(c);
+    if (queued == 0 && !fin_due) return NOTHING;
+    uint32_t outstanding = connection_outstanding(c);
+    uint32_t usable = c->snd_wnd > outstanding ? c->snd_wnd - outstanding : 0; /* U */
+    if (usable == 0) return NOTHING;
+    uint32_t pipe = recovery_pipe(c);
+    uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+    if (pipe == 0) room = u32_max(room, c->mss);
+    struct output_decision d = {.flags = WIRE_ACK, .seq = c->snd_nxt, .again = BK_NEVER, .reason = BK_REASON_SEND_FIN};
+    if (queued == 0) { /* FIN alone: one number of window, and congestion windows count bytes of data */
+        d.flags |= WIRE_FIN;
+        return d;
+    }
+    uint32_t n = u32_min(queued, usable);
+    bool congested = n > room;
+    n = u32_min(u32_min(n, room), unit_max(t, c));
+    uint32_t tail = n % c->mss;
+    if (tail != 0) {
+        bool all = n == queued;
+        /* A tail that the congestion window cut, or the unit, waits to be whole. Behind full segments of this very unit it is
+         * not alone: Nagle would hold it, had they left before it. */
+        bool go = n < c->mss ? !congested && small_may_go(c, n, all)
+                             : all && !congested && (c->nodelay || c->fin_queued) && !(c->more && !c->fin_queued);
+        if (!go) n -= tail;
+    }
+    if (n == 0) return NOTHING;
+    d.length = n;
+    d.reason = BK_REASON_SEND_DATA;
+    if (c->recovery == RECOVERY_OPEN && c->duplicate_acks != 0) d.reason = BK_REASON_SEND_LIMITED_TRANSMIT;
+    if (c->override_now && n < c->mss) d.reason = BK_REASON_SEND_DATA_OVERRIDE;
+    if (n == queued && fin_due && usable > n) {
+        d.flags |= WIRE_FIN;
+        d.reason = BK_REASON_SEND_DATA_LAST;
+    }
+    return d;
+}
+
+/* Probes that a timer asked for. */
+static struct output_decision decide_probe(const struct connection *c) {
+    if (!c->probe_now) return NOTHING;
+    struct output_decision d = {.flags = WIRE_ACK, .again = BK_NEVER};
+    if (c->rtx_kind == RTX_PERSIST) {
+        /* One byte beyond the window, new or the one probed with before; our FIN, when it is all that waits. */
+        d.reason = BK_REASON_SEND_WINDOW_PROBE;
+        d.seq = c->snd_una;
+        if (c->snd_una != c->snd_end)
+            d.length = 1;
+        else
+            d.flags |= WIRE_FIN;
+    } else {
+        d.reason = BK_REASON_SEND_KEEPALIVE;
+        d.seq = c->snd_nxt - 1;
+    }
+    return d;
+}
+
+static struct output_decision decide_ack(const struct tcp *t, const struct connection *c) {
+    if (c->ack_owed == ACK_NONE || (c->ack_owed == ACK_DELAYED && t->base.now < c->ack_due)) return NOTHING;
+    return (struct output_decision){.reason = c->ack_reason, .flags = WIRE_ACK, .seq = c->snd_nxt, .again = BK_NEVER};
+}
+
+struct output_decision output_decide(const struct tcp *t, const struct connection *c) {
+    struct output_decision d = NOTHING;
+    switch ((enum bk_state)c->state) {
+    case BK_SYN_SENT:
+    case BK_SYN_RECEIVED:
+        d = decide_syn(c);
+        if (d.reason == BK_REASON_NONE && c->state == BK_SYN_RECEIVED) d = decide_ack(t, c);
+        break;
+    case BK_ESTABLISHED:
+    case BK_FIN_WAIT_1:
+    case BK_FIN_WAIT_2:
+    case BK_CLOSE_WAIT:
+    case BK_CLOSING:
+    case BK_LAST_ACK:
+        /* Closed in SYN-RECEIVED: our SYN may still have to go again, before the FIN behind it. */
+        if (c->rtx_nxt == c->iss) d = decide_syn(c);
+        if (d.reason == BK_REASON_NONE) d = decide_retransmission(t, c);
+        if (d.reason == BK_REASON_NONE) d = decide_new(t, c);
+        if (d.reason == BK_REASON_NONE) d = decide_probe(c);
+        if (d.reason == BK_REASON_NONE) d = decide_ack(t, c);
+        break;
+    case BK_CLOSED:
+    case BK_LISTEN:
+    case BK_TIME_WAIT:
+    case BK_STATES: return d;
+    }
+    if (d.reason == BK_REASON_NONE) d.again = timeouts_next(t, c);
+    return d;
+}
+
+/* ---- the window we offer --------------------------------------------------------------------------- */
+
+uint32_t output_right_edge(const struct tcp *t, const struct connection *c) {
+    uint32_t queued = connection_receive_queued(t, c);
+    uint32_t free_bytes = c->receive_buffer > queued ? c->receive_buffer - queued : 0;
+    uint32_t most = (uint32_t)UINT16_MAX << c->receive_scale;
+    uint32_t edge = c->rcv_nxt + u32_min(free_bytes, most);
+    /* RFC 9293 3.8.6.2.2: the edge moves by steps worth a segment, and never back. */
+    if (seq_le(edge, c->rcv_adv)) return c->rcv_adv;
+    if (edge - c->rcv_adv < u32_min(c->receive_buffer / 2, c->rcv_mss)) return c->rcv_adv;
+    return edge;
+}
+
+/* The window field, and rcv_adv as the peer will read it. Rounded up, lest scaling take back what was offered. */
+static uint16_t offer_window(const struct tcp *t, struct connection *c, bool syn) {
+    if (syn) {
+        uint32_t window = u32_min(c->receive_buffer, UINT16_MAX);
+        if (c->state == BK_SYN_RECEIVED) c->rcv_adv = c->rcv_nxt + window;
+        return (uint16_t)window;
+    }
+    uint32_t window = output_right_edge(t, c) - c->rcv_nxt;
+    uint32_t granule = UINT32_C(1) << c->receive_scale;
+    uint32_t field = u32_min((window + granule - 1) >> c->receive_scale, UINT16_MAX);
+    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->receive_scale));
+    return (uint16_t)field;
+}
+
+/* ---- building -------------------------------------------------------------------------------------- */
+
+static void fill_options(const struct tcp *t, const struct connection *c, uint8_t flags, struct wire_tcp_options *o) {
+    bool syn = flags & WIRE_SYN, answer = syn && (flags & WIRE_ACK);
+    if (syn) {
+        o->mss = c->mss_offered;
+        o->has_wscale = answer ? c->receive_scale != 0 || c->send_scale != 0 : t->base.config.window_scaling;
+        o->wscale = c->receive_scale;
+    }
+    if (c->timestamps || (syn && !answer && t->base.config.timestamps)) {
+        o->has_timestamps = true;
+        o->tsval = timestamp_now(t, c->ts_offset);
+        o->tsecr = flags & WIRE_ACK ? c->ts_recent : 0;
+    }
+}
+
+/* Adds the bytes [seq, seq + n) of the send queue to a frame, by reference. Returns how many the frame had room for. */
+static uint32_t add_payload(struct tcp *t, struct connection *c, struct frame *f, uint32_t seq, uint32_t n) {
+    struct base *b = &t->base;
+    struct active *a = active_of(t, c);
+    uint32_t hint = a->send_hint;
+    if (hint != BK_NONE && seq_lt(seq, extent_at(b, hint)->seq)) hint = BK_NONE;
+    uint32_t id = extent_queue_find(b, &a->send, seq, hint), done = 0;
+    for (;;) {
+        const struct extent *e = extent_at(b, id);
+        uint32_t skip = seq + done - e->seq;
+        uint32_t take = u32_min(n - done, e->length - skip);
+        if (!frame_add_part(b, f, e->chunk, (uint16_t)(e->offset + skip), (uint16_t)take)) break;
+        done += take;
+        a->send_hint = id;
+        if (done == n) break;
+        id = e->next;
+    }
+    return done;
+}
+
+/* A frame that ran out of parts sends whole segments, or what it holds if that is less than one. */
+static void shorten(const struct connection *c, struct output_decision *d, uint32_t held) {
+    d->length = held > c->mss ? held - held % c->mss : held;
+    d->flags &= (uint8_t)~WIRE_FIN;
+    if (d->reason == BK_REASON_SEND_DATA_LAST) d->reason = BK_REASON_SEND_DATA;
+}
+
+static void trim_parts(struct base *b, struct frame *f, uint32_t length) {
+    while (f->payload_length > length) {
+        struct bk_part *last = &f->part[f->part_count - 1];
+        uint32_t cut = u32_min(f->payload_length - length, last->length);
+        last->length = (uint16_t)(last->length - cut);
+        f->payload_length -= cut;
+        if (last->length == 0) {
+            chunk_release(b, last->chunk);
+            f->part_count--;
+        }
+    }
+}
+
+/* What has been sent is noted: SND.NXT, timers, RTT, counts. */
+static void note_sent(struct tcp *t, struct connection *c, const struct output_decision *d) {
+    uint64_t now = t->base.now;
+    uint32_t end = d->seq + d->length + ((d->flags & WIRE_SYN) != 0) + ((d->flags & WIRE_FIN) != 0);
+    bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
+    c->segments_sent += d->length <= c->mss ? 1 : (d->length + c->mss - 1) / c->mss;
+    t->mib.out_segs += d->length <= c->mss ? 1 : (d->length + c->mss - 1) / c->mss;
+    c->bytes_sent += d->length;
+    if (again) {
+        uint32_t segments = u32_max(1, (d->length + c->mss - 1) / u32_max(c->mss, 1));
+        c->segments_retransmitted += segments;
+        t->mib.retrans_segs += segments;
+        c->bytes_retransmitted += d->length;
+        if (seq_lt(c->rtx_nxt, end) && seq_ge(c->rtx_nxt, d->seq)) c->rtx_nxt = seq_min(end, c->rtx_end);
+        rtt_cancel(c);
+    }
+    if (seq_gt(end, c->snd_nxt)) {
+        if (c->snd_nxt == c->snd_una) c->progress_at = now;
+        c->snd_nxt = end;
+        if (!again) rtt_start(t, c, end);
+    }
+    if (end != d->seq) {
+        c->sent_at = now;
+        if (c->rtx_kind == RTX_OVERRIDE) {
+            c->rtx_kind = RTX_RETRANSMIT;
+            c->rtx_due = BK_NEVER;
+        }
+        if (c->rtx_due == BK_NEVER && c->rtx_kind == RTX_RETRANSMIT) c->rtx_due = now + rtt_rto_ns(c); /* RFC 6298 5.1 */
+        c->override_now = false;
+    }
+    if (d->reason == BK_REASON_SEND_WINDOW_PROBE || d->reason == BK_REASON_SEND_KEEPALIVE) c->probe_now = false;
+    if (c->state == BK_SYN_RECEIVED && (d->flags & WIRE_SYN)) c->syn_answered = true;
+    if (d->flags & WIRE_ACK) {
+        c->ack_owed = ACK_NONE;
+        c->ack_due = BK_NEVER;
+        c->last_ack_sent = c->rcv_nxt;
+    }
+}
+
+static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
+    struct base *b = &t->base;
+    struct frame *f = frame_at(b, frame);
+    if (d->length != 0) {
+        uint32_t held = add_payload(t, c, f, d->seq, d->length);
+        if (held != d->length) {
+            shorten(c, d, held);
+            trim_parts(b, f, d->length);
+        }
+    }
+    struct wire_tcp h = {
+        .src_port = c->tuple.local_port,
+        .dst_port = c->tuple.remote_port,
+        .seq = d->seq,
+        .ack = d->flags & WIRE_ACK ? c->rcv_nxt : 0,
+        .flags = d->flags,
+    };
+    h.window = offer_window(t, c, d->flags & WIRE_SYN);
+    fill_options(t, c, d->flags, &h.option);
+    uint32_t end = d->seq + d->length;
+    if (c->urgent_out && d->length != 0 && seq_gt(c->snd_up, d->seq) && c->snd_up - d->seq <= UINT16_MAX) {
+        h.flags |= WIRE_URG;
+        h.urgent = (uint16_t)(c->snd_up - d->seq);
+    }
+    if (d->length != 0 && end == c->snd_end) h.flags |= WIRE_PSH;
+    uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
+    h.checksum =
+        checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
+    wire_tcp_emit(f->header + FRAME_L4, &h);
+    f->end = (uint16_t)(FRAME_L4 + length);
+    f->l4_header_length = (uint16_t)length;
+    f->src = c->tuple.local;
+    f->dst = c->tuple.remote;
+    f->protocol = WIRE_TCP;
+    f->iface = c->iface;
+    f->object = c->self;
+    f->reason = d->reason;
+    f->checksum = FRAME_CHECKSUM_PARTIAL;
+    f->gso_size = d->length > c->mss ? c->mss : 0;
+    reason_count(b, d->reason);
+    struct event_about about = connection_about(c);
+    event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
+}
+
+uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
+    struct list *output = &t->path[iface].output;
+    while (output->head != BK_NONE) {
+        struct connection *c = connection_at(t, output->head);
+        /* RFC 5681 4.1: after a pause longer than the RTO the window is not trusted any more. */
+        if (connection_outstanding(c) == 0 && c->sent_at != 0 && c->snd_nxt != c->snd_end &&
+            t->base.now - c->sent_at > rtt_rto_ns(c))
+            congestion_idle(c);
+        timeouts_prepare(t, c);
+        struct output_decision d = output_decide(t, c);
+        list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);
+        if (d.reason == BK_REASON_NONE) {
+            connection_arm(t, c, d.again);
+            continue;
+        }
+        /* There may be more: it stands in line again, so that connections take turns. */
+        list_push_tail(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);
+        uint32_t frame = frame_alloc(&t->base);
+        if (frame == BK_NONE) {
+            reason_count(&t->base, BK_REASON_NOTE_NO_FRAME);
+            return BK_NONE;
+        }
+        build(t, c, frame, &d);
+        note_sent(t, c, &d);
+        return frame;
+    }
+    return BK_NONE;
+}
+
+void output_reset(struct tcp *t, const struct connection *c, uint16_t reason) {
+    /* Once there is a peer's sequence number every segment acknowledges it (RFC 9293 3.1, ACK). */
+    struct reply r = {
+        .tuple = &c->tuple,
+        .hash = c->hash,
+        .iface = c->iface,
+        .flags = WIRE_RST | WIRE_ACK,
+        .reason = reason,
+        .state = c->state,
+        .object_kind = EVENT_CONNECTION,
+        .object = c->self,
+        .seq = c->snd_nxt,
+        .ack = c->rcv_nxt,
+    };
+    reply_send(t, &r);
+}

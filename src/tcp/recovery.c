@@ -1,0 +1,71 @@
+/* Loss recovery: see recovery.h. */
+#include "tcp/recovery.h"
+
+#include "tcp/congestion.h"
+#include "tcp/rtt.h"
+
+#define DUPLICATE_THRESHOLD 3u /* DupThresh (RFC 5681 3.2) */
+
+uint32_t recovery_pipe(const struct connection *c) {
+    uint32_t outstanding = connection_outstanding(c);
+    uint64_t gone = (c->rtx_end - c->rtx_nxt) + (uint64_t)c->duplicate_acks * c->mss;
+    return gone >= outstanding ? 0 : outstanding - (uint32_t)gone;
+}
+
+/* Names the segment at SND.UNA lost. */
+static void recovery_lose_first(struct connection *c, uint16_t reason) {
+    c->rtx_nxt = c->snd_una;
+    c->rtx_end = c->snd_una + u32_min(c->mss, connection_outstanding(c));
+    c->rtx_reason = reason;
+}
+
+void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_t flight) {
+    (void)t;
+    if (seq_lt(c->rtx_nxt, c->snd_una)) c->rtx_nxt = c->snd_una;
+    if (seq_lt(c->rtx_end, c->rtx_nxt)) c->rtx_end = c->rtx_nxt;
+    if (c->recovery == RECOVERY_FAST) {
+        if (seq_ge(c->snd_una, c->recover)) { /* full acknowledgment (RFC 6582 3.2 step 3) */
+            c->recovery = RECOVERY_OPEN;
+            c->duplicate_acks = 0;
+            c->rtx_nxt = c->rtx_end = c->snd_una;
+            congestion_recovered(c, connection_outstanding(c));
+            return;
+        }
+        /* Partial acknowledgment: the next hole begins at SND.UNA. Of what was acknowledged all but the hole had been
+         * counted by duplicate ACKs. */
+        uint32_t segments = acked / c->mss;
+        c->duplicate_acks -= u32_min(c->duplicate_acks, segments == 0 ? 0 : segments - 1);
+        recovery_lose_first(c, BK_REASON_SEND_PARTIAL_ACK);
+        return;
+    }
+    c->duplicate_acks = 0;
+    if (c->recovery == RECOVERY_LOSS && seq_ge(c->snd_una, c->recover)) c->recovery = RECOVERY_OPEN;
+    congestion_acked(c, acked, flight);
+}
+
+void recovery_duplicate_ack(struct tcp *t, struct connection *c) {
+    (void)t;
+    /* After a timeout, duplicate ACKs may be echoes of what was sent again: they say nothing (RFC 6582 3.2 step 1). */
+    if (c->recovery == RECOVERY_LOSS) return;
+    c->duplicate_acks++;
+    if (c->recovery == RECOVERY_FAST || c->duplicate_acks != DUPLICATE_THRESHOLD || seq_lt(c->snd_una, c->recover))
+        return;
+    congestion_loss(c, connection_outstanding(c));
+    c->recovery = RECOVERY_FAST;
+    c->recover = c->snd_nxt;
+    recovery_lose_first(c, BK_REASON_SEND_FAST_RETRANSMIT);
+    rtt_cancel(c);
+}
+
+void recovery_timeout(struct tcp *t, struct connection *c) {
+    congestion_timeout(c, connection_outstanding(c), c->retransmits == 0);
+    rtt_back_off(t, c);
+    rtt_cancel(c);
+    if (c->retransmits != UINT8_MAX) c->retransmits++;
+    c->recovery = RECOVERY_LOSS;
+    c->recover = c->snd_nxt;
+    c->duplicate_acks = 0;
+    c->rtx_nxt = c->snd_una;
+    c->rtx_end = c->snd_nxt;
+    c->rtx_reason = BK_REASON_SEND_RTO;
+}

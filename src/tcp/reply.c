@@ -1,0 +1,61 @@
+/* Segments that belong to no connection record: see segment.h. */
+#include "base/checksum.h"
+#include "tcp/event.h"
+#include "tcp/segment.h"
+#include "wire/ip.h"
+
+void reply_send(struct tcp *t, const struct reply *r) {
+    struct base *b = &t->base;
+    uint32_t id = frame_alloc(b);
+    if (id == BK_NONE) {
+        reason_count(b, BK_REASON_NOTE_REPLY_LOST);
+        return;
+    }
+    struct frame *f = frame_at(b, id);
+    struct wire_tcp h = {
+        .src_port = r->tuple->local_port,
+        .dst_port = r->tuple->remote_port,
+        .seq = r->seq,
+        .ack = r->ack,
+        .flags = r->flags,
+        .window = r->window,
+        .option = r->option,
+    };
+    uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
+    h.checksum = checksum_fold(checksum_pseudo(&r->tuple->local, &r->tuple->remote, WIRE_TCP, length));
+    wire_tcp_emit(f->header + FRAME_L4, &h);
+    f->end = (uint16_t)(FRAME_L4 + length);
+    f->l4_header_length = (uint16_t)length;
+    f->src = r->tuple->local;
+    f->dst = r->tuple->remote;
+    f->protocol = WIRE_TCP;
+    f->iface = r->iface;
+    f->reason = r->reason;
+    f->checksum = FRAME_CHECKSUM_PARTIAL;
+    frame_queue_push(b, &t->replies, id);
+
+    reason_count(b, r->reason);
+    t->mib.out_segs++;
+    if (r->flags & WIRE_RST) t->mib.out_rsts++;
+    struct event_about about = {(enum event_object)r->object_kind, r->object, r->tuple, r->hash, r->iface};
+    event_segment_out(t, &about, &h, 0, r->reason, r->state, 0);
+}
+
+void reply_reset(struct tcp *t, const struct segment *s, uint16_t reason) {
+    struct reply r = {
+        .tuple = &s->tuple,
+        .hash = s->hash,
+        .iface = s->packet->iface,
+        .reason = reason,
+        .object = BK_NONE,
+        .state = BK_CLOSED,
+    };
+    if (segment_has(s, WIRE_ACK)) {
+        r.flags = WIRE_RST;
+        r.seq = s->header.ack;
+    } else {
+        r.flags = WIRE_RST | WIRE_ACK;
+        r.ack = segment_end(s);
+    }
+    reply_send(t, &r);
+}

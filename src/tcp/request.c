@@ -1,0 +1,347 @@
+/* Passive opens: LISTEN's SYN, SYN-RECEIVED, SYN cookies. See request.h. */
+#include "tcp/request.h"
+
+#include "base/siphash.h"
+#include "tcp/connection.h"
+#include "tcp/isn.h"
+#include "tcp/options.h"
+
+#define LINK offsetof(struct request, link)
+
+/* ---- the SYN-ACK ----------------------------------------------------------------------------------- */
+
+/* How long the n-th SYN-ACK is waited for (RFC 6298 5.5). */
+static uint64_t request_wait(const struct tcp *t, uint32_t sent) {
+    const struct bk_config *config = &t->base.config;
+    uint64_t ms = (uint64_t)config->rto_initial_ms << (sent - 1);
+    return u64_min(ms, config->rto_max_ms) * NS_PER_MS;
+}
+
+static uint32_t request_levels(const struct tcp *t) { return u32_min(t->base.config.syn_ack_retries + 1, REQUEST_LEVELS); }
+
+static uint8_t request_receive_scale(const struct tcp *t, const struct request *r) {
+    return r->scaling ? window_scale_for(t->base.config.receive_buffer) : 0;
+}
+
+static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
+                                  uint16_t reason) {
+    struct reply y = {
+        .tuple = tuple,
+        .hash = r->hash,
+        .iface = r->iface,
+        .flags = WIRE_ACK,
+        .window = (uint16_t)u32_min(t->base.config.receive_buffer, UINT16_MAX),
+        .reason = reason,
+        .state = BK_SYN_RECEIVED,
+        .object_kind = EVENT_REQUEST,
+        .object = id,
+        .seq = r->iss + 1,
+        .ack = r->irs + 1,
+    };
+    if (r->timestamps) {
+        y.option.has_timestamps = true;
+        y.option.tsval = timestamp_now(t, r->ts_offset);
+        y.option.tsecr = r->ts_recent;
+    }
+    return y;
+}
+
+static void request_send_syn_ack(struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
+                                 uint16_t reason) {
+    struct reply y = request_reply(t, r, tuple, id, reason);
+    y.flags = WIRE_SYN | WIRE_ACK;
+    y.seq = r->iss;
+    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
+    y.option.has_wscale = r->scaling;
+    y.option.wscale = request_receive_scale(t, r);
+    reply_send(t, &y);
+}
+
+static void request_list(struct tcp *t, bool ipv6, uint32_t id) {
+    struct request *r = request_at(t, ipv6, id);
+    r->due = t->base.now + request_wait(t, r->sent);
+    list_push_tail(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->sent - 1], id);
+}
+
+static void request_unlist(struct tcp *t, bool ipv6, uint32_t id) {
+    struct request *r = request_at(t, ipv6, id);
+    list_remove(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->sent - 1], id);
+}
+
+static struct event_about request_about(const struct request *r, uint32_t id, const struct tuple *tuple) {
+    return (struct event_about){EVENT_REQUEST, id, tuple, r->hash, r->iface};
+}
+
+/* Forgets the request: back to LISTEN, of which the user hears nothing. */
+static void request_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason) {
+    struct request *r = request_at(t, ipv6, id);
+    struct tuple tuple = request_tuple(t, ipv6, id);
+    struct event_about about = request_about(r, id, &tuple);
+    event_state(t, &about, BK_SYN_RECEIVED, BK_LISTEN, reason);
+    t->mib.attempt_fails++;
+    request_unlist(t, ipv6, id);
+    demux_remove(&t->base, &t->demux, r->hash, demux_ref_make(DEMUX_REQUEST, ipv6, id));
+    pool_free(&t->base, &t->requests[ipv6], id);
+}
+
+/* ---- SYN cookies (RFC 4987 3.6) -------------------------------------------------------------------- */
+
+/* A cookie: 5 bits of a minute counter, 3 bits naming the peer's MSS, 24 bits of MAC over both and the segment. */
+static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 216, 536, 1220, 1300, 1400, 1440, 1460};
+#define COOKIE_PERIOD_NS (64 * NS_PER_S)
+#define COOKIE_PERIODS 2u /* how old a cookie may be */
+
+static uint32_t cookie_make(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t counter,
+                            uint32_t mss_index) {
+    struct {
+        struct tuple tuple;
+        uint32_t irs, counter, mss_index;
+    } message = {*tuple, irs, counter, mss_index};
+    uint32_t mac = (uint32_t)siphash24(&t->base.secret[2], &message, sizeof message);
+    return (counter & 31) << 27 | mss_index << 24 | (mac & 0xffffff);
+}
+
+static uint32_t cookie_counter(const struct tcp *t) { return (uint32_t)(t->base.now / COOKIE_PERIOD_NS); }
+
+static uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
+    uint32_t mss = s->header.option.mss != 0 ? s->header.option.mss : mss_default(!bk_addr_is_ipv4(&s->tuple.local));
+    uint32_t index = BK_COUNT(cookie_mss) - 1;
+    while (index != 0 && cookie_mss[index] > mss) index--;
+    struct reply y = {
+        .tuple = &s->tuple,
+        .hash = s->hash,
+        .iface = s->packet->iface,
+        .flags = WIRE_SYN | WIRE_ACK,
+        .window = (uint16_t)u32_min(t->base.config.receive_buffer, UINT16_MAX),
+        .reason = BK_REASON_SEND_SYN_COOKIE,
+        .state = BK_LISTEN,
+        .object = BK_NONE,
+        .seq = cookie_make(t, &s->tuple, s->header.seq, cookie_counter(t), index),
+        .ack = s->header.seq + 1,
+    };
+    y.option.mss = mss_offer(t->path[s->packet->iface].mtu, !bk_addr_is_ipv4(&s->tuple.local));
+    reply_send(t, &y);
+    t->cookie_until = t->base.now + (COOKIE_PERIODS + 1) * COOKIE_PERIOD_NS;
+    return BK_REASON_ACCEPT_SYN_COOKIE;
+}
+
+/* Whether a cookie is ours and recent; *mss is what it remembers. */
+static bool cookie_check(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t cookie, uint16_t *mss) {
+    uint32_t age = (cookie_counter(t) - (cookie >> 27)) & 31;
+    uint32_t index = cookie >> 24 & 7;
+    if (age > COOKIE_PERIODS) return false;
+    *mss = cookie_mss[index];
+    return cookie_make(t, tuple, irs, cookie_counter(t) - age, index) == cookie;
+}
+
+/* ---- from request to connection -------------------------------------------------------------------- */
+
+/* A connection in SYN-RECEIVED from what a request (or a cookie) knows; the ACK at hand then establishes it. NULL if there
+ * is no room, with *reason. */
+static struct connection *request_promote(struct tcp *t, struct listener *l, const struct request *r,
+                                          const struct tuple *tuple, demux_ref old, uint16_t *reason) {
+    if (l->accept_queue.count >= l->backlog) {
+        *reason = BK_REASON_DROP_ACCEPT_QUEUE;
+        return NULL;
+    }
+    uint32_t id = connection_new(t, tuple, r->iface, old);
+    if (id == BK_NONE) {
+        *reason = BK_REASON_DROP_NO_CONNECTION;
+        return NULL;
+    }
+    struct connection *c = connection_at(t, id);
+    bool ipv6 = connection_is_ipv6(c);
+    c->state = BK_SYN_RECEIVED; /* where the request stood: no change of state */
+    c->iss = r->iss;
+    c->snd_una = r->iss;
+    c->snd_nxt = c->snd_end = r->iss + 1;
+    c->irs = r->irs;
+    c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
+    c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
+    c->rtx_nxt = c->rtx_end = c->snd_una;
+    c->timestamps = r->timestamps;
+    c->ts_recent = r->ts_recent;
+    c->ts_offset = r->ts_offset;
+    c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
+    c->send_scale = r->send_scale;
+    c->receive_scale = request_receive_scale(t, r);
+    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6);
+    connection_set_mss(c, r->mss != 0 ? r->mss : mss_default(ipv6), t->path[r->iface].mtu);
+    c->retransmits = r->sent - 1;
+    if (r->sent == 1) { /* the SYN-ACK was sent once: it can be timed (RFC 6298 3) */
+        c->rtt_seq = c->snd_nxt;
+        c->rtt_sent = u64_max(r->due - request_wait(t, 1), 1);
+    }
+    c->owned = true;
+    c->listener = l->self;
+    list_push_tail(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, id);
+    return c;
+}
+
+/* The ACK at hand establishes the connection, and is processed as one of its own. */
+static uint16_t request_establish(struct tcp *t, struct listener *l, struct connection *c, const struct segment *s) {
+    uint16_t reason = segment_arrives(t, c, s);
+    listener_hear(t, l, BK_READY_ACCEPTABLE);
+    return reason;
+}
+
+static struct listener *request_listener(const struct tcp *t, const struct request *r) {
+    return listener_of(t, (bk_listener){r->listener, r->listener_generation});
+}
+
+/* ---- LISTEN: a SYN --------------------------------------------------------------------------------- */
+
+uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above) {
+    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    const struct wire_tcp_options *o = &s->header.option;
+    uint32_t id = pool_alloc(&t->base, &t->requests[ipv6]);
+    if (id == BK_NONE) return t->base.config.syn_cookies ? cookie_answer(t, s) : BK_REASON_DROP_SYN_BACKLOG;
+    struct request *r = request_at(t, ipv6, id);
+    link_init(&r->link);
+    r->listener = l->self;
+    r->listener_generation = l->generation;
+    r->hash = s->hash;
+    r->irs = s->header.seq;
+    r->iss = isn_make(t, &s->tuple);
+    if (above != NULL && seq_le(r->iss, *above)) r->iss = *above + 1; /* RFC 1122 4.2.2.13 */
+    r->mss = o->mss;
+    r->sent = 1;
+    r->iface = s->packet->iface;
+    r->scaling = t->base.config.window_scaling && o->has_wscale;
+    r->send_scale = r->scaling ? o->wscale : 0;
+    r->timestamps = t->base.config.timestamps && o->has_timestamps;
+    r->ts_recent = o->tsval;
+    r->ts_offset = isn_timestamp_offset(t, &s->tuple);
+    small_tuple_put(r->tuple, ipv6, &s->tuple);
+    demux_insert(&t->base, &t->demux, s->hash, demux_ref_make(DEMUX_REQUEST, ipv6, id));
+    request_list(t, ipv6, id);
+    t->mib.passive_opens++;
+    struct event_about about = request_about(r, id, &s->tuple);
+    event_state(t, &about, BK_LISTEN, BK_SYN_RECEIVED, BK_REASON_ACCEPT_SYN);
+    request_send_syn_ack(t, r, &s->tuple, id, BK_REASON_SEND_SYN_ACK);
+    return above != NULL ? BK_REASON_ACCEPT_SYN_TIME_WAIT : BK_REASON_ACCEPT_SYN;
+}
+
+/* ---- SYN-RECEIVED ---------------------------------------------------------------------------------- */
+
+/* The request's own checks, in the order of RFC 9293 3.10.7.4; 0 when the segment is the ACK that was waited for. */
+static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struct segment *s) {
+    struct request *r = request_at(t, ipv6, id);
+    uint32_t rcv_nxt = r->irs + 1;
+    /* The SYN again: our SYN-ACK was lost, so that goes again rather than the bare ACK of the general rule. */
+    if (s->header.seq == r->irs && (s->header.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == WIRE_SYN) {
+        request_send_syn_ack(t, r, &s->tuple, id, BK_REASON_SEND_SYN_ACK_DUPLICATE);
+        return BK_REASON_ACCEPT_SYN_DUPLICATE;
+    }
+    const struct wire_tcp_options *o = &s->header.option;
+    bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
+    uint32_t window = u32_min(t->base.config.receive_buffer, UINT16_MAX);
+    if (stale || !segment_acceptable(s, rcv_nxt, window)) {
+        if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
+        struct reply y = request_reply(t, r, &s->tuple, id, BK_REASON_SEND_ACK_UNACCEPTABLE);
+        reply_send(t, &y);
+        return stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE;
+    }
+    if (segment_has(s, WIRE_RST)) {
+        if (s->header.seq != rcv_nxt) {
+            struct reply y = request_reply(t, r, &s->tuple, id, BK_REASON_SEND_CHALLENGE_RST);
+            reply_send(t, &y);
+            return BK_REASON_ANSWER_CHALLENGE_RST;
+        }
+        request_drop(t, ipv6, id, BK_REASON_ACCEPT_RST_REQUEST);
+        return BK_REASON_ACCEPT_RST_REQUEST;
+    }
+    if (segment_has(s, WIRE_SYN)) {
+        /* Another SYN, in the window: one of the two is an old duplicate. Passive opens return to LISTEN (fourth step), and
+         * the SYN that is not old will come again. */
+        request_drop(t, ipv6, id, BK_REASON_DROP_SYN_OTHER);
+        return BK_REASON_DROP_SYN_OTHER;
+    }
+    if (!segment_has(s, WIRE_ACK)) return BK_REASON_DROP_NO_ACK;
+    if (s->header.ack != r->iss + 1) {
+        reply_reset(t, s, BK_REASON_SEND_RST_SYN_RECEIVED_ACK);
+        return BK_REASON_ANSWER_RST_ACK;
+    }
+    return 0;
+}
+
+uint16_t request_input(struct tcp *t, bool ipv6, uint32_t id, const struct segment *s) {
+    uint16_t reason = request_check(t, ipv6, id, s);
+    if (reason != 0) return reason;
+    struct request *r = request_at(t, ipv6, id);
+    struct listener *l = request_listener(t, r);
+    BK_ASSERT(l != NULL, "a listener that ends forgets its requests");
+    struct connection *c =
+        request_promote(t, l, r, &s->tuple, demux_ref_make(DEMUX_REQUEST, ipv6, id), &reason);
+    if (c == NULL) return reason; /* the request stays: the peer's next segment tries again */
+    request_unlist(t, ipv6, id);
+    pool_free(&t->base, &t->requests[ipv6], id);
+    return request_establish(t, l, c, s);
+}
+
+bool request_cookie_input(struct tcp *t, const struct listener *l, const struct segment *s, uint16_t *reason) {
+    if (!t->base.config.syn_cookies || t->base.now >= t->cookie_until || segment_has(s, WIRE_SYN)) return false;
+    struct request r = {
+        .hash = s->hash,
+        .irs = s->header.seq - 1,
+        .iss = s->header.ack - 1,
+        .iface = s->packet->iface,
+        .sent = 2, /* nothing was kept that could be timed */
+    };
+    if (!cookie_check(t, &s->tuple, r.irs, r.iss, &r.mss)) {
+        reason_count(&t->base, BK_REASON_NOTE_COOKIE_BAD);
+        return false;
+    }
+    struct listener *owner = listener_at(t, l->self);
+    struct connection *c = request_promote(t, owner, &r, &s->tuple, DEMUX_NONE, reason);
+    if (c == NULL) return true;
+    c->retransmits = 0;
+    t->mib.passive_opens++;
+    *reason = request_establish(t, owner, c, s);
+    if (*reason == BK_REASON_ACCEPT_HANDSHAKE_ACK) *reason = BK_REASON_ACCEPT_COOKIE_ACK;
+    return true;
+}
+
+/* ---- time ------------------------------------------------------------------------------------------ */
+
+uint64_t request_next_deadline(const struct tcp *t) {
+    uint64_t next = BK_NEVER;
+    for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
+        for (uint32_t level = 0; level < request_levels(t); level++) {
+            uint32_t head = t->request_fifo[ipv6][level].head;
+            if (head != BK_NONE) next = u64_min(next, request_at(t, ipv6, head)->due);
+        }
+    return next;
+}
+
+void request_advance(struct tcp *t) {
+    uint32_t levels = request_levels(t);
+    for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
+        for (uint32_t level = levels; level-- > 0;) {
+            uint32_t id;
+            while ((id = t->request_fifo[ipv6][level].head) != BK_NONE && request_at(t, ipv6, id)->due <= t->base.now) {
+                if (level + 1 == levels) {
+                    reason_count(&t->base, BK_REASON_NOTE_REQUEST_EVICTED);
+                    request_drop(t, ipv6, id, BK_REASON_NOTE_REQUEST_EVICTED);
+                    continue;
+                }
+                struct request *r = request_at(t, ipv6, id);
+                request_unlist(t, ipv6, id);
+                r->sent++;
+                request_list(t, ipv6, id);
+                struct tuple tuple = request_tuple(t, ipv6, id);
+                request_send_syn_ack(t, r, &tuple, id, BK_REASON_SEND_SYN_ACK_AGAIN);
+                t->mib.retrans_segs++;
+            }
+        }
+}
+
+void request_drop_all(struct tcp *t, const struct listener *l) {
+    for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
+        for (uint32_t level = 0; level < REQUEST_LEVELS; level++)
+            for (uint32_t id = t->request_fifo[ipv6][level].head, next; id != BK_NONE; id = next) {
+                struct request *r = request_at(t, ipv6, id);
+                next = r->link.next;
+                if (r->listener == l->self) request_drop(t, ipv6, id, BK_REASON_NOTE_REQUEST_EVICTED);
+            }
+}

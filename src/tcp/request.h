@@ -1,0 +1,56 @@
+/* Requests: passive opens in SYN-RECEIVED.
+ *
+ * A SYN to a listener makes a request, not a connection: 64 bytes for IPv4, 96 for IPv6, so that a flood of SYNs costs
+ * little and pushes out nothing. The ACK of our SYN-ACK turns it into a connection. Requests stand in lists by the
+ * number of SYN-ACKs sent: all in one list wait equally long, so each list is in the order of its deadlines and no
+ * timer is needed. When no record is free, a SYN cookie answers (RFC 4987 3.6): the SYN-ACK's sequence number carries
+ * what the request would have held, under a MAC, and nothing is kept.
+ */
+#ifndef TCP_REQUEST_H
+#define TCP_REQUEST_H
+
+#include "tcp/segment.h"
+#include "tcp/small_tuple.h"
+
+struct listener;
+
+struct request {
+    struct link link; /* in request_fifo[family][sent - 1] */
+    uint64_t due;     /* when the SYN-ACK goes again, or the request is dropped */
+    uint32_t listener, listener_generation;
+    uint32_t hash;
+    uint32_t iss, irs;
+    uint32_t ts_recent, ts_offset;
+    uint16_t mss; /* the peer's option, 0 if absent */
+    uint8_t sent; /* SYN-ACKs by timer, at least 1 */
+    uint8_t iface;
+    uint8_t send_scale;
+    bool scaling : 1, timestamps : 1;
+    uint16_t pad;
+    uint8_t tuple[]; /* small_tuple.h */
+};
+_Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV4 <= 64, "a request over IPv4");
+_Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV6 <= 96, "a request over IPv6");
+
+static inline struct request *request_at(const struct tcp *t, bool ipv6, uint32_t id) {
+    return pool_at(&t->base, &t->requests[ipv6], id);
+}
+static inline struct tuple request_tuple(const struct tcp *t, bool ipv6, uint32_t id) {
+    return small_tuple_get(request_at(t, ipv6, id)->tuple, ipv6);
+}
+static inline uint32_t request_size(bool ipv6) {
+    return (uint32_t)(offsetof(struct request, tuple) + small_tuple_bytes(ipv6) + 7) & ~7u;
+}
+
+/* Makes a request from an acceptable SYN and answers it. Returns the SYN's reason. */
+uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above);
+/* A segment for a request. Returns its reason. */
+uint16_t request_input(struct tcp *t, bool ipv6, uint32_t id, const struct segment *s);
+/* An ACK to a listener that may carry a cookie: sets *reason and returns true if it did. */
+bool request_cookie_input(struct tcp *t, const struct listener *l, const struct segment *s, uint16_t *reason);
+uint64_t request_next_deadline(const struct tcp *t);
+void request_advance(struct tcp *t);
+/* Forgets all requests of a listener. */
+void request_drop_all(struct tcp *t, const struct listener *l);
+
+#endif

@@ -1,0 +1,583 @@
+/* SEGMENT ARRIVES: RFC 9293 3.10.7, in its order.
+ *
+ *     tcp_input                     parse, find out whom the segment is for
+ *     segment_arrives_closed        3.10.7.1  CLOSED
+ *     segment_arrives_listen        3.10.7.2  LISTEN
+ *     arrives_syn_sent              3.10.7.3  SYN-SENT
+ *     arrives_other                 3.10.7.4  the other states, steps first to eighth: each step is a function that returns
+ *                                             0 to go on, or the reason that ends the handling of this segment
+ *
+ * SYN-RECEIVED of a passive open is a request (request.c) and TIME-WAIT a record of its own (time_wait.c); both follow
+ * the same steps there. Security and compartments (step third) are not implemented: RFC 9293 A.1 leaves them to hosts that
+ * have them. Deviations by later RFCs stand where they apply: 5961 (RST, SYN, ACK checks), 7323 (PAWS), 6093 (urgent data).
+ */
+#include "tcp/congestion.h"
+#include "tcp/connection.h"
+#include "tcp/lookup.h"
+#include "tcp/options.h"
+#include "tcp/output.h"
+#include "tcp/recovery.h"
+#include "tcp/request.h"
+#include "tcp/rtt.h"
+#include "tcp/time_wait.h"
+#include "wire/ip.h"
+
+#define PAWS_IDLE_S (24u * 24 * 3600) /* TS.Recent is too old to compare with after 24 days (RFC 7323 5.5) */
+
+/* ---- 3.10.7.1 CLOSED ------------------------------------------------------------------------------- */
+
+uint16_t segment_arrives_closed(struct tcp *t, const struct segment *s) {
+    if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_CLOSED;
+    reply_reset(t, s, BK_REASON_SEND_RST_CLOSED);
+    return BK_REASON_ANSWER_RST_CLOSED;
+}
+
+/* ---- 3.10.7.2 LISTEN ------------------------------------------------------------------------------- */
+
+uint16_t segment_open_request(struct tcp *t, const struct segment *s, const uint32_t *above) {
+    const struct listener *l = listener_find(t, &s->tuple.local, s->tuple.local_port);
+    return l == NULL ? segment_arrives_closed(t, s) : request_open(t, l, s, above);
+}
+
+uint16_t segment_arrives_listen(struct tcp *t, const struct segment *s) {
+    const struct listener *l = listener_find(t, &s->tuple.local, s->tuple.local_port);
+    if (l == NULL) return segment_arrives_closed(t, s);
+    uint16_t reason;
+    if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_LISTEN;
+    if (segment_has(s, WIRE_ACK)) {
+        if (request_cookie_input(t, l, s, &reason)) return reason;
+        reply_reset(t, s, BK_REASON_SEND_RST_LISTEN_ACK);
+        return BK_REASON_ANSWER_RST_CLOSED;
+    }
+    if (segment_has(s, WIRE_SYN)) return request_open(t, l, s, NULL);
+    return BK_REASON_DROP_NO_FLAGS_LISTEN;
+}
+
+/* ---- 3.10.7.3 SYN-SENT ----------------------------------------------------------------------------- */
+
+/* What the peer's SYN tells: its MSS, window scale, timestamps (only what we offered counts). */
+static void take_syn_options(struct tcp *t, struct connection *c, const struct segment *s) {
+    const struct wire_tcp_options *o = &s->header.option;
+    c->timestamps = t->base.config.timestamps && o->has_timestamps;
+    if (c->timestamps) {
+        c->ts_recent = o->tsval;
+        c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
+    }
+    if (t->base.config.window_scaling && o->has_wscale)
+        c->send_scale = o->wscale;
+    else
+        c->send_scale = c->receive_scale = 0;
+    connection_set_mss(c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)), t->path[c->iface].mtu);
+}
+
+/* SND.WND <- SEG.WND and what goes with it. */
+static void set_send_window(struct connection *c, const struct segment *s) {
+    uint8_t scale = segment_has(s, WIRE_SYN) ? 0 : c->send_scale;
+    c->snd_wnd = (uint32_t)s->header.window << scale;
+    c->snd_wl1 = s->header.seq;
+    c->snd_wl2 = s->header.ack;
+    c->max_snd_wnd = u32_max(c->max_snd_wnd, c->snd_wnd);
+}
+
+/* Our SYN is acknowledged: data may flow, and the timers that counted its repetitions start anew. */
+static void syn_acknowledged(struct tcp *t, struct connection *c) {
+    congestion_start(c, c->retransmits);
+    /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
+    if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
+    if (c->retransmits == 0) c->rto_us = u32_max(c->rto_us, t->base.config.rto_min_ms * 1000);
+    c->retransmits = 0;
+    c->recovery = RECOVERY_OPEN;
+    c->recover = c->snd_una - 1;
+    c->rtx_nxt = c->rtx_end = c->snd_una;
+    c->rtx_due = BK_NEVER;
+    c->rcv_mss = u32_min(c->mss, mss_default(connection_is_ipv6(c)));
+}
+
+/* Enters ESTABLISHED, or what the user asked for meanwhile. */
+static void enter_established(struct tcp *t, struct connection *c, uint16_t reason) {
+    syn_acknowledged(t, c);
+    connection_set_state(t, c, BK_ESTABLISHED, reason);
+    if (c->fin_queued) connection_set_state(t, c, BK_FIN_WAIT_1, reason);
+    if (c->keepalive) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
+    if (c->active_open)
+        connection_hear(t, c, BK_READY_CONNECTED | BK_READY_WRITABLE);
+    connection_touch(t, c);
+}
+
+static uint16_t process_data(struct tcp *t, struct connection *c, const struct segment *s, uint16_t reason);
+
+static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const struct segment *s) {
+    bool acceptable_ack = false;
+    /* First, the ACK bit. */
+    if (segment_has(s, WIRE_ACK)) {
+        if (seq_le(s->header.ack, c->iss) || seq_gt(s->header.ack, c->snd_nxt)) {
+            if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_SYN_SENT;
+            reply_reset(t, s, BK_REASON_SEND_RST_SYN_SENT_ACK);
+            return BK_REASON_ANSWER_RST_ACK;
+        }
+        acceptable_ack = true;
+    }
+    /* Second, the RST bit. */
+    if (segment_has(s, WIRE_RST)) {
+        if (!acceptable_ack) return BK_REASON_DROP_RST_SYN_SENT;
+        t->mib.attempt_fails++;
+        connection_end(t, c, ERROR_CONNREFUSED, BK_REASON_ACCEPT_RST_REFUSED);
+        return BK_REASON_ACCEPT_RST_REFUSED;
+    }
+    /* Fourth, the SYN bit. */
+    if (!segment_has(s, WIRE_SYN)) return BK_REASON_DROP_SYN_SENT_NO_SYN; /* fifth */
+    c->heard_at = t->base.now;
+    c->irs = s->header.seq;
+    c->rcv_nxt = c->irs + 1;
+    c->rcv_up = c->rcv_nxt;
+    c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
+    c->last_ack_sent = c->rcv_nxt;
+    take_syn_options(t, c, s);
+    set_send_window(c, s);
+    if (acceptable_ack) {
+        rtt_acked(t, c, s->header.ack, &s->header.option);
+        c->snd_una = s->header.ack;
+        enter_established(t, c, BK_REASON_ACCEPT_SYN_ACK);
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_HANDSHAKE_ACK);
+        return process_data(t, c, s, BK_REASON_ACCEPT_SYN_ACK);
+    }
+    /* Simultaneous open: our SYN crossed theirs. Text and FIN of this segment are not kept: the peer sends them
+     * again, for only its SYN is acknowledged. */
+    connection_set_state(t, c, BK_SYN_RECEIVED, BK_REASON_ACCEPT_SYN_SIMULTANEOUS);
+    c->rtx_nxt = c->iss;
+    c->rtx_end = c->snd_nxt;
+    c->rtx_reason = BK_REASON_SEND_SYN_ACK_SIMULTANEOUS;
+    connection_touch(t, c);
+    return BK_REASON_ACCEPT_SYN_SIMULTANEOUS;
+}
+
+/* ---- 3.10.7.4 other states ------------------------------------------------------------------------- */
+
+/* An ACK that answers something suspicious: at most one in a while for each connection (RFC 5961 7, 10), so that two
+ * confused ends cannot answer each other for ever, nor a stranger make us talk. */
+static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_reason, uint16_t reason) {
+    if (t->base.now < c->challenge_at) return BK_REASON_DROP_CHALLENGE_LIMIT;
+    c->challenge_at = t->base.now + t->base.config.challenge_ack_ms * NS_PER_MS;
+    connection_owe_ack(t, c, ACK_NOW, send_reason);
+    return reason;
+}
+
+/* Before the first step: PAWS (RFC 7323 5.3 R1). A segment without the option on a connection that has it is let pass, as
+ * other stacks do: middleboxes strip it, and RFC 7323 3.2 only SHOULD drop it. */
+static uint16_t check_paws(struct tcp *t, struct connection *c, const struct segment *s) {
+    const struct wire_tcp_options *o = &s->header.option;
+    if (!c->timestamps || !o->has_timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (seq_ge(o->tsval, c->ts_recent)) return 0;
+    if ((uint32_t)(t->base.now / NS_PER_S) - c->ts_recent_s > PAWS_IDLE_S) return 0;
+    if (s->data_length != 0) { /* an old duplicate, or one overtaken: tell the sender where we are */
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_CHALLENGE_PAWS);
+        return BK_REASON_ANSWER_PAWS;
+    }
+    return challenge(t, c, BK_REASON_SEND_CHALLENGE_PAWS, BK_REASON_ANSWER_PAWS);
+}
+
+/* The peer's SYN-ACK while our own SYN is still unacknowledged: its SYN is known, its ACK is what we wait for. */
+static bool is_syn_of_simultaneous_open(const struct connection *c, const struct segment *s) {
+    return c->snd_una == c->iss && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
+}
+
+/* First, the sequence number. */
+static uint16_t check_sequence(struct tcp *t, struct connection *c, const struct segment *s) {
+    uint32_t rcv_wnd = connection_rcv_wnd(c);
+    if (segment_acceptable(s, c->rcv_nxt, rcv_wnd)) return 0;
+    if (segment_has(s, WIRE_RST)) return rcv_wnd == 0 && s->header.seq == c->rcv_nxt ? 0 : BK_REASON_DROP_RST_OUTSIDE;
+    /* With a zero window, ACKs and URGs are still wanted: only the text is refused (in process_data). */
+    if (rcv_wnd == 0 && s->header.seq == c->rcv_nxt && segment_has(s, WIRE_ACK)) return 0;
+    /* The SYN-ACK that answers ours in a simultaneous open begins with a SYN that we have; the rest of it counts. */
+    if (is_syn_of_simultaneous_open(c, s)) return 0;
+    if (segment_has(s, WIRE_SYN)) return challenge(t, c, BK_REASON_SEND_CHALLENGE_SYN, BK_REASON_ANSWER_CHALLENGE_SYN);
+    if (s->length <= 1 && segment_end(s) - s->data_length == c->rcv_nxt - 1 && !segment_has(s, WIRE_FIN)) {
+        /* One below what is expected: how keep-alive probes look. They are paced by their sender. */
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
+        return BK_REASON_ACCEPT_KEEPALIVE;
+    }
+    if (s->length != 0 && seq_le(segment_end(s), c->rcv_nxt)) {
+        connection_owe_ack(t, c, ACK_NOW,
+                           segment_has(s, WIRE_FIN) && c->fin_received ? BK_REASON_SEND_ACK_FIN
+                                                                       : BK_REASON_SEND_ACK_DUPLICATE);
+        return BK_REASON_ANSWER_DUPLICATE;
+    }
+    if (s->data_length != 0) {
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_UNACCEPTABLE);
+        return BK_REASON_ANSWER_UNACCEPTABLE;
+    }
+    return challenge(t, c, BK_REASON_SEND_ACK_UNACCEPTABLE, BK_REASON_ANSWER_UNACCEPTABLE);
+}
+
+/* Second, the RST bit, with RFC 5961 3.2. */
+static uint16_t check_reset(struct tcp *t, struct connection *c, const struct segment *s) {
+    if (!segment_has(s, WIRE_RST)) return 0;
+    if (s->header.seq != c->rcv_nxt)
+        return challenge(t, c, BK_REASON_SEND_CHALLENGE_RST, BK_REASON_ANSWER_CHALLENGE_RST);
+    switch (c->state) {
+    case BK_SYN_RECEIVED: /* of an active open: passive ones are requests */
+        t->mib.attempt_fails++;
+        connection_end(t, c, ERROR_CONNREFUSED, BK_REASON_ACCEPT_RST_REFUSED);
+        return BK_REASON_ACCEPT_RST_REFUSED;
+    case BK_CLOSING:
+    case BK_LAST_ACK: connection_end(t, c, 0, BK_REASON_ACCEPT_RST); return BK_REASON_ACCEPT_RST;
+    default:
+        if (c->state == BK_ESTABLISHED || c->state == BK_CLOSE_WAIT) t->mib.estab_resets++;
+        connection_end(t, c, ERROR_CONNRESET, BK_REASON_ACCEPT_RST);
+        return BK_REASON_ACCEPT_RST;
+    }
+}
+
+/* Fourth, the SYN bit, with RFC 5961 4.2. */
+static uint16_t check_syn(struct tcp *t, struct connection *c, const struct segment *s) {
+    if (!segment_has(s, WIRE_SYN)) return 0;
+    if (is_syn_of_simultaneous_open(c, s)) return 0;
+    return challenge(t, c, BK_REASON_SEND_CHALLENGE_SYN, BK_REASON_ANSWER_CHALLENGE_SYN);
+}
+
+/* TS.Recent (RFC 7323 4.3): taken from the segment that covers Last.ACK.sent. */
+static void update_ts_recent(struct tcp *t, struct connection *c, const struct segment *s) {
+    const struct wire_tcp_options *o = &s->header.option;
+    if (!c->timestamps || !o->has_timestamps) return;
+    if (seq_lt(o->tsval, c->ts_recent) || seq_gt(s->header.seq, c->last_ack_sent)) return;
+    c->ts_recent = o->tsval;
+    c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
+}
+
+/* Takes acknowledged bytes off the send queue and moves SND.UNA. */
+static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s) {
+    uint32_t ack = s->header.ack, acked = ack - c->snd_una, flight = recovery_pipe(c);
+    uint32_t data_begin = seq_max(c->snd_una, c->iss + 1); /* our SYN and FIN are no bytes of the queue */
+    uint32_t data_end = seq_min(ack, c->snd_end);
+    uint32_t bytes = seq_gt(data_end, data_begin) ? data_end - data_begin : 0;
+    if (c->snd_una == c->iss) syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
+    rtt_acked(t, c, ack, &s->header.option);
+    c->snd_una = ack;
+    if (bytes != 0) {
+        struct active *a = active_of(t, c);
+        if (a->send_hint != BK_NONE && seq_le(extent_end(extent_at(&t->base, a->send_hint)), data_end))
+            a->send_hint = BK_NONE;
+        extent_queue_consume(&t->base, &a->send, bytes);
+        c->bytes_acked += bytes;
+    }
+    c->retransmits = 0;
+    c->soft_error = 0;
+    c->progress_at = t->base.now;
+    recovery_acked(t, c, acked, flight);
+    /* RFC 6298 5.2, 5.3: off when nothing is outstanding, anew when something was acknowledged. */
+    c->rtx_kind = RTX_RETRANSMIT;
+    c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
+    if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
+    if (c->want_write && !c->fin_queued && c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
+        c->want_write = false;
+        connection_hear(t, c, BK_READY_WRITABLE);
+    }
+    connection_settle(t, c);
+}
+
+/* The window update of the ESTABLISHED case. Returns whether the window changed. */
+static bool update_window(struct connection *c, const struct segment *s) {
+    if (!seq_lt(c->snd_wl1, s->header.seq) &&
+        !(c->snd_wl1 == s->header.seq && seq_le(c->snd_wl2, s->header.ack)))
+        return false;
+    uint32_t before = c->snd_wnd;
+    set_send_window(c, s);
+    if (before == c->snd_wnd) return false;
+    if (c->snd_wnd != 0 && c->rtx_kind == RTX_PERSIST) {
+        /* The window is open again: a probe's byte that was not taken is sent anew with the rest. */
+        c->probes = 0;
+        c->probe_now = false;
+        c->rtx_kind = RTX_RETRANSMIT;
+        c->rtx_due = BK_NEVER;
+        c->retransmits = 0;
+        c->rtx_nxt = c->snd_una;
+        c->rtx_end = c->snd_nxt;
+        c->rtx_reason = BK_REASON_SEND_DATA;
+    }
+    return true;
+}
+
+/* Fifth, the ACK field, in SYN-RECEIVED. */
+static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, const struct segment *s) {
+    if (!seq_gt(s->header.ack, c->snd_una) || !seq_le(s->header.ack, c->snd_nxt)) {
+        reply_reset(t, s, BK_REASON_SEND_RST_SYN_RECEIVED_ACK);
+        return BK_REASON_ANSWER_RST_ACK;
+    }
+    rtt_acked(t, c, s->header.ack, &s->header.option);
+    c->snd_una = c->iss + 1;
+    set_send_window(c, s);
+    enter_established(t, c, BK_REASON_ACCEPT_HANDSHAKE_ACK);
+    return 0;
+}
+
+static bool is_duplicate_ack(const struct connection *c, const struct segment *s, bool window_changed) {
+    return connection_outstanding(c) != 0 && s->length == 0 && s->header.ack == c->snd_una && !window_changed;
+}
+
+/* Fifth, the ACK field. Sets *reason to what the ACK meant. */
+static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segment *s, uint16_t *reason) {
+    if (!segment_has(s, WIRE_ACK)) return BK_REASON_DROP_NO_ACK;
+    uint32_t ack = s->header.ack;
+    if (c->state == BK_SYN_RECEIVED) {
+        *reason = BK_REASON_ACCEPT_HANDSHAKE_ACK;
+        return check_ack_syn_received(t, c, s);
+    }
+    /* RFC 5961 5.2: (SND.UNA - MAX.SND.WND) =< SEG.ACK =< SND.NXT. */
+    if (seq_gt(ack, c->snd_nxt) || seq_lt(ack, c->snd_una - c->max_snd_wnd))
+        return challenge(t, c, BK_REASON_SEND_CHALLENGE_ACK, BK_REASON_ANSWER_CHALLENGE_ACK);
+    update_ts_recent(t, c, s);
+    if (seq_lt(ack, c->snd_una)) {
+        *reason = BK_REASON_ACCEPT_ACK_OLD;
+        return 0;
+    }
+    bool advances = ack != c->snd_una;
+    if (advances) acknowledge(t, c, s);
+    bool window_changed = update_window(c, s);
+    if (advances)
+        *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
+    else if (is_duplicate_ack(c, s, window_changed)) {
+        *reason = BK_REASON_ACCEPT_ACK_DUPLICATE;
+        /* An answer to a window probe repeats SND.UNA without a word about loss. */
+        if (c->rtx_kind != RTX_PERSIST) recovery_duplicate_ack(t, c);
+    } else
+        *reason = window_changed ? BK_REASON_ACCEPT_WINDOW_UPDATE : BK_REASON_ACCEPT_ACK_OLD;
+    if (c->rtx_kind == RTX_PERSIST) c->probes = 0;
+    connection_touch(t, c);
+
+    switch (c->state) {
+    /* FIN-WAIT-1 with our FIN acknowledged: see process_data, once it is known whether their FIN came along. */
+    case BK_CLOSING:
+        if (!connection_fin_acked(c)) return *reason; /* "otherwise, ignore the segment" */
+        time_wait_enter(t, c, *reason);
+        return *reason;
+    case BK_LAST_ACK:
+        if (!connection_fin_acked(c)) break;
+        connection_end(t, c, 0, *reason);
+        return *reason;
+    default: break;
+    }
+    return 0;
+}
+
+/* Sixth, the URG bit: RCV.UP is the number of the byte after the urgent data (RFC 9293 3.8.5, RFC 6093). */
+static void check_urgent(struct tcp *t, struct connection *c, const struct segment *s) {
+    if (!segment_has(s, WIRE_URG) || s->header.urgent == 0) return;
+    if (c->state != BK_ESTABLISHED && c->state != BK_FIN_WAIT_1 && c->state != BK_FIN_WAIT_2) return;
+    uint32_t up = segment_data_seq(s) + s->header.urgent;
+    uint32_t read = c->rcv_nxt - connection_receive_queued(t, c);
+    bool advances = seq_gt(up, c->rcv_up);
+    if (advances) c->rcv_up = up;
+    if (!seq_gt(c->rcv_up, read)) return;
+    /* Told when urgent data becomes pending, and when more of it is announced (RFC 9293 3.8.5, MUST-32). */
+    if (!c->urgent_in || advances) connection_hear(t, c, BK_READY_URGENT);
+    c->urgent_in = true;
+}
+
+/* Which ACK the arrival of in-order data calls for (RFC 9293 3.8.6.3, RFC 5681 4.2). */
+static void owe_ack_for_data(struct tcp *t, struct connection *c, bool gap_before) {
+    if (gap_before)
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_GAP_FILLED);
+    else if (c->quickack || c->rcv_nxt - c->last_ack_sent >= 2u * c->rcv_mss)
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_NOW);
+    else
+        connection_owe_ack(t, c, ACK_DELAYED, BK_REASON_SEND_ACK_DELAYED);
+}
+
+/* Text that begins beyond RCV.NXT: kept, and the gap reported. */
+static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
+                                  uint32_t seq, uint32_t offset, uint32_t n) {
+    uint32_t max = t->base.config.buffer_chunks / 4 + 8;
+    connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
+    switch (extent_queue_insert(&t->base, &a->out_of_order, seq, s->packet, offset, n, max)) {
+    case 1: return BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
+    case 0: return BK_REASON_ANSWER_DUPLICATE;
+    default: return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
+    }
+}
+
+/* Text that continues what we have. */
+static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
+                              uint32_t offset, uint32_t n, bool overlap) {
+    bool was_empty = a->receive.bytes == 0, gap = a->out_of_order.bytes != 0;
+    if (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n))
+        return BK_REASON_DROP_NO_BUFFER;
+    uint32_t before = c->rcv_nxt;
+    c->rcv_nxt += n;
+    if (gap) c->rcv_nxt = extent_queue_splice(&t->base, &a->receive, &a->out_of_order, c->rcv_nxt);
+    c->bytes_received += c->rcv_nxt - before;
+    c->rcv_mss = u32_max(c->rcv_mss, u32_min(s->packet->gso_size != 0 ? s->packet->gso_size : n, UINT16_MAX));
+    owe_ack_for_data(t, c, gap);
+    if (was_empty) connection_hear(t, c, BK_READY_READABLE);
+    return overlap ? BK_REASON_ACCEPT_DATA_OVERLAP : BK_REASON_ACCEPT_DATA;
+}
+
+/* Seventh, the segment text. */
+static uint16_t process_text(struct tcp *t, struct connection *c, const struct segment *s) {
+    uint32_t seq = segment_data_seq(s), n = s->data_length, offset = s->header.header_length;
+    bool overlap = seq_lt(seq, c->rcv_nxt);
+    if (overlap) { /* the front is known */
+        uint32_t known = u32_min(c->rcv_nxt - seq, n);
+        seq += known;
+        offset += known;
+        n -= known;
+    }
+    /* What lies beyond the window is cut off; the sender may probe like that, and must be answered. */
+    if (seq_gt(seq + n, c->rcv_adv)) {
+        n = seq_lt(seq, c->rcv_adv) ? c->rcv_adv - seq : 0;
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
+        if (n == 0) return BK_REASON_ANSWER_ZERO_WINDOW;
+    }
+    if (n == 0) {
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_DUPLICATE);
+        return BK_REASON_ANSWER_DUPLICATE;
+    }
+    struct active *a = connection_activate(t, c, BK_REASON_NONE);
+    if (a == NULL) return BK_REASON_DROP_NO_ACTIVE;
+    uint16_t reason = seq == c->rcv_nxt ? take_in_order(t, c, a, s, offset, n, overlap)
+                                        : keep_out_of_order(t, c, a, s, seq, offset, n);
+    connection_settle(t, c);
+    return reason;
+}
+
+/* Eighth, the FIN bit: `c` has just received everything before the FIN. */
+static uint16_t process_fin(struct tcp *t, struct connection *c) {
+    uint16_t reason = BK_REASON_ACCEPT_FIN;
+    c->fin_received = true;
+    c->rcv_nxt++;
+    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
+    connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
+    connection_hear(t, c, BK_READY_READABLE | BK_READY_PEER_CLOSED);
+    switch (c->state) {
+    case BK_ESTABLISHED: connection_set_state(t, c, BK_CLOSE_WAIT, reason); break;
+    case BK_FIN_WAIT_1:
+        if (connection_fin_acked(c)) { /* the three-way close: this very segment did it (RFC 9293 3.3.2 note 2) */
+            reason = BK_REASON_ACCEPT_FIN_ACK;
+            time_wait_enter(t, c, reason);
+        } else {
+            connection_set_state(t, c, BK_CLOSING, reason);
+        }
+        break;
+    case BK_FIN_WAIT_2: time_wait_enter(t, c, reason); break;
+    default: break;
+    }
+    return reason;
+}
+
+/* Steps six to eight, for segments that passed the checks; `reason` is what the ACK meant. */
+static uint16_t process_data(struct tcp *t, struct connection *c, const struct segment *s, uint16_t reason) {
+    check_urgent(t, c, s);
+    bool takes_text = c->state == BK_ESTABLISHED || c->state == BK_FIN_WAIT_1 || c->state == BK_FIN_WAIT_2;
+    if (!takes_text) return reason;
+    if (s->data_length != 0) {
+        if (!c->owned && seq_gt(segment_data_seq(s) + s->data_length, c->rcv_nxt)) {
+            /* The user is gone: nobody will ever read it (RFC 9293 3.6.1). */
+            output_reset(t, c, BK_REASON_SEND_RST_LATE_DATA);
+            connection_end(t, c, 0, BK_REASON_ANSWER_RST_LATE_DATA);
+            return BK_REASON_ANSWER_RST_LATE_DATA;
+        }
+        reason = process_text(t, c, s);
+    }
+    if (segment_has(s, WIRE_FIN) && !c->fin_known) {
+        uint32_t seq = segment_data_seq(s) + s->data_length;
+        if (seq_le(seq, c->rcv_adv)) {
+            c->fin_known = true;
+            c->fin_seq = seq;
+            if (s->data_length == 0 && seq != c->rcv_nxt) {
+                connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
+                reason = BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
+            }
+        }
+    }
+    if (c->fin_known && !c->fin_received && c->rcv_nxt == c->fin_seq) return process_fin(t, c);
+    /* Our FIN is acknowledged and theirs is still to come. */
+    if (c->state == BK_FIN_WAIT_1 && connection_fin_acked(c)) {
+        connection_set_state(t, c, BK_FIN_WAIT_2, reason);
+        if (!c->owned) {
+            c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+            connection_touch(t, c);
+        }
+    }
+    return reason;
+}
+
+static uint16_t arrives_other(struct tcp *t, struct connection *c, const struct segment *s) {
+    uint16_t reason;
+    if ((reason = check_paws(t, c, s)) != 0) return reason;
+    if ((reason = check_sequence(t, c, s)) != 0) return reason;
+    if ((reason = check_reset(t, c, s)) != 0) return reason;
+    if ((reason = check_syn(t, c, s)) != 0) return reason;
+    uint16_t meant = BK_REASON_ACCEPT_ACK_OLD;
+    if ((reason = check_ack(t, c, s, &meant)) != 0) return reason;
+    return process_data(t, c, s, meant);
+}
+
+/* ---- whom a segment is for ------------------------------------------------------------------------- */
+
+uint16_t segment_arrives(struct tcp *t, struct connection *c, const struct segment *s) {
+    c->segments_received++;
+    if (c->state == BK_SYN_SENT) return arrives_syn_sent(t, c, s);
+    c->heard_at = t->base.now;
+    if (c->keepalive_due != BK_NEVER) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
+    if (c->rtx_kind != RTX_PERSIST) c->probes = 0;
+    return arrives_other(t, c, s);
+}
+
+/* The state that a record's events are traced in. */
+static uint8_t state_of(const struct tcp *t, demux_ref ref) {
+    if (ref == DEMUX_NONE) return BK_CLOSED;
+    switch (demux_ref_kind(ref)) {
+    case DEMUX_REQUEST: return BK_SYN_RECEIVED;
+    case DEMUX_TIME_WAIT: return BK_TIME_WAIT;
+    case DEMUX_CONNECTION: break;
+    }
+    return connection_at(t, demux_ref_id(ref))->state;
+}
+
+static uint16_t dispatch(struct tcp *t, demux_ref ref, const struct segment *s) {
+    if (ref == DEMUX_NONE) return segment_arrives_listen(t, s);
+    switch (demux_ref_kind(ref)) {
+    case DEMUX_REQUEST: return request_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
+    case DEMUX_TIME_WAIT: return time_wait_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
+    case DEMUX_CONNECTION: break;
+    }
+    return segment_arrives(t, connection_at(t, demux_ref_id(ref)), s);
+}
+
+/* Parses the header and says what is wrong with it, if anything. */
+static uint16_t parse(const struct tcp *t, const struct packet *p, struct segment *s) {
+    uint8_t scratch[WIRE_TCP_LENGTH_MAX];
+    uint32_t n = u32_min(p->length, WIRE_TCP_LENGTH_MAX);
+    uint16_t reason = wire_tcp_parse(packet_bytes(&t->base, p, 0, n, scratch), n, &s->header);
+    if (reason != BK_REASON_NONE) return reason;
+    if (s->header.src_port == 0 || s->header.dst_port == 0) return BK_REASON_DROP_BAD_PORT;
+    s->packet = p;
+    s->tuple = (struct tuple){p->dst, p->src, s->header.dst_port, s->header.src_port};
+    s->hash = demux_hash(&t->base, &s->tuple);
+    s->data_length = p->length - s->header.header_length;
+    s->length = s->data_length + segment_has(s, WIRE_SYN) + segment_has(s, WIRE_FIN);
+    return BK_REASON_NONE;
+}
+
+uint16_t tcp_input(struct tcp *t, struct packet *p) {
+    struct segment s;
+    t->mib.in_segs++;
+    uint16_t reason = parse(t, p, &s);
+    if (reason != BK_REASON_NONE) {
+        t->mib.in_errs++;
+        return reason;
+    }
+    demux_ref ref = lookup_tuple(t, &s.tuple, s.hash);
+    struct event_about about = {EVENT_NO_OBJECT, BK_NONE, &s.tuple, s.hash, p->iface};
+    uint8_t scale = 0;
+    if (ref != DEMUX_NONE) {
+        about.kind = (enum event_object)(EVENT_CONNECTION + demux_ref_kind(ref));
+        about.object = demux_ref_id(ref);
+        if (demux_ref_kind(ref) == DEMUX_CONNECTION) scale = connection_at(t, about.object)->send_scale;
+    }
+    uint8_t before = state_of(t, ref);
+    s.event = event_segment_in(t, &about, &s.header, s.data_length, scale);
+    reason = dispatch(t, ref, &s);
+    if (trace_on(&t->base))
+        event_segment_fate(t, s.event, reason, before, state_of(t, lookup_tuple(t, &s.tuple, s.hash)));
+    return reason;
+}

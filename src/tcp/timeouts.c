@@ -1,0 +1,139 @@
+/* What happens when a deadline has come. See timeouts.h.
+ *
+ *     retransmission   RFC 6298 5.4 to 5.6, R2 (RFC 9293 3.8.3), SYN retries
+ *     persist          a probe of the zero window (3.8.6.1), backed off like the RTO; bounded for connections without owner
+ *     override         SWS avoidance has held small data long enough (3.8.6.2.1)
+ *     keep-alive       3.8.4
+ *     linger           FIN-WAIT-2 whose user is gone
+ *     user timeout     3.10.8, RFC 5482
+ */
+#include "tcp/timeouts.h"
+
+#include "tcp/output.h"
+#include "tcp/recovery.h"
+#include "tcp/rtt.h"
+
+#define OVERRIDE_NS (200 * NS_PER_MS) /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
+
+static bool is_embryonic(const struct connection *c) { return c->state == BK_SYN_SENT || c->state == BK_SYN_RECEIVED; }
+
+/* Something waits to be acknowledged, or to be let into the window: the peer owes us. */
+static bool waits_for_peer(const struct connection *c) {
+    return connection_outstanding(c) != 0 || c->rtx_kind == RTX_PERSIST;
+}
+
+static uint64_t user_timeout_due(const struct connection *c) {
+    if (c->user_timeout_ms == 0 || !waits_for_peer(c)) return BK_NEVER;
+    return c->progress_at + c->user_timeout_ms * NS_PER_MS;
+}
+
+uint64_t timeouts_next(const struct tcp *t, const struct connection *c) {
+    (void)t;
+    uint64_t next = u64_min(c->rtx_due, c->linger_due);
+    if (c->ack_owed == ACK_DELAYED) next = u64_min(next, c->ack_due);
+    if (!waits_for_peer(c)) next = u64_min(next, c->keepalive_due);
+    return u64_min(next, user_timeout_due(c));
+}
+
+void timeouts_prepare(struct tcp *t, struct connection *c) {
+    if (is_embryonic(c) || c->state == BK_CLOSED || c->rtx_due != BK_NEVER || recovery_has_lost(c)) return;
+    if (connection_outstanding(c) != 0) return;
+    bool waiting = seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c));
+    if (!waiting) return;
+    if (c->snd_wnd == 0) {
+        c->rtx_kind = RTX_PERSIST;
+        c->progress_at = t->base.now;
+        c->rtx_due = t->base.now + rtt_rto_ns(c);
+    } else if (!c->override_now) {
+        /* Data waits for a larger window or for more data; if nothing goes now, nothing else will wake us. */
+        c->rtx_kind = RTX_OVERRIDE;
+        c->rtx_due = t->base.now + OVERRIDE_NS;
+    }
+}
+
+/* Gives the connection up. */
+static void give_up(struct tcp *t, struct connection *c, int error, uint16_t note) {
+    reason_count(&t->base, note);
+    if (is_embryonic(c))
+        t->mib.attempt_fails++;
+    else
+        output_reset(t, c, BK_REASON_SEND_RST_TIMEOUT);
+    connection_end(t, c, c->soft_error != 0 && error == ERROR_TIMEDOUT ? c->soft_error : error, note);
+}
+
+/* Retransmissions that are allowed before the connection is given up: R2. */
+static uint32_t retries_max(const struct tcp *t, const struct connection *c) {
+    const struct bk_config *config = &t->base.config;
+    if (c->state == BK_SYN_SENT) return config->syn_retries;
+    if (c->state == BK_SYN_RECEIVED) return config->syn_ack_retries;
+    return c->owned ? config->retries2 : config->orphan_retries;
+}
+
+static void fire_retransmission(struct tcp *t, struct connection *c) {
+    /* With a user timeout that one decides, not R2 (RFC 5482 3). */
+    bool by_count = c->user_timeout_ms == 0 || is_embryonic(c) || !c->owned;
+    if (by_count && c->retransmits >= retries_max(t, c)) {
+        give_up(t, c, ERROR_TIMEDOUT, BK_REASON_NOTE_TIMEOUT);
+        return;
+    }
+    reason_count(&t->base, BK_REASON_NOTE_RTO);
+    struct event_about about = connection_about(c);
+    event_timer(t, &about, BK_REASON_NOTE_RTO, c->state);
+    recovery_timeout(t, c);
+    c->rtx_due = t->base.now + rtt_rto_ns(c);
+    connection_touch(t, c);
+}
+
+static void fire_persist(struct tcp *t, struct connection *c) {
+    /* A peer that answers probes may keep its window closed for ever (3.8.6.1, MUST-37); one that is silent, or that nobody
+     * waits for any more, may not. */
+    if (c->probes >= retries_max(t, c) || (!c->owned && c->retransmits >= t->base.config.orphan_retries)) {
+        give_up(t, c, ERROR_TIMEDOUT, BK_REASON_NOTE_TIMEOUT);
+        return;
+    }
+    c->probes++;
+    if (c->retransmits != UINT8_MAX) c->retransmits++;
+    uint32_t shift = u32_min(c->retransmits, 16);
+    c->rtx_due = t->base.now + u64_min(rtt_rto_ns(c) << shift, t->base.config.rto_max_ms * NS_PER_MS);
+    c->probe_now = true;
+    connection_touch(t, c);
+}
+
+static void fire_keepalive(struct tcp *t, struct connection *c) {
+    if (c->probes >= c->keepalive_probes) {
+        give_up(t, c, ERROR_TIMEDOUT, BK_REASON_NOTE_KEEPALIVE);
+        return;
+    }
+    c->probes++;
+    c->keepalive_due = t->base.now + c->keepalive_interval_s * NS_PER_S;
+    c->probe_now = true;
+    connection_touch(t, c);
+}
+
+void timeouts_fire(struct tcp *t, struct connection *c) {
+    uint64_t now = t->base.now;
+    if (user_timeout_due(c) <= now) {
+        give_up(t, c, ERROR_TIMEDOUT, BK_REASON_NOTE_TIMEOUT);
+        return;
+    }
+    if (c->linger_due <= now) {
+        reason_count(&t->base, BK_REASON_NOTE_FIN_WAIT_2);
+        connection_end(t, c, 0, BK_REASON_NOTE_FIN_WAIT_2);
+        return;
+    }
+    connection_touch(t, c); /* whatever was due, the wheel is set anew when output has been asked */
+    if (!waits_for_peer(c) && c->keepalive_due <= now) {
+        fire_keepalive(t, c);
+        return;
+    }
+    if (c->rtx_due > now) return;
+    switch ((enum rtx_kind)c->rtx_kind) {
+    case RTX_RETRANSMIT: fire_retransmission(t, c); break;
+    case RTX_PERSIST: fire_persist(t, c); break;
+    case RTX_OVERRIDE:
+        c->override_now = true;
+        c->rtx_due = BK_NEVER;
+        c->rtx_kind = RTX_RETRANSMIT;
+        break;
+    }
+}

@@ -1,0 +1,17 @@
+/* Timeouts: RFC 9293 3.10.8, and the timers of 3.8.
+ *
+ * A timer's firing changes the connection (the window collapses, a probe becomes due, the connection is given up);
+ * what is then sent is decided in output.c like everything else. */
+#ifndef TCP_TIMEOUTS_H
+#define TCP_TIMEOUTS_H
+
+#include "tcp/connection.h"
+
+/* The earliest time at which something of this connection is due. */
+uint64_t timeouts_next(const struct tcp *t, const struct connection *c);
+/* Fires what is due now. May end the connection, and free it. */
+void timeouts_fire(struct tcp *t, struct connection *c);
+/* Before the connection is asked what to send: starts or stops the timers that stand for waiting on the peer's window. */
+void timeouts_prepare(struct tcp *t, struct connection *c);
+
+#endif

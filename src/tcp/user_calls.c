@@ -1,0 +1,430 @@
+/* OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS: RFC 9293 3.10.1 to 3.10.6. */
+#include "tcp/user_calls.h"
+
+#include "tcp/isn.h"
+#include "tcp/lookup.h"
+#include "tcp/options.h"
+#include "tcp/output.h"
+#include "tcp/recovery.h"
+#include "tcp/request.h"
+#include "tcp/time_wait.h"
+
+static void call_event(struct tcp *t, const struct connection *c, enum bk_call call, int64_t result) {
+    struct event_about about = connection_about(c);
+    event_user(t, BK_EVENT_CALL, &about, (uint8_t)call, result, c->state);
+}
+
+/* ---- 3.10.1 OPEN ----------------------------------------------------------------------------------- */
+
+int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) {
+    struct tuple tuple = open->tuple;
+    if (tuple.local_port == 0) {
+        tuple.local_port = isn_port(t, &tuple);
+        if (tuple.local_port == 0) {
+            reason_count(&t->base, BK_REASON_NOTE_NO_PORT);
+            return ERROR_ADDRNOTAVAIL;
+        }
+    } else if (lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple)) != DEMUX_NONE) {
+        return ERROR_ADDRINUSE;
+    }
+    uint32_t id = connection_new(t, &tuple, open->iface, DEMUX_NONE);
+    if (id == BK_NONE) return ERROR_NOBUFS;
+    struct connection *c = connection_at(t, id);
+    bool ipv6 = connection_is_ipv6(c);
+    c->user = open->user;
+    c->owned = true;
+    c->active_open = true;
+    c->iss = isn_make(t, &tuple);
+    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->iss;
+    c->snd_end = c->iss + 1;
+    c->recover = c->iss;
+    c->receive_scale = t->base.config.window_scaling ? window_scale_for(c->receive_buffer) : 0;
+    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6);
+    connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
+    t->mib.active_opens++;
+    call_event(t, c, BK_CALL_OPEN_ACTIVE, 0);
+    connection_set_state(t, c, BK_SYN_SENT, BK_REASON_SEND_SYN);
+    connection_touch(t, c);
+    *out = (bk_conn){id, c->generation};
+    return 0;
+}
+
+int user_accept(struct tcp *t, struct listener *l, uint64_t user, bk_conn *out) {
+    uint32_t id = list_pop_head(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue);
+    if (id == BK_NONE) return ERROR_AGAIN;
+    struct connection *c = connection_at(t, id);
+    c->listener = BK_NONE;
+    c->user = user;
+    call_event(t, c, BK_CALL_ACCEPT, 0);
+    /* What gathered while nobody could be told is told now. */
+    uint8_t gathered = c->ready;
+    if (gathered != 0) connection_hear(t, c, gathered);
+    *out = (bk_conn){id, c->generation};
+    return 0;
+}
+
+void user_unlisten(struct tcp *t, struct listener *l) {
+    uint32_t id;
+    while ((id = l->accept_queue.head) != BK_NONE) {
+        struct connection *c = connection_at(t, id);
+        bool alive = !c->detached;
+        if (alive) output_reset(t, c, BK_REASON_SEND_RST_UNACCEPTED);
+        connection_disown(t, c); /* frees an ended one */
+        if (alive) connection_end(t, c, 0, BK_REASON_SEND_RST_UNACCEPTED);
+    }
+    request_drop_all(t, l);
+    listener_free(t, l);
+}
+
+/* ---- 3.10.2 SEND ----------------------------------------------------------------------------------- */
+
+/* 0 if the connection takes data now, else what SEND answers. */
+static int send_refusal(const struct connection *c) {
+    if (c->error != 0) return c->error;
+    switch ((enum bk_state)c->state) {
+    case BK_SYN_SENT:
+    case BK_SYN_RECEIVED:
+    case BK_ESTABLISHED:
+    case BK_CLOSE_WAIT: return c->fin_queued ? ERROR_PIPE : 0;
+    case BK_CLOSED:
+    case BK_LISTEN:
+    case BK_FIN_WAIT_1:
+    case BK_FIN_WAIT_2:
+    case BK_CLOSING:
+    case BK_LAST_ACK:
+    case BK_TIME_WAIT:
+    case BK_STATES: break;
+    }
+    return ERROR_PIPE;
+}
+
+static uint32_t send_room(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    uint32_t queued = a == NULL ? 0 : a->send.bytes;
+    return c->send_buffer > queued ? c->send_buffer - queued : 0;
+}
+
+static ptrdiff_t send_wait(struct tcp *t, struct connection *c, uint16_t note) {
+    reason_count(&t->base, note);
+    c->want_write = true;
+    return ERROR_AGAIN;
+}
+
+/* n bytes were queued. */
+static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t flags) {
+    c->snd_end += n;
+    c->more = (flags & BK_SEND_MORE) != 0;
+    if (flags & BK_SEND_URGENT) {
+        c->snd_up = c->snd_end; /* the number after the urgent data (RFC 9293 3.8.5) */
+        c->urgent_out = true;
+    }
+    call_event(t, c, BK_CALL_SEND, n);
+    connection_touch(t, c);
+}
+
+ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_t length, uint32_t flags) {
+    int refusal = send_refusal(c);
+    if (refusal != 0) return refusal;
+    if (length == 0) return 0;
+    uint32_t n = (uint32_t)(length < send_room(t, c) ? length : send_room(t, c));
+    if (n == 0) return send_wait(t, c, BK_REASON_NOTE_SEND_FULL);
+    struct active *a = connection_activate(t, c, BK_REASON_NOTE_BUDGET_FULL);
+    if (a == NULL) {
+        c->want_write = true;
+        return ERROR_AGAIN;
+    }
+    n = extent_queue_append_copy(&t->base, &a->send, c->snd_end, data, n);
+    if (n == 0) {
+        connection_settle(t, c);
+        return send_wait(t, c, BK_REASON_NOTE_BUDGET_FULL);
+    }
+    send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)BK_SEND_URGENT);
+    return n;
+}
+
+int user_send_parts(struct tcp *t, struct connection *c, const struct bk_part *parts, size_t n, uint32_t flags) {
+    int refusal = send_refusal(c);
+    if (refusal != 0) return refusal;
+    uint64_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].chunk >= t->base.chunks.fresh || parts[i].length == 0 ||
+            (uint32_t)parts[i].offset + parts[i].length > t->base.config.chunk_size)
+            return ERROR_INVAL;
+        total += parts[i].length;
+    }
+    if (total == 0) return 0;
+    if (total > send_room(t, c)) return (int)send_wait(t, c, BK_REASON_NOTE_SEND_FULL);
+    if (t->base.config.buffer_chunks - t->base.buffer_chunks_used < n)
+        return (int)send_wait(t, c, BK_REASON_NOTE_BUDGET_FULL);
+    struct active *a = connection_activate(t, c, BK_REASON_NOTE_BUDGET_FULL);
+    if (a == NULL) {
+        c->want_write = true;
+        return ERROR_AGAIN;
+    }
+    uint32_t seq = c->snd_end;
+    for (size_t i = 0; i < n; i++) {
+        bool ok = extent_queue_append_part(&t->base, &a->send, seq, &parts[i]);
+        BK_ASSERT(ok, "the budget was asked before");
+        chunk_release(&t->base, parts[i].chunk); /* the caller's reference: the queue has its own */
+        seq += parts[i].length;
+    }
+    send_done(t, c, (uint32_t)total, flags);
+    return 0;
+}
+
+/* ---- 3.10.3 RECEIVE -------------------------------------------------------------------------------- */
+
+/* What RECEIVE answers when nothing is queued. */
+static int receive_empty(const struct connection *c) {
+    if (c->fin_received) return 0;
+    if (c->error != 0) return c->error;
+    return c->state == BK_CLOSED || c->state == BK_TIME_WAIT ? 0 : ERROR_AGAIN;
+}
+
+/* The user has taken n bytes: the window may open. */
+static void receive_done(struct tcp *t, struct connection *c, uint32_t n) {
+    struct active *a = active_of(t, c);
+    extent_queue_consume(&t->base, &a->receive, n);
+    uint32_t read = c->rcv_nxt - c->fin_received - a->receive.bytes;
+    if (c->urgent_in && seq_ge(read, c->rcv_up)) c->urgent_in = false;
+    connection_settle(t, c);
+    call_event(t, c, BK_CALL_RECEIVE, n);
+    if (c->detached || c->fin_received || c->state == BK_CLOSED) return;
+    /* A window update is worth a segment when the peer may be waiting for it: the window has doubled at least, and by two
+     * segments or half the buffer (RFC 9293 3.8.6.2.2). */
+    uint32_t edge = output_right_edge(t, c), offered = connection_rcv_wnd(c);
+    uint32_t gain = edge - c->rcv_adv;
+    if (gain >= u32_min(c->receive_buffer / 2, 2u * c->rcv_mss) && gain >= offered)
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_WINDOW_UPDATE);
+}
+
+ptrdiff_t user_receive(struct tcp *t, struct connection *c, void *data, size_t size) {
+    struct active *a = active_of(t, c);
+    if (a == NULL || a->receive.bytes == 0) return receive_empty(c);
+    uint32_t n = (uint32_t)(size < a->receive.bytes ? size : a->receive.bytes);
+    extent_queue_copy(&t->base, &a->receive, data, n);
+    receive_done(t, c, n);
+    return n;
+}
+
+size_t user_peek_parts(const struct tcp *t, const struct connection *c, struct bk_part *parts, size_t n) {
+    const struct active *a = active_of(t, c);
+    size_t i = 0;
+    if (a == NULL) return 0;
+    for (uint32_t id = a->receive.head; id != BK_NONE && i < n; i++) {
+        const struct extent *e = extent_at(&t->base, id);
+        parts[i] = (struct bk_part){e->chunk, e->offset, e->length};
+        id = e->next;
+    }
+    return i;
+}
+
+int user_consume(struct tcp *t, struct connection *c, size_t length) {
+    if (length > connection_receive_queued(t, c)) return ERROR_INVAL;
+    if (length != 0) receive_done(t, c, (uint32_t)length);
+    return 0;
+}
+
+/* ---- 3.10.4 CLOSE ---------------------------------------------------------------------------------- */
+
+/* Our FIN will follow the data queued. */
+static void close_sending(struct tcp *t, struct connection *c, uint16_t reason) {
+    if (c->fin_queued) return;
+    c->fin_queued = true;
+    c->more = false;
+    if (c->state == BK_ESTABLISHED)
+        connection_set_state(t, c, BK_FIN_WAIT_1, reason);
+    else if (c->state == BK_CLOSE_WAIT)
+        connection_set_state(t, c, BK_LAST_ACK, reason);
+    else if (c->state == BK_SYN_RECEIVED && c->snd_end == c->iss + 1)
+        connection_set_state(t, c, BK_FIN_WAIT_1, reason);
+    /* Data queued in SYN-RECEIVED goes first, when our SYN is acknowledged; enter_established goes on from there. */
+    connection_touch(t, c);
+}
+
+int user_shutdown(struct tcp *t, struct connection *c) {
+    if (c->state == BK_CLOSED || c->state == BK_SYN_SENT) return ERROR_NOTCONN;
+    call_event(t, c, BK_CALL_SHUTDOWN, 0);
+    close_sending(t, c, BK_REASON_SEND_FIN);
+    return 0;
+}
+
+void user_close(struct tcp *t, struct connection *c) {
+    call_event(t, c, BK_CALL_CLOSE, 0);
+    bool unread = connection_receive_queued(t, c) != 0 || connection_out_of_order(t, c) != 0;
+    struct active *a = active_of(t, c);
+    if (a != NULL) {
+        extent_queue_clear(&t->base, &a->receive);
+        extent_queue_clear(&t->base, &a->out_of_order);
+        connection_settle(t, c);
+    }
+    bool alive = !c->detached;
+    connection_disown(t, c); /* frees an ended one */
+    if (!alive) return;
+    if (c->state == BK_SYN_SENT) {
+        connection_end(t, c, 0, BK_REASON_NONE);
+        return;
+    }
+    if (unread && t->base.config.reset_on_unread) {
+        output_reset(t, c, BK_REASON_SEND_RST_UNREAD);
+        connection_end(t, c, 0, BK_REASON_SEND_RST_UNREAD);
+        return;
+    }
+    close_sending(t, c, BK_REASON_SEND_FIN);
+    if (c->state == BK_FIN_WAIT_2) {
+        c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+        connection_touch(t, c);
+    }
+}
+
+/* ---- 3.10.5 ABORT ---------------------------------------------------------------------------------- */
+
+void user_abort(struct tcp *t, struct connection *c) {
+    call_event(t, c, BK_CALL_ABORT, 0);
+    switch ((enum bk_state)c->state) {
+    case BK_SYN_RECEIVED:
+    case BK_ESTABLISHED:
+    case BK_FIN_WAIT_1:
+    case BK_FIN_WAIT_2:
+    case BK_CLOSE_WAIT: output_reset(t, c, BK_REASON_SEND_RST_ABORT); break;
+    case BK_TIME_WAIT: time_wait_abort(t, c); break;
+    case BK_CLOSED:
+    case BK_LISTEN:
+    case BK_SYN_SENT:
+    case BK_CLOSING:
+    case BK_LAST_ACK:
+    case BK_STATES: break;
+    }
+    bool alive = !c->detached;
+    connection_disown(t, c);
+    if (alive) connection_end(t, c, 0, BK_REASON_SEND_RST_ABORT);
+}
+
+/* ---- 3.10.6 STATUS --------------------------------------------------------------------------------- */
+
+static void status_timer(const struct connection *c, struct bk_tcp_info *info) {
+    info->timer_due = BK_NEVER;
+    if (c->rtx_due != BK_NEVER) {
+        info->timer = c->rtx_kind == RTX_RETRANSMIT ? 1 : 4;
+        info->timer_due = c->rtx_due;
+    } else if (c->linger_due != BK_NEVER) {
+        info->timer = 3;
+        info->timer_due = c->linger_due;
+    } else if (c->keepalive_due != BK_NEVER) {
+        info->timer = 2;
+        info->timer_due = c->keepalive_due;
+    }
+}
+
+void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info) {
+    const struct active *a = active_of(t, c);
+    uint32_t unacked = a == NULL ? 0 : a->send.bytes;
+    *info = (struct bk_tcp_info){
+        .local = c->tuple.local, .remote = c->tuple.remote,
+        .local_port = c->tuple.local_port, .remote_port = c->tuple.remote_port,
+        .state = c->state, .iface = c->iface,
+        .send_scale = c->send_scale, .receive_scale = c->receive_scale,
+        .timestamps = c->timestamps, .keepalive = c->keepalive, .nodelay = c->nodelay, .owned = c->owned,
+        .error = c->error,
+        .iss = c->iss, .snd_una = c->snd_una, .snd_nxt = c->snd_nxt, .snd_wnd = c->snd_wnd,
+        .snd_wl1 = c->snd_wl1, .snd_wl2 = c->snd_wl2, .snd_up = c->snd_up, .max_snd_wnd = c->max_snd_wnd,
+        .irs = c->irs, .rcv_nxt = c->rcv_nxt, .rcv_wnd = connection_rcv_wnd(c), .rcv_up = c->rcv_up,
+        .send_mss = c->mss, .receive_mss = c->rcv_mss, .advertised_mss = c->mss_offered,
+        .send_queued = unacked, .receive_queued = connection_receive_queued(t, c),
+        .out_of_order = connection_out_of_order(t, c),
+        .send_buffer = c->send_buffer, .receive_buffer = c->receive_buffer,
+        .srtt_us = c->srtt_us, .rttvar_us = c->rttvar_us, .min_rtt_us = c->min_rtt_us, .rto_us = c->rto_us,
+        .cwnd = c->cwnd, .ssthresh = c->ssthresh, .in_flight = recovery_pipe(c),
+        .recovery = c->recovery, .retransmits = c->retransmits, .probes = c->probes,
+        .bytes_sent = c->bytes_sent, .bytes_retransmitted = c->bytes_retransmitted,
+        .bytes_acked = c->bytes_acked, .bytes_received = c->bytes_received,
+        .segments_sent = c->segments_sent, .segments_received = c->segments_received,
+        .segments_retransmitted = c->segments_retransmitted, .idle_since = c->heard_at,
+    };
+    status_timer(c, info);
+    /* TIME-WAIT is over when its record is gone. */
+    if (c->state == BK_TIME_WAIT) {
+        demux_ref ref = lookup_tuple(t, &c->tuple, c->hash);
+        if (ref == DEMUX_NONE || demux_ref_kind(ref) != DEMUX_TIME_WAIT) {
+            info->state = BK_CLOSED;
+        } else {
+            info->timer = 3;
+            info->timer_due = time_wait_at(t, demux_ref_ipv6(ref), demux_ref_id(ref))->expires;
+        }
+    }
+}
+
+/* ---- options --------------------------------------------------------------------------------------- */
+
+/* Checks a value's range: [low, high]. */
+static bool in_range(uint64_t value, uint64_t low, uint64_t high) { return value >= low && value <= high; }
+
+static int set_keepalive(struct tcp *t, struct connection *c, bool on) {
+    c->keepalive = on;
+    bool synchronized = c->state >= BK_ESTABLISHED && !c->detached;
+    c->keepalive_due = on && synchronized ? c->heard_at + c->keepalive_idle_s * NS_PER_S : BK_NEVER;
+    if (synchronized) connection_touch(t, c);
+    return 0;
+}
+
+int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uint64_t value) {
+    switch (option) {
+    case BK_TCP_NODELAY:
+        if (value > 1) return ERROR_INVAL;
+        c->nodelay = value != 0;
+        if (!c->detached) connection_touch(t, c);
+        return 0;
+    case BK_TCP_KEEPALIVE: return value > 1 ? ERROR_INVAL : set_keepalive(t, c, value != 0);
+    case BK_TCP_KEEPALIVE_IDLE_S:
+        if (!in_range(value, 1, 32767)) return ERROR_INVAL;
+        c->keepalive_idle_s = (uint32_t)value;
+        return set_keepalive(t, c, c->keepalive);
+    case BK_TCP_KEEPALIVE_INTERVAL_S:
+        if (!in_range(value, 1, 32767)) return ERROR_INVAL;
+        c->keepalive_interval_s = (uint16_t)value;
+        return 0;
+    case BK_TCP_KEEPALIVE_PROBES:
+        if (!in_range(value, 1, 127)) return ERROR_INVAL;
+        c->keepalive_probes = (uint8_t)value;
+        return 0;
+    case BK_TCP_USER_TIMEOUT_MS:
+        if (value > UINT32_MAX) return ERROR_INVAL;
+        c->user_timeout_ms = (uint32_t)value;
+        if (!c->detached) connection_touch(t, c);
+        return 0;
+    case BK_TCP_SEND_BUFFER:
+        if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
+        c->send_buffer = (uint32_t)value;
+        return 0;
+    case BK_TCP_RECEIVE_BUFFER:
+        if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
+        c->receive_buffer = (uint32_t)value;
+        if (c->snd_nxt == c->iss && c->state == BK_SYN_SENT && t->base.config.window_scaling)
+            c->receive_scale = window_scale_for(c->receive_buffer); /* not yet offered */
+        return 0;
+    case BK_TCP_QUICKACK:
+        if (value > 1) return ERROR_INVAL;
+        c->quickack = value != 0;
+        return 0;
+    case BK_TCP_USER: c->user = value; return 0;
+    case BK_TCP_OPTIONS: break;
+    }
+    return ERROR_NOPROTOOPT;
+}
+
+int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *value) {
+    switch (option) {
+    case BK_TCP_NODELAY: *value = c->nodelay; return 0;
+    case BK_TCP_KEEPALIVE: *value = c->keepalive; return 0;
+    case BK_TCP_KEEPALIVE_IDLE_S: *value = c->keepalive_idle_s; return 0;
+    case BK_TCP_KEEPALIVE_INTERVAL_S: *value = c->keepalive_interval_s; return 0;
+    case BK_TCP_KEEPALIVE_PROBES: *value = c->keepalive_probes; return 0;
+    case BK_TCP_USER_TIMEOUT_MS: *value = c->user_timeout_ms; return 0;
+    case BK_TCP_SEND_BUFFER: *value = c->send_buffer; return 0;
+    case BK_TCP_RECEIVE_BUFFER: *value = c->receive_buffer; return 0;
+    case BK_TCP_QUICKACK: *value = c->quickack; return 0;
+    case BK_TCP_USER: *value = c->user; return 0;
+    case BK_TCP_OPTIONS: break;
+    }
+    return ERROR_NOPROTOOPT;
+}

@@ -1,0 +1,97 @@
+/* IPv4 and IPv6 headers.
+ *
+ * A header's own lengths are checked against each other and against the bytes that are there before anything is read through them.
+ * IPv4's options are checked for their form, because a list that cannot be walked means a damaged or hostile header, and
+ * are otherwise skipped.
+ *
+ * An IPv6 packet that carries an IPv4-mapped address (::ffff:a.b.c.d) is refused: the address type would take it for IPv4, and
+ * a stranger could pass himself off as an IPv4 host. Such addresses have no business on the wire.
+ */
+#include "wire/ip.h"
+
+#include "base/checksum.h"
+
+enum ipv4_fragment_bit { IPV4_DONT_FRAGMENT = 0x4000, IPV4_MORE_FRAGMENTS = 0x2000, IPV4_OFFSET = 0x1fff };
+enum ipv4_option { IPV4_OPTION_END = 0, IPV4_OPTION_NOP = 1 };
+
+static bool ipv4_options_valid(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < n && p[i] != IPV4_OPTION_END;) {
+        if (p[i] == IPV4_OPTION_NOP) {
+            i++;
+            continue;
+        }
+        if (n - i < 2 || p[i + 1] < 2 || p[i + 1] > n - i) return false;
+        i += p[i + 1];
+    }
+    return true;
+}
+
+uint16_t wire_ipv4_parse(const uint8_t *p, size_t held, size_t n, struct wire_ipv4 *out) {
+    if (held > n) held = n;
+    if (held < WIRE_IPV4_LENGTH) return BK_REASON_DROP_IP_SHORT;
+    if (p[0] >> 4 != 4) return BK_REASON_DROP_IP_VERSION;
+    out->header_length = (uint16_t)((p[0] & 15) * 4);
+    out->total_length = get_be16(p + 2);
+    if (out->header_length < WIRE_IPV4_LENGTH || out->header_length > held) return BK_REASON_DROP_IP_LENGTH;
+    if (out->total_length < out->header_length || out->total_length > n) return BK_REASON_DROP_IP_LENGTH;
+    if (checksum_fold(checksum_add(0, p, out->header_length)) != UINT16_MAX) return BK_REASON_DROP_IP_CHECKSUM;
+    if (!ipv4_options_valid(p + WIRE_IPV4_LENGTH, out->header_length - WIRE_IPV4_LENGTH))
+        return BK_REASON_DROP_IP_OPTION;
+
+    uint16_t fragment = get_be16(p + 6);
+    out->traffic_class = p[1];
+    out->id = get_be16(p + 4);
+    out->dont_fragment = fragment & IPV4_DONT_FRAGMENT;
+    out->more_fragments = fragment & IPV4_MORE_FRAGMENTS;
+    out->fragment_offset = (uint16_t)((fragment & IPV4_OFFSET) * 8);
+    out->ttl = p[8];
+    out->protocol = p[9];
+    out->src = bk_addr_ipv4(p[12], p[13], p[14], p[15]);
+    out->dst = bk_addr_ipv4(p[16], p[17], p[18], p[19]);
+    return BK_REASON_NONE;
+}
+
+size_t wire_ipv4_emit(uint8_t *p, const struct wire_ipv4 *h) {
+    unsigned fragment = h->fragment_offset / 8u;
+    if (h->dont_fragment) fragment |= IPV4_DONT_FRAGMENT;
+    if (h->more_fragments) fragment |= IPV4_MORE_FRAGMENTS;
+    p[0] = 4 << 4 | WIRE_IPV4_LENGTH / 4;
+    p[1] = h->traffic_class;
+    put_be16(p + 2, h->total_length);
+    put_be16(p + 4, h->id);
+    put_be16(p + 6, (uint16_t)fragment);
+    p[8] = h->ttl;
+    p[9] = h->protocol;
+    put_be16(p + 10, 0);
+    memcpy(p + 12, h->src.byte + 12, 4);
+    memcpy(p + 16, h->dst.byte + 12, 4);
+    put_be16(p + 10, checksum_finish(checksum_add(0, p, WIRE_IPV4_LENGTH)));
+    return WIRE_IPV4_LENGTH;
+}
+
+uint16_t wire_ipv6_parse(const uint8_t *p, size_t n, struct wire_ipv6 *out) {
+    if (n < WIRE_IPV6_LENGTH) return BK_REASON_DROP_IP_SHORT;
+    uint32_t first = get_be32(p);
+    if (first >> 28 != 6) return BK_REASON_DROP_IP_VERSION;
+    out->traffic_class = (uint8_t)(first >> 20);
+    out->flow_label = first & 0xfffff;
+    out->payload_length = get_be16(p + 4);
+    if (out->payload_length > n - WIRE_IPV6_LENGTH) return BK_REASON_DROP_IP_LENGTH;
+    out->next_header = p[6];
+    out->hop_limit = p[7];
+    memcpy(out->src.byte, p + 8, sizeof out->src.byte);
+    memcpy(out->dst.byte, p + 24, sizeof out->dst.byte);
+    if (bk_addr_is_ipv4(&out->src)) return BK_REASON_DROP_IP_SOURCE;
+    if (bk_addr_is_ipv4(&out->dst)) return BK_REASON_DROP_IP_DESTINATION;
+    return BK_REASON_NONE;
+}
+
+size_t wire_ipv6_emit(uint8_t *p, const struct wire_ipv6 *h) {
+    put_be32(p, UINT32_C(6) << 28 | (uint32_t)h->traffic_class << 20 | (h->flow_label & 0xfffff));
+    put_be16(p + 4, h->payload_length);
+    p[6] = h->next_header;
+    p[7] = h->hop_limit;
+    memcpy(p + 8, h->src.byte, sizeof h->src.byte);
+    memcpy(p + 24, h->dst.byte, sizeof h->dst.byte);
+    return WIRE_IPV6_LENGTH;
+}
