@@ -127,3 +127,139 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_SYN_OTHER, BK_DROPPED, "RFC 9293 3.10.7.4", "", "another SYN during the handshake: back to LISTEN")         \
     R(DROP_NO_ACK, BK_DROPPED, "RFC 9293 3.10.7.4", "", "no ACK bit on a synchronized connection")                     \
     R(DROP_NO_TIMESTAMP, BK_DROPPED, "RFC 7323 3.2", "", "no timestamp on a connection that agreed on them")           \
+    R(DROP_CHALLENGE_LIMIT, BK_DROPPED, "RFC 5961 7", "", "would be challenged, but the limit is reached")             \
+    R(DROP_SYN_BACKLOG, BK_DROPPED, "RFC 4987 3", "", "SYN, but the request table is full and cookies are off")        \
+    R(DROP_ACCEPT_QUEUE, BK_DROPPED, "", "", "handshake done, but the backlog is full")                                \
+    R(DROP_NO_CONNECTION, BK_DROPPED, "", "", "no room for another connection")                                        \
+    R(DROP_NO_BUFFER, BK_DROPPED, "", "", "data, but the buffer budget is spent")                                      \
+    R(DROP_NO_ACTIVE, BK_DROPPED, "", "", "data, but no active record is free")                                        \
+    R(DROP_OUT_OF_ORDER_LIMIT, BK_DROPPED, "", "", "data after a gap, but too much of it is kept already")             \
+    R(DROP_BROADCAST, BK_DROPPED, "RFC 9293 3.9.2.3", "", "TCP to a broadcast or multicast address")                   \
+    R(DROP_BAD_SOURCE, BK_DROPPED, "RFC 9293 3.9.2.3", "", "TCP from a broadcast, multicast or unspecified address")   \
+    R(DROP_BAD_PORT, BK_DROPPED, "", "", "port 0")                                                                     \
+    R(DROP_TCP_SHORT, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "shorter than a TCP header")                            \
+    R(DROP_TCP_OFFSET, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "TCP data offset below 5 or past the end")             \
+    R(DROP_TCP_CHECKSUM, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "TCP checksum")                                      \
+    R(DROP_TCP_OPTION, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "TCP option of impossible length")                     \
+    /* other frames */                                                                                                 \
+    R(ACCEPT_ARP, BK_ACCEPTED, "RFC 826", "", "ARP that concerns us")                                                  \
+    R(ACCEPT_ICMP_ERROR, BK_ACCEPTED, "RFC 9293 3.9.2.2", "", "ICMP error for one of our segments")                    \
+    R(ACCEPT_ECHO, BK_ANSWERED, "RFC 792", "", "echo request")                                                         \
+    R(ACCEPT_NEIGHBOR_SOLICITATION, BK_ANSWERED, "RFC 4861 7.2.3", "", "neighbour solicitation for us")                \
+    R(ACCEPT_NEIGHBOR_ADVERTISEMENT, BK_ACCEPTED, "RFC 4861 7.2.5", "", "neighbour advertisement")                     \
+    R(ACCEPT_ROUTER_ADVERTISEMENT, BK_ACCEPTED, "RFC 4861 6.3.4", "", "router advertisement")                          \
+    R(ACCEPT_DAD_CONFLICT, BK_ACCEPTED, "RFC 4862 5.4.3", "", "another node has our tentative address")                \
+    R(ACCEPT_MLD_QUERY, BK_ANSWERED, "RFC 3810 6.2", "", "multicast listener query")                                   \
+    R(ACCEPT_FRAGMENT, BK_ACCEPTED, "RFC 791 3.2", "", "fragment, kept")                                               \
+    R(ANSWER_PORT_UNREACHABLE, BK_ANSWERED, "RFC 1122 4.1.3.1", "", "UDP to a port where nobody is")                   \
+    R(ANSWER_PROTOCOL, BK_ANSWERED, "RFC 1122 3.2.2.1", "", "transport protocol not spoken here")                      \
+    R(DROP_ETHERNET_SHORT, BK_DROPPED, "", "", "shorter than an Ethernet header")                                      \
+    R(DROP_ETHERNET_ADDRESS, BK_DROPPED, "", "", "Ethernet frame for another station")                                 \
+    R(DROP_ETHERTYPE, BK_DROPPED, "", "", "Ethernet type not spoken here")                                             \
+    R(DROP_ARP_BAD, BK_DROPPED, "RFC 826", "", "malformed ARP")                                                        \
+    R(DROP_ARP_STRANGER, BK_DROPPED, "RFC 826", "", "ARP between others: the cache does not learn from it")            \
+    R(DROP_IP_SHORT, BK_DROPPED, "RFC 791 3.1", "", "shorter than an IP header")                                       \
+    R(DROP_IP_VERSION, BK_DROPPED, "RFC 791 3.1", "", "IP version")                                                    \
+    R(DROP_IP_LENGTH, BK_DROPPED, "RFC 791 3.1", "", "IP length inconsistent with header or frame")                    \
+    R(DROP_IP_CHECKSUM, BK_DROPPED, "RFC 791 3.1", "", "IP header checksum")                                           \
+    R(DROP_IP_SOURCE, BK_DROPPED, "RFC 1122 3.2.1.3", "", "IP source address impossible")                              \
+    R(DROP_IP_DESTINATION, BK_DROPPED, "RFC 1122 3.2.1.3", "", "IP destination is not ours")                           \
+    R(DROP_IP_OPTION, BK_DROPPED, "RFC 791 3.1", "", "IP option of impossible length")                                 \
+    R(DROP_IP_EXTENSION, BK_DROPPED, "RFC 8200 4", "", "IPv6 extension header malformed or not allowed")               \
+    R(DROP_IP_PROTOCOL, BK_DROPPED, "", "", "transport protocol not spoken here")                                      \
+    R(DROP_FRAGMENT_BAD, BK_DROPPED, "RFC 1858", "", "fragment too small, too long or impossible")                     \
+    R(DROP_FRAGMENT_OVERLAP, BK_DROPPED, "RFC 5722", "", "fragments overlap: the datagram is given up")                \
+    R(DROP_FRAGMENT_LIMIT, BK_DROPPED, "", "", "no room for more fragments")                                           \
+    R(DROP_ICMP_BAD, BK_DROPPED, "RFC 792", "", "malformed ICMP")                                                      \
+    R(DROP_ICMP_UNRELATED, BK_DROPPED, "RFC 5927 4", "", "ICMP error for nothing that we have outstanding")            \
+    R(DROP_ICMP_TYPE, BK_DROPPED, "", "", "ICMP type not acted upon")                                                  \
+    R(DROP_ICMP_LIMIT, BK_DROPPED, "RFC 4443 2.4", "", "ICMP answer withheld: rate limit")                             \
+    R(DROP_ND_BAD, BK_DROPPED, "RFC 4861 7.1", "", "malformed or off-link neighbour discovery")                        \
+    R(DROP_ND_STRANGER, BK_DROPPED, "RFC 4861 7.2.5", "", "neighbour discovery that does not concern us")              \
+    R(DROP_UDP_BAD, BK_DROPPED, "RFC 768", "", "malformed UDP")                                                        \
+    R(DROP_UNRESOLVED, BK_DROPPED, "RFC 1122 2.3.2.2", "", "next hop unresolved: replaced by a newer packet")          \
+    R(DROP_NO_NEIGHBOUR, BK_DROPPED, "", "", "next hop does not answer")                                               \
+    R(DROP_NO_ROUTE, BK_DROPPED, "", "", "no route to the destination")                                                \
+    R(DROP_IFACE, BK_DROPPED, "", "", "no such interface")                                                             \
+    R(NO_CHUNK, BK_DROPPED, "", "", "no free chunk for an arriving frame")                                             \
+    /* bounds that were hit, and other facts worth a count */                                                          \
+    R(NOTE_NO_FRAME, BK_NOTED, "", "", "a unit waited: no output frame was free")                                      \
+    R(NOTE_REPLY_LOST, BK_NOTED, "", "", "an answer was not sent: no output frame was free")                           \
+    R(NOTE_SEND_FULL, BK_NOTED, "", "", "the user was told to wait: send buffer full")                                 \
+    R(NOTE_BUDGET_FULL, BK_NOTED, "", "", "the user was told to wait: buffer budget spent")                            \
+    R(NOTE_TIME_WAIT_EVICTED, BK_NOTED, "", "", "oldest TIME-WAIT dropped before its time: pool full")                 \
+    R(NOTE_TIME_WAIT_REUSED, BK_NOTED, "RFC 6191", "", "TIME-WAIT ended early by an acceptable SYN")                   \
+    R(NOTE_TIME_WAIT_OVER, BK_NOTED, "RFC 9293 3.10.8", "", "2MSL are over")                                           \
+    R(NOTE_REQUEST_EVICTED, BK_NOTED, "", "", "request dropped: never completed")                                      \
+    R(NOTE_COOKIE_BAD, BK_NOTED, "RFC 4987 3.6", "", "ACK with a cookie that is not ours")                             \
+    R(NOTE_RTO, BK_NOTED, "RFC 6298 5", "", "retransmission timer fired")                                              \
+    R(NOTE_TIMEOUT, BK_NOTED, "RFC 9293 3.10.8", "", "connection given up: user timeout or R2")                        \
+    R(NOTE_FIN_WAIT_2, BK_NOTED, "", "", "FIN-WAIT-2 without owner ended")                                             \
+    R(NOTE_KEEPALIVE, BK_NOTED, "RFC 9293 3.8.4", "", "connection given up: keep-alive unanswered")                    \
+    R(NOTE_NO_PORT, BK_NOTED, "RFC 6056", "", "no ephemeral port free to that destination")
+
+#define BK_REASON_ENUM(name, verdict, rfc, mib, words) BK_REASON_##name,
+enum bk_reason { BK_REASONS(BK_REASON_ENUM) BK_REASON_COUNT };
+#undef BK_REASON_ENUM
+
+/* "SEND_SYN". */
+BK_API const char *bk_reason_name(uint16_t reason);
+/* "SYN of an active open". */
+BK_API const char *bk_reason_words(uint16_t reason);
+/* "RFC 9293 3.10.1", or "". */
+BK_API const char *bk_reason_rfc(uint16_t reason);
+/* The MIB counter (RFC 4022) that this reason adds to, or "". */
+BK_API const char *bk_reason_mib(uint16_t reason);
+BK_API enum bk_verdict bk_reason_verdict(uint16_t reason);
+/* "SYN-SENT". */
+BK_API const char *bk_state_name(uint8_t state);
+
+enum bk_event_kind {
+    BK_EVENT_SEGMENT_OUT = 1,
+    BK_EVENT_SEGMENT_IN,
+    BK_EVENT_STATE, /* from state_before to state */
+    BK_EVENT_CALL,  /* a user call: `call`; len is what it returned, bytes or (without its sign) an error */
+    BK_EVENT_HEARD, /* the user was told: `call` holds enum bk_ready_what; len the connection's error, without its sign */
+    BK_EVENT_TIMER, /* a timer fired: `reason` says which */
+};
+
+enum bk_call {
+    BK_CALL_OPEN_PASSIVE = 1,
+    BK_CALL_OPEN_ACTIVE,
+    BK_CALL_ACCEPT,
+    BK_CALL_SEND,
+    BK_CALL_RECEIVE,
+    BK_CALL_SHUTDOWN,
+    BK_CALL_CLOSE,
+    BK_CALL_ABORT,
+    BK_CALL_UNLISTEN,
+};
+
+/* One thing that happened. `state` is the state after it. Ports are as the stack sees them: local, remote. */
+struct bk_event {
+    uint64_t time;
+    uint8_t kind; /* enum bk_event_kind */
+    uint8_t call; /* enum bk_call, or readiness bits */
+    uint8_t state_before, state;
+    uint16_t reason;
+    uint8_t tcp_flags; /* FIN 1 SYN 2 RST 4 PSH 8 ACK 16 URG 32 ECE 64 CWR 128 */
+    uint8_t iface;
+    uint32_t object;      /* index of the connection or request, or BK_NONE */
+    uint32_t object_kind; /* 0 none 1 connection 2 request 3 TIME-WAIT 4 listener */
+    uint16_t local_port, remote_port;
+    uint32_t remote_tag; /* a hash of both addresses: events of one connection share (ports, tag) */
+    uint32_t seq, ack, wnd /* bytes, scaled */, len;
+    uint32_t tsval, tsecr; /* 0 when absent */
+    uint16_t mss;          /* of a SYN; 0 when absent */
+    uint8_t wscale;        /* of a SYN; 255 when absent */
+    uint8_t family;        /* 4 or 6 */
+};
+
+/* Takes up to n of the oldest events and returns how many. *lost, if not NULL, is how many were overwritten
+ * before anyone read them since the last call. */
+BK_API size_t bk_trace_read(bk_stack *stack, struct bk_event *events, size_t n, uint64_t *lost);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
