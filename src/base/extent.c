@@ -46,7 +46,9 @@ void extent_queue_clear(struct base *b, struct extent_queue *q) {
     extent_queue_init(q);
 }
 
-static uint32_t chunk_bytes(const struct base *b) { return u32_min(b->config.chunk_size, UINT16_MAX); }
+static uint32_t chunk_bytes(const struct base *b) {
+    return u32_min(b->config.chunk_size, UINT16_MAX);
+}
 
 /* Bytes that may be written behind the tail extent. */
 static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
@@ -112,12 +114,13 @@ static struct bk_part packet_part(const struct packet *p, uint32_t offset, uint3
     uint32_t skip = p->start + offset;
     const struct bk_part *part = p->parts;
     while (skip >= part->length) skip -= part++->length;
-    return (struct bk_part){part->chunk, (uint16_t)(part->offset + skip),
-                            (uint16_t)u32_min(n, part->length - skip)};
+    return (struct bk_part){part->chunk, (uint16_t)(part->offset + skip), (uint16_t)u32_min(n, part->length - skip)};
 }
 
 /* Whether n bytes are too few to hold a chunk for: half a chunk or more is worth its reference. */
-static bool is_small(const struct base *b, uint32_t n) { return n < b->config.chunk_size / 2; }
+static bool is_small(const struct base *b, uint32_t n) {
+    return n < b->config.chunk_size / 2;
+}
 
 bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p,
                                 uint32_t offset, uint32_t n) {

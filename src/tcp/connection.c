@@ -56,7 +56,9 @@ struct connection *connection_of(const struct tcp *t, bk_conn handle) {
     return c->generation == handle.generation && c->owned && c->listener == BK_NONE ? c : NULL;
 }
 
-static bool state_is_current(uint8_t state) { return state == BK_ESTABLISHED || state == BK_CLOSE_WAIT; }
+static bool state_is_current(uint8_t state) {
+    return state == BK_ESTABLISHED || state == BK_CLOSE_WAIT;
+}
 
 void connection_set_state(struct tcp *t, struct connection *c, enum bk_state state, uint16_t reason) {
     uint8_t before = c->state;
@@ -160,8 +162,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
 void connection_disown(struct tcp *t, struct connection *c) {
     c->owned = false;
     c->ready = 0;
-    if (link_in(&c->ready_link))
-        list_remove(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
+    if (link_in(&c->ready_link)) list_remove(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
     if (c->listener != BK_NONE) {
         struct listener *l = listener_at(t, c->listener);
         list_remove(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, c->self);

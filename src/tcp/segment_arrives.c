@@ -64,7 +64,7 @@ static void take_syn_options(struct tcp *t, struct connection *c, const struct s
         c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     }
     if (t->base.config.window_scaling && o->has_wscale)
-        c->send_scale = o->wscale;
+        c->send_scale = (uint8_t)u32_min(o->wscale, WINDOW_SCALE_MAX);
     else
         c->send_scale = c->receive_scale = 0;
     connection_set_mss(c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)), t->path[c->iface].mtu);
@@ -99,8 +99,7 @@ static void enter_established(struct tcp *t, struct connection *c, uint16_t reas
     connection_set_state(t, c, BK_ESTABLISHED, reason);
     if (c->fin_queued) connection_set_state(t, c, BK_FIN_WAIT_1, reason);
     if (c->keepalive) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
-    if (c->active_open)
-        connection_hear(t, c, BK_READY_CONNECTED | BK_READY_WRITABLE);
+    if (c->active_open) connection_hear(t, c, BK_READY_CONNECTED | BK_READY_WRITABLE);
     connection_touch(t, c);
 }
 
@@ -162,11 +161,12 @@ static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_rea
     return reason;
 }
 
-/* Before the first step: PAWS (RFC 7323 5.3 R1). A segment without the option on a connection that has it is let pass, as
- * other stacks do: middleboxes strip it, and RFC 7323 3.2 only SHOULD drop it. */
+/* Before the first step: timestamps. A connection that has them drops segments without (RFC 7323 3.2), and those that are older
+ * than what was seen: PAWS (RFC 7323 5.3 R1). */
 static uint16_t check_paws(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
-    if (!c->timestamps || !o->has_timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (!c->timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (!o->has_timestamps) return BK_REASON_DROP_NO_TIMESTAMP;
     if (seq_ge(o->tsval, c->ts_recent)) return 0;
     if ((uint32_t)(t->base.now / NS_PER_S) - c->ts_recent_s > PAWS_IDLE_S) return 0;
     if (s->data_length != 0) { /* an old duplicate, or one overtaken: tell the sender where we are */
@@ -220,7 +220,9 @@ static uint16_t check_reset(struct tcp *t, struct connection *c, const struct se
         connection_end(t, c, ERROR_CONNREFUSED, BK_REASON_ACCEPT_RST_REFUSED);
         return BK_REASON_ACCEPT_RST_REFUSED;
     case BK_CLOSING:
-    case BK_LAST_ACK: connection_end(t, c, 0, BK_REASON_ACCEPT_RST); return BK_REASON_ACCEPT_RST;
+    case BK_LAST_ACK:
+        connection_end(t, c, 0, BK_REASON_ACCEPT_RST);
+        return BK_REASON_ACCEPT_RST;
     default:
         if (c->state == BK_ESTABLISHED || c->state == BK_CLOSE_WAIT) t->mib.estab_resets++;
         connection_end(t, c, ERROR_CONNRESET, BK_REASON_ACCEPT_RST);
@@ -250,7 +252,8 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     uint32_t data_begin = seq_max(c->snd_una, c->iss + 1); /* our SYN and FIN are no bytes of the queue */
     uint32_t data_end = seq_min(ack, c->snd_end);
     uint32_t bytes = seq_gt(data_end, data_begin) ? data_end - data_begin : 0;
-    if (c->snd_una == c->iss) syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
+    if (c->snd_una == c->iss)
+        syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
     rtt_acked(t, c, ack, &s->header.option);
     c->snd_una = ack;
     if (bytes != 0) {
@@ -277,8 +280,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
 
 /* The window update of the ESTABLISHED case. Returns whether the window changed. */
 static bool update_window(struct connection *c, const struct segment *s) {
-    if (!seq_lt(c->snd_wl1, s->header.seq) &&
-        !(c->snd_wl1 == s->header.seq && seq_le(c->snd_wl2, s->header.ack)))
+    if (!seq_lt(c->snd_wl1, s->header.seq) && !(c->snd_wl1 == s->header.seq && seq_le(c->snd_wl2, s->header.ack)))
         return false;
     uint32_t before = c->snd_wnd;
     set_send_window(c, s);
@@ -303,6 +305,7 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
         reply_reset(t, s, BK_REASON_SEND_RST_SYN_RECEIVED_ACK);
         return BK_REASON_ANSWER_RST_ACK;
     }
+    update_ts_recent(t, c, s);
     rtt_acked(t, c, s->header.ack, &s->header.option);
     c->snd_una = c->iss + 1;
     set_send_window(c, s);
@@ -354,7 +357,8 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
         if (!connection_fin_acked(c)) break;
         connection_end(t, c, 0, *reason);
         return *reason;
-    default: break;
+    default:
+        break;
     }
     return 0;
 }
@@ -389,9 +393,12 @@ static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct ac
     uint32_t max = t->base.config.buffer_chunks / 4 + 8;
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
     switch (extent_queue_insert(&t->base, &a->out_of_order, seq, s->packet, offset, n, max)) {
-    case 1: return BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
-    case 0: return BK_REASON_ANSWER_DUPLICATE;
-    default: return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
+    case 1:
+        return BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
+    case 0:
+        return BK_REASON_ANSWER_DUPLICATE;
+    default:
+        return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
     }
 }
 
@@ -448,7 +455,9 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
     connection_hear(t, c, BK_READY_READABLE | BK_READY_PEER_CLOSED);
     switch (c->state) {
-    case BK_ESTABLISHED: connection_set_state(t, c, BK_CLOSE_WAIT, reason); break;
+    case BK_ESTABLISHED:
+        connection_set_state(t, c, BK_CLOSE_WAIT, reason);
+        break;
     case BK_FIN_WAIT_1:
         if (connection_fin_acked(c)) { /* the three-way close: this very segment did it (RFC 9293 3.3.2 note 2) */
             reason = BK_REASON_ACCEPT_FIN_ACK;
@@ -457,8 +466,11 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
             connection_set_state(t, c, BK_CLOSING, reason);
         }
         break;
-    case BK_FIN_WAIT_2: time_wait_enter(t, c, reason); break;
-    default: break;
+    case BK_FIN_WAIT_2:
+        time_wait_enter(t, c, reason);
+        break;
+    default:
+        break;
     }
     return reason;
 }
@@ -526,9 +538,12 @@ uint16_t segment_arrives(struct tcp *t, struct connection *c, const struct segme
 static uint8_t state_of(const struct tcp *t, demux_ref ref) {
     if (ref == DEMUX_NONE) return BK_CLOSED;
     switch (demux_ref_kind(ref)) {
-    case DEMUX_REQUEST: return BK_SYN_RECEIVED;
-    case DEMUX_TIME_WAIT: return BK_TIME_WAIT;
-    case DEMUX_CONNECTION: break;
+    case DEMUX_REQUEST:
+        return BK_SYN_RECEIVED;
+    case DEMUX_TIME_WAIT:
+        return BK_TIME_WAIT;
+    case DEMUX_CONNECTION:
+        break;
     }
     return connection_at(t, demux_ref_id(ref))->state;
 }
@@ -536,9 +551,12 @@ static uint8_t state_of(const struct tcp *t, demux_ref ref) {
 static uint16_t dispatch(struct tcp *t, demux_ref ref, const struct segment *s) {
     if (ref == DEMUX_NONE) return segment_arrives_listen(t, s);
     switch (demux_ref_kind(ref)) {
-    case DEMUX_REQUEST: return request_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
-    case DEMUX_TIME_WAIT: return time_wait_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
-    case DEMUX_CONNECTION: break;
+    case DEMUX_REQUEST:
+        return request_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
+    case DEMUX_TIME_WAIT:
+        return time_wait_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
+    case DEMUX_CONNECTION:
+        break;
     }
     return segment_arrives(t, connection_at(t, demux_ref_id(ref)), s);
 }
