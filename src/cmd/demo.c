@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEMO_EVENTS 8192u /* of the trace ring */
 
@@ -207,6 +208,7 @@ int cmd_demo(int argc, char **argv) {
         return CMD_USAGE;
     }
     d->msl_s = 30;
+    d->root = geteuid() == 0;
     d->netns = (struct netns){.fd = -1, .home = -1};
     argp_parse(&argp, argc, argv, 0, NULL, d);
     d->server_addr = bk_addr_ipv4(192, 0, 2, 2); /* of RFC 5737 and RFC 3849: nobody's */

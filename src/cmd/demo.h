@@ -14,8 +14,9 @@
 #include "cmd/run_loop.h"
 #include "cmd/site.h"
 
-#define DEMO_PORT 80u
-#define DEMO_WHY  256u /* bytes of a sentence that says why something is not so */
+#define DEMO_PORT         80u
+#define DEMO_WHY          256u           /* bytes of a sentence that says why something is not so */
+#define DEMO_FINDING_CURL "finding curl" /* the step that fails without it */
 
 /* The events of one stack, as they were read from its trace ring. */
 struct demo_events {
@@ -36,6 +37,7 @@ struct demo {
     /* asked for */
     const char *pcap; /* file for the capture, or NULL */
     bool no_tap, ipv6, ascii, json;
+    bool root; /* whether it was root who asked (in a user namespace everybody is) */
     uint32_t msl_s;
     /* the world */
     struct run_loop loop;

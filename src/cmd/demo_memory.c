@@ -37,7 +37,7 @@ int demo_memory_open(struct demo *d, const char **why) {
     d->loop.stack[1] =
         (struct run_loop_stack){.stack = d->client_stack.stack, .ready = demo_memory_client_ready, .context = d};
     d->loop.stack_count = 2;
-    snprintf(d->client_name, sizeof d->client_name, "a second stack");
+    snprintf(d->client_name, sizeof d->client_name, "A second stack");
     return 0;
 }
 
@@ -59,6 +59,7 @@ int demo_memory_fetch(struct demo *d) {
     d->loop.after = demo_memory_after;
     d->loop.after_context = d;
     r = run_loop_until(&d->loop, now + DEMO_MEMORY_PATIENCE_S * NS_PER_S);
+    d->loop.after = NULL;
     for (uint32_t i = 0; i < SITE_PAGES; i++) {
         const struct http_client_answer *a = &d->client.answer[i];
         demo_check(d, i, i < d->client.answered ? a->status : 0, a->body, a->length, i == 0);

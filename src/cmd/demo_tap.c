@@ -85,7 +85,7 @@ static int demo_tap_device(struct demo *d, const char **why) {
 int demo_tap_open(struct demo *d, const char **why) {
     int r = netns_create(&d->netns, why);
     if (r < 0) return r;
-    *why = "finding curl";
+    *why = DEMO_FINDING_CURL;
     r = demo_tap_find_curl(d);
     if (r < 0) return r;
     *why = "making a stack";

@@ -16,14 +16,21 @@
 
 #define DEMO_SNAPSHOTS 3u
 
+/* What would bring the kernel in. */
+static const char *demo_advice(const struct demo *d, const char *why_not) {
+    if (strncmp(why_not, DEMO_FINDING_CURL, strlen(DEMO_FINDING_CURL)) == 0) return "To have it: apt-get install curl";
+    if (!d->root) return "To have it: sudo beckon demo";
+    return "It takes /dev/net/tun\n(modprobe tun) and CAP_SYS_ADMIN and CAP_NET_ADMIN.";
+}
+
 void demo_tell_begin(const struct demo *d, const char *why_not) {
     char server[BK_ADDR_TEXT], client[BK_ADDR_TEXT];
     bk_addr_format(&d->server_addr, server);
     bk_addr_format(&d->client_addr, client);
     if (why_not[0])
         printf("The kernel cannot be at the other end here (%s),\nso two Beckon stacks in this process talk to each "
-               "other. As root: sudo beckon demo\n\n",
-               why_not);
+               "other. %s\n\n",
+               why_not, demo_advice(d, why_not));
     if (d->client_stack.stack)
         printf("Beckon %s, an HTTP server at %s; at the other end of a link in memory a second stack, at %s.\n\n",
                bk_version(), server, client);

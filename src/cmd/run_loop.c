@@ -138,14 +138,16 @@ static int run_loop_poll(struct run_loop *l, uint64_t due) {
 
 int run_loop_until(struct run_loop *l, uint64_t end) {
     l->done = l->signal != 0;
-    while (!l->done && bk_link_clock() < end) {
+    /* The last round begins at `end` or later, so that what is due by then has happened. */
+    while (!l->done) {
+        bool last = bk_link_clock() >= end;
         int moved = 0;
         for (uint32_t turn = 0; turn < RUN_LOOP_TURNS && !l->done; turn++) {
             moved = run_loop_turn(l);
             if (moved < 0) return moved;
             if (moved == 0 && !bk_link_busy(l->link)) break;
         }
-        if (l->done) break;
+        if (l->done || last) break;
         bool idle = moved == 0 && !bk_link_busy(l->link);
         int r = run_loop_poll(l, idle ? run_loop_deadline(l, end) : 0);
         if (r < 0) return r;
