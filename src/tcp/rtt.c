@@ -46,12 +46,10 @@ void rtt_acked(const struct tcp *t, struct connection *c, uint32_t ack, const st
         return;
     }
     /* An echo tells even what was sent again (RFC 7323 3.3), with the coarser clock; while a segment is being timed it
-     * is left to that one. */
+     * is left to that one. Without either, a backed-off RTO stays (Karn; RFC 9293 3.8.2). */
     if (c->rtt_sent == 0 && c->timestamps && option->has_timestamps && option->tsecr != 0) {
         uint32_t ms = timestamp_now(t, c->ts_offset) - option->tsecr;
         if (ms < t->base.config.rto_max_ms) rtt_sample(t, c, (uint64_t)ms * 1000);
-    } else if (c->retransmits != 0 && c->srtt_us != 0) {
-        rtt_set_rto(t, c);
     }
 }
 

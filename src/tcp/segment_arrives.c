@@ -64,7 +64,7 @@ static void take_syn_options(struct tcp *t, struct connection *c, const struct s
         c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     }
     if (t->base.config.window_scaling && o->has_wscale)
-        c->send_scale = o->wscale;
+        c->send_scale = (uint8_t)u32_min(o->wscale, WINDOW_SCALE_MAX);
     else
         c->send_scale = c->receive_scale = 0;
     connection_set_mss(c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)), t->path[c->iface].mtu);
@@ -161,11 +161,12 @@ static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_rea
     return reason;
 }
 
-/* Before the first step: PAWS (RFC 7323 5.3 R1). A segment without the option on a connection that has it is let pass, as
- * other stacks do: middleboxes strip it, and RFC 7323 3.2 only SHOULD drop it. */
+/* Before the first step: timestamps. A connection that has them drops segments without (RFC 7323 3.2), and those that are older
+ * than what was seen: PAWS (RFC 7323 5.3 R1). */
 static uint16_t check_paws(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
-    if (!c->timestamps || !o->has_timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (!c->timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (!o->has_timestamps) return BK_REASON_DROP_NO_TIMESTAMP;
     if (seq_ge(o->tsval, c->ts_recent)) return 0;
     if ((uint32_t)(t->base.now / NS_PER_S) - c->ts_recent_s > PAWS_IDLE_S) return 0;
     if (s->data_length != 0) { /* an old duplicate, or one overtaken: tell the sender where we are */
@@ -304,6 +305,7 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
         reply_reset(t, s, BK_REASON_SEND_RST_SYN_RECEIVED_ACK);
         return BK_REASON_ANSWER_RST_ACK;
     }
+    update_ts_recent(t, c, s);
     rtt_acked(t, c, s->header.ack, &s->header.option);
     c->snd_una = c->iss + 1;
     set_send_window(c, s);
