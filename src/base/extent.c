@@ -55,7 +55,8 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     if (q->tail == BK_NONE) return 0;
     const struct extent *e = extent_at(b, q->tail);
     if (*chunk_references(b, e->chunk) != 1) return 0;
-    return chunk_bytes(b) - e->offset - e->length;
+    uint32_t end = (uint32_t)e->offset + e->length; /* may be 65,536, beyond what chunk_bytes says */
+    return end < chunk_bytes(b) ? chunk_bytes(b) - end : 0;
 }
 
 /* An empty extent in a chunk of its own, not yet linked; BK_NONE at a bound. */
