@@ -224,7 +224,7 @@ static void queue_link_after(struct base *b, struct extent_queue *q, uint32_t pr
 }
 
 /* Keeps packet bytes [offset, offset + n), numbered from seq and known to lie in a gap behind `prev`. Returns the
- * last extent of them, or BK_NONE at a bound (what was kept until then stays: it is good data). */
+ * last extent of them, or BK_NONE at a bound (what was kept until then stays: it is good data, and q->bytes tells). */
 static uint32_t queue_fill_gap(struct base *b, struct extent_queue *q, uint32_t prev, uint32_t seq,
                                const struct packet *p, uint32_t offset, uint32_t n, uint32_t max) {
     for (uint32_t done = 0; done < n;) {
@@ -262,8 +262,7 @@ static uint32_t queue_fill_gap(struct base *b, struct extent_queue *q, uint32_t 
 
 int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p, uint32_t offset,
                         uint32_t n, uint32_t max) {
-    uint32_t end = seq + n, prev = BK_NONE, id = q->head;
-    bool kept = false;
+    uint32_t end = seq + n, prev = BK_NONE, id = q->head, before = q->bytes;
     /* Most segments come in order behind the last gap. */
     if (q->tail != BK_NONE && seq_ge(seq, extent_end(extent_at(b, q->tail)))) {
         prev = q->tail;
@@ -277,8 +276,7 @@ int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, co
         uint32_t gap_end = id == BK_NONE ? end : seq_min(end, extent_at(b, id)->seq);
         if (seq_lt(seq, gap_end)) {
             prev = queue_fill_gap(b, q, prev, seq, p, offset, gap_end - seq, max);
-            if (prev == BK_NONE) return kept ? 1 : -1;
-            kept = true;
+            if (prev == BK_NONE) return q->bytes != before ? 1 : -1;
             offset += gap_end - seq;
             seq = gap_end;
         }
@@ -289,7 +287,7 @@ int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, co
             seq = known;
         }
     }
-    return kept ? 1 : 0;
+    return q->bytes != before ? 1 : 0;
 }
 
 uint32_t extent_queue_splice(struct base *b, struct extent_queue *to, struct extent_queue *from, uint32_t seq) {
