@@ -351,7 +351,6 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     f->reason = d->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;
     f->gso_size = d->length > c->mss ? c->mss : 0;
-    reason_count(b, d->reason);
     struct event_about about = connection_about(c);
     event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
 }

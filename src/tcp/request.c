@@ -193,7 +193,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
 /* The ACK at hand establishes the connection, and is processed as one of its own. */
 static uint16_t request_establish(struct tcp *t, struct listener *l, struct connection *c, const struct segment *s) {
     uint16_t reason = segment_arrives(t, c, s);
-    listener_hear(t, l, BK_READY_ACCEPTABLE);
+    if (l->accept_queue.count == 1) listener_hear(t, l, BK_READY_ACCEPTABLE); /* it was empty before */
     return reason;
 }
 

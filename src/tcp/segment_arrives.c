@@ -271,7 +271,8 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     c->rtx_kind = RTX_RETRANSMIT;
     c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
-    if (c->want_write && !c->fin_queued && c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
+    if (c->want_write && !link_in(&c->starved_link) && !c->fin_queued &&
+        c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
         c->want_write = false;
         connection_hear(t, c, BK_READY_WRITABLE);
     }
@@ -438,7 +439,7 @@ static uint16_t process_text(struct tcp *t, struct connection *c, const struct s
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_DUPLICATE);
         return BK_REASON_ANSWER_DUPLICATE;
     }
-    struct active *a = connection_activate(t, c, BK_REASON_NONE);
+    struct active *a = connection_activate(t, c);
     if (a == NULL) return BK_REASON_DROP_NO_ACTIVE;
     uint16_t reason = seq == c->rcv_nxt ? take_in_order(t, c, a, s, offset, n, overlap)
                                         : keep_out_of_order(t, c, a, s, seq, offset, n);
