@@ -14,7 +14,8 @@
 #include "beckon/render.h"
 #include "cmd/demo.h"
 
-#define DEMO_SNAPSHOTS 3u
+#define DEMO_SNAPSHOTS   3u
+#define DEMO_SHORT_MSL_S 5u /* up to this, the end of TIME-WAIT is waited for */
 
 /* What would bring the kernel in. */
 static const char *demo_advice(const struct demo *d, const char *why_not) {
@@ -127,7 +128,7 @@ static unsigned demo_lines(const char *text, uint32_t columns) {
  * over. Returns what is left of it, in seconds, or a negative errno. */
 static double demo_tell_table(struct demo *d) {
     uint64_t start = bk_link_clock();
-    uint32_t snapshots = u32_max(DEMO_SNAPSHOTS, d->msl_s <= 2 ? 2 * d->msl_s + 2 : 0);
+    uint32_t snapshots = u32_max(DEMO_SNAPSHOTS, d->msl_s <= DEMO_SHORT_MSL_S ? 2 * d->msl_s + 2 : 0);
     unsigned drawn = 0;
     double left = 0;
     printf("The server's connections, as `beckon ss -ao' lists them, a second apart:\n\n");
