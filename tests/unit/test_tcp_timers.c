@@ -160,6 +160,7 @@ static void karn(void **state) {
 static void back_off_ends_behind_a_hole(void **state) {
     (void)state;
     fast_timers();
+    fx.flow.wnd = 65535;
     established();
     for (int i = 0; i < 10; i++) sample(100);
     int64_t rto = call_status().rto_us / 1000, m = our_mss();
