@@ -245,8 +245,9 @@ uint16_t bk_input_copy(bk_stack *s, uint32_t iface, const void *data, size_t len
 
 /* ---- frames out ------------------------------------------------------------------------------------ */
 
-static void output_unit(const struct base *b, uint32_t id, struct bk_tx *unit) {
+static void output_unit(struct base *b, uint32_t id, struct bk_tx *unit) {
     const struct frame *f = frame_at(b, id);
+    reason_count(b, f->reason);
     *unit = (struct bk_tx){
         .id = id,
         .payload_length = f->payload_length,
@@ -429,6 +430,7 @@ size_t bk_ready_poll(bk_stack *s, struct bk_ready *events, size_t n) {
     struct tcp *t = &s->net.tcp;
     size_t i = 0;
     uint32_t id;
+    connection_feed(t);
     while (i < n && (id = list_pop_head(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready)) != BK_NONE) {
         struct listener *l = listener_at(t, id);
         events[i++] = (struct bk_ready){l->ready, true, id, l->generation, l->user};

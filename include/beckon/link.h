@@ -48,6 +48,19 @@ struct bk_link_counters {
 };
 BK_API void bk_link_counters(const bk_link *link, struct bk_link_counters *out);
 
+/* ---- conveniences for a program that lives in real time --------------------------------------------- */
+
+/* Makes a stack in memory of its own (reserved for all that the configuration allows, touched as it is used) with a seed of the
+ * system's randomness. NULL for `config`: the default one. Returns 0 and *stack, or as bk_create; -ENOMEM also if the
+ * memory cannot be reserved, -EIO if there is no randomness. */
+BK_API int bk_host_create(const struct bk_config *config, bk_stack **stack);
+/* Gives that memory back. Close the stack's links before. NULL is fine. */
+BK_API void bk_host_destroy(bk_stack *stack);
+/* Pumps the link; if nothing moved, sleeps until frames come, something is due, or `until` (time of bk_link_clock, BK_NEVER: no
+ * limit) has come, and pumps again. Returns frames moved (0: `until` came, something was due, or a signal interrupted), or a
+ * negative errno of the device. */
+BK_API int bk_link_wait(bk_link *link, uint64_t until);
+
 /* ---- memory: two stacks in one process ------------------------------------------------------------- */
 
 struct bk_memory_options {

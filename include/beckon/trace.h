@@ -126,7 +126,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_SYN_SENT_NO_SYN, BK_DROPPED, "RFC 9293 3.10.7.3", "", "neither SYN nor RST while our SYN is out")           \
     R(DROP_SYN_OTHER, BK_DROPPED, "RFC 9293 3.10.7.4", "", "another SYN during the handshake: back to LISTEN")         \
     R(DROP_NO_ACK, BK_DROPPED, "RFC 9293 3.10.7.4", "", "no ACK bit on a synchronized connection")                     \
-    R(DROP_ACK_OLD, BK_DROPPED, "RFC 5961 5.2", "", "ACK older than MAX.SND.WND, within the challenge limit")          \
+    R(DROP_NO_TIMESTAMP, BK_DROPPED, "RFC 7323 3.2", "", "no timestamp on a connection that agreed on them")           \
     R(DROP_CHALLENGE_LIMIT, BK_DROPPED, "RFC 5961 7", "", "would be challenged, but the limit is reached")             \
     R(DROP_SYN_BACKLOG, BK_DROPPED, "RFC 4987 3", "", "SYN, but the request table is full and cookies are off")        \
     R(DROP_ACCEPT_QUEUE, BK_DROPPED, "", "", "handshake done, but the backlog is full")                                \

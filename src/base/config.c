@@ -28,7 +28,7 @@ void bk_config_default(struct bk_config *c) {
         .rto_min_ms = 200,
         .rto_max_ms = 120000,
         .delayed_ack_ms = 40,
-        .syn_retries = 6,
+        .syn_retries = 7,
         .syn_ack_retries = 5,
         .retries2 = 15,
         .orphan_retries = 8,

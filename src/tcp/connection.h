@@ -42,9 +42,10 @@ enum ack_owed { ACK_NONE, ACK_DELAYED, ACK_NOW };
 enum recovery_state { RECOVERY_OPEN, RECOVERY_FAST, RECOVERY_LOSS };
 
 struct connection {
-    struct link output_link; /* in path[iface].output */
-    struct link ready_link;  /* in tcp.ready */
-    struct link accept_link; /* in the listener's queue */
+    struct link output_link;  /* in path[iface].output */
+    struct link ready_link;   /* in tcp.ready */
+    struct link accept_link;  /* in the listener's queue */
+    struct link starved_link; /* in tcp.starved */
     struct timer timer;
 
     /* identity */
@@ -81,6 +82,7 @@ struct connection {
     bool want_write : 1;   /* the user was told -EAGAIN */
     bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
     bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
+    bool syn_acked : 1;    /* SND.UNA is past our SYN */
     bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
     uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
@@ -114,6 +116,8 @@ struct connection {
     uint32_t cwnd_credit;      /* bytes acknowledged that have not yet grown cwnd */
     uint32_t recover;          /* SND.NXT when the loss was noticed */
     uint32_t rtx_nxt, rtx_end; /* lost, to be sent again: rtx_nxt is the next */
+    uint32_t rtx_high;         /* end of the last number ever sent again; SND.UNA when that is acknowledged */
+    uint32_t loss_edge;        /* SND.NXT at the first duplicate ACK */
     uint32_t duplicate_acks;
 
     /* deadlines and times, ns */
@@ -164,10 +168,11 @@ struct listener {
     uint8_t ipv4_only : 1, ipv6_only : 1;
 };
 
-#define CONNECTION_OUTPUT_LINK offsetof(struct connection, output_link)
-#define CONNECTION_READY_LINK  offsetof(struct connection, ready_link)
-#define CONNECTION_ACCEPT_LINK offsetof(struct connection, accept_link)
-#define LISTENER_READY_LINK    offsetof(struct listener, ready_link)
+#define CONNECTION_OUTPUT_LINK  offsetof(struct connection, output_link)
+#define CONNECTION_READY_LINK   offsetof(struct connection, ready_link)
+#define CONNECTION_ACCEPT_LINK  offsetof(struct connection, accept_link)
+#define CONNECTION_STARVED_LINK offsetof(struct connection, starved_link)
+#define LISTENER_READY_LINK     offsetof(struct listener, ready_link)
 
 static inline struct connection *connection_at(const struct tcp *t, uint32_t id) {
     return pool_at(&t->base, &t->connections, id);
@@ -213,8 +218,8 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
 struct connection *connection_of(const struct tcp *t, bk_conn handle);
 /* The only place that changes a connection's state. */
 void connection_set_state(struct tcp *t, struct connection *c, enum bk_state state, uint16_t reason);
-/* Takes an active record if there is none yet; NULL (counted as `refusal`) if none is free. */
-struct active *connection_activate(struct tcp *t, struct connection *c, uint16_t refusal);
+/* Takes an active record if there is none yet; NULL if none is free. */
+struct active *connection_activate(struct tcp *t, struct connection *c);
 /* Gives the active record back if its queues are empty. */
 void connection_settle(struct tcp *t, struct connection *c);
 /* Says that the connection may have something to send. */
@@ -228,6 +233,11 @@ void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when,
 void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason);
 /* The connection's place in the table went to a TIME-WAIT record: stops all sending and timing here. */
 void connection_leave_table(struct tcp *t, struct connection *c);
+/* The user was told to wait for what all connections share (buffer budget, chunks, active records): it is told WRITABLE when
+ * there is some again. */
+void connection_starve(struct tcp *t, struct connection *c);
+/* Wakes as many of those as there is something for, the longest waiting first. */
+void connection_feed(struct tcp *t);
 /* The owner lets go: an ended connection is freed. */
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */

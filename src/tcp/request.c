@@ -25,14 +25,21 @@ static uint8_t request_receive_scale(const struct tcp *t, const struct request *
     return r->scaling ? window_scale_for(t->base.config.receive_buffer) : 0;
 }
 
+/* RCV.WND of a request: what a SYN can say. */
+static uint32_t request_window(const struct tcp *t) {
+    return u32_min(t->base.config.receive_buffer, UINT16_MAX);
+}
+
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                   uint16_t reason) {
+    uint8_t scale = request_receive_scale(t, r);
     struct reply y = {
         .tuple = tuple,
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)u32_min(t->base.config.receive_buffer, UINT16_MAX),
+        .window = (uint16_t)(request_window(t) >> scale),
+        .scale = scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
         .object_kind = EVENT_REQUEST,
@@ -52,6 +59,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
                                  uint16_t reason) {
     struct reply y = request_reply(t, r, tuple, id, reason);
     y.flags = WIRE_SYN | WIRE_ACK;
+    y.window = (uint16_t)request_window(t); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
     y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
     y.option.has_wscale = r->scaling;
@@ -116,7 +124,7 @@ static uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
         .hash = s->hash,
         .iface = s->packet->iface,
         .flags = WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)u32_min(t->base.config.receive_buffer, UINT16_MAX),
+        .window = (uint16_t)request_window(t),
         .reason = BK_REASON_SEND_SYN_COOKIE,
         .state = BK_LISTEN,
         .object = BK_NONE,
@@ -162,7 +170,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
     c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
-    c->rtx_nxt = c->rtx_end = c->snd_una;
+    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
     c->ts_recent = r->ts_recent;
     c->ts_offset = r->ts_offset;
@@ -185,7 +193,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
 /* The ACK at hand establishes the connection, and is processed as one of its own. */
 static uint16_t request_establish(struct tcp *t, struct listener *l, struct connection *c, const struct segment *s) {
     uint16_t reason = segment_arrives(t, c, s);
-    listener_hear(t, l, BK_READY_ACCEPTABLE);
+    if (l->accept_queue.count == 1) listener_hear(t, l, BK_READY_ACCEPTABLE); /* it was empty before */
     return reason;
 }
 
@@ -212,7 +220,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->sent = 1;
     r->iface = s->packet->iface;
     r->scaling = t->base.config.window_scaling && o->has_wscale;
-    r->send_scale = r->scaling ? o->wscale : 0;
+    r->send_scale = (uint8_t)(r->scaling ? u32_min(o->wscale, WINDOW_SCALE_MAX) : 0);
     r->timestamps = t->base.config.timestamps && o->has_timestamps;
     r->ts_recent = o->tsval;
     r->ts_offset = isn_timestamp_offset(t, &s->tuple);
@@ -239,8 +247,7 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     }
     const struct wire_tcp_options *o = &s->header.option;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
-    uint32_t window = u32_min(t->base.config.receive_buffer, UINT16_MAX);
-    if (stale || !segment_acceptable(s, rcv_nxt, window)) {
+    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
         struct reply y = request_reply(t, r, &s->tuple, id, BK_REASON_SEND_ACK_UNACCEPTABLE);
         reply_send(t, &y);

@@ -64,7 +64,7 @@ static void take_syn_options(struct tcp *t, struct connection *c, const struct s
         c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     }
     if (t->base.config.window_scaling && o->has_wscale)
-        c->send_scale = o->wscale;
+        c->send_scale = (uint8_t)u32_min(o->wscale, WINDOW_SCALE_MAX);
     else
         c->send_scale = c->receive_scale = 0;
     connection_set_mss(c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)), t->path[c->iface].mtu);
@@ -81,6 +81,7 @@ static void set_send_window(struct connection *c, const struct segment *s) {
 
 /* Our SYN is acknowledged: data may flow, and the timers that counted its repetitions start anew. */
 static void syn_acknowledged(struct tcp *t, struct connection *c) {
+    c->syn_acked = true;
     congestion_start(c, c->retransmits);
     /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
     if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
@@ -88,7 +89,7 @@ static void syn_acknowledged(struct tcp *t, struct connection *c) {
     c->retransmits = 0;
     c->recovery = RECOVERY_OPEN;
     c->recover = c->snd_una - 1;
-    c->rtx_nxt = c->rtx_end = c->snd_una;
+    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->rtx_due = BK_NEVER;
     c->rcv_mss = u32_min(c->mss, mss_default(connection_is_ipv6(c)));
 }
@@ -161,11 +162,12 @@ static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_rea
     return reason;
 }
 
-/* Before the first step: PAWS (RFC 7323 5.3 R1). A segment without the option on a connection that has it is let pass, as
- * other stacks do: middleboxes strip it, and RFC 7323 3.2 only SHOULD drop it. */
+/* Before the first step: timestamps. A connection that has them drops segments without (RFC 7323 3.2), and those that are older
+ * than what was seen: PAWS (RFC 7323 5.3 R1). */
 static uint16_t check_paws(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
-    if (!c->timestamps || !o->has_timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (!c->timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (!o->has_timestamps) return BK_REASON_DROP_NO_TIMESTAMP;
     if (seq_ge(o->tsval, c->ts_recent)) return 0;
     if ((uint32_t)(t->base.now / NS_PER_S) - c->ts_recent_s > PAWS_IDLE_S) return 0;
     if (s->data_length != 0) { /* an old duplicate, or one overtaken: tell the sender where we are */
@@ -177,7 +179,7 @@ static uint16_t check_paws(struct tcp *t, struct connection *c, const struct seg
 
 /* The peer's SYN-ACK while our own SYN is still unacknowledged: its SYN is known, its ACK is what we wait for. */
 static bool is_syn_of_simultaneous_open(const struct connection *c, const struct segment *s) {
-    return c->snd_una == c->iss && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
+    return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
 }
 
 /* First, the sequence number. */
@@ -248,10 +250,10 @@ static void update_ts_recent(struct tcp *t, struct connection *c, const struct s
 /* Takes acknowledged bytes off the send queue and moves SND.UNA. */
 static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s) {
     uint32_t ack = s->header.ack, acked = ack - c->snd_una, flight = recovery_pipe(c);
-    uint32_t data_begin = seq_max(c->snd_una, c->iss + 1); /* our SYN and FIN are no bytes of the queue */
+    uint32_t data_begin = c->syn_acked ? c->snd_una : c->iss + 1; /* our SYN and FIN are no bytes of the queue */
     uint32_t data_end = seq_min(ack, c->snd_end);
     uint32_t bytes = seq_gt(data_end, data_begin) ? data_end - data_begin : 0;
-    if (c->snd_una == c->iss)
+    if (!c->syn_acked)
         syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
     rtt_acked(t, c, ack, &s->header.option);
     c->snd_una = ack;
@@ -270,7 +272,8 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     c->rtx_kind = RTX_RETRANSMIT;
     c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
-    if (c->want_write && !c->fin_queued && c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
+    if (c->want_write && !link_in(&c->starved_link) && !c->fin_queued &&
+        c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
         c->want_write = false;
         connection_hear(t, c, BK_READY_WRITABLE);
     }
@@ -304,6 +307,7 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
         reply_reset(t, s, BK_REASON_SEND_RST_SYN_RECEIVED_ACK);
         return BK_REASON_ANSWER_RST_ACK;
     }
+    update_ts_recent(t, c, s);
     rtt_acked(t, c, s->header.ack, &s->header.option);
     c->snd_una = c->iss + 1;
     set_send_window(c, s);
@@ -367,11 +371,11 @@ static void check_urgent(struct tcp *t, struct connection *c, const struct segme
     if (c->state != BK_ESTABLISHED && c->state != BK_FIN_WAIT_1 && c->state != BK_FIN_WAIT_2) return;
     uint32_t up = segment_data_seq(s) + s->header.urgent;
     uint32_t read = c->rcv_nxt - connection_receive_queued(t, c);
-    bool advances = seq_gt(up, c->rcv_up);
-    if (advances) c->rcv_up = up;
-    if (!seq_gt(c->rcv_up, read)) return;
+    bool advances = !c->urgent_in || seq_gt(up, c->rcv_up);
+    if (!advances || !seq_gt(up, read)) return;
+    c->rcv_up = up;
     /* Told when urgent data becomes pending, and when more of it is announced (RFC 9293 3.8.5, MUST-32). */
-    if (!c->urgent_in || advances) connection_hear(t, c, BK_READY_URGENT);
+    connection_hear(t, c, BK_READY_URGENT);
     c->urgent_in = true;
 }
 
@@ -436,7 +440,7 @@ static uint16_t process_text(struct tcp *t, struct connection *c, const struct s
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_DUPLICATE);
         return BK_REASON_ANSWER_DUPLICATE;
     }
-    struct active *a = connection_activate(t, c, BK_REASON_NONE);
+    struct active *a = connection_activate(t, c);
     if (a == NULL) return BK_REASON_DROP_NO_ACTIVE;
     uint16_t reason = seq == c->rcv_nxt ? take_in_order(t, c, a, s, offset, n, overlap)
                                         : keep_out_of_order(t, c, a, s, seq, offset, n);
@@ -451,7 +455,7 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
-    connection_hear(t, c, BK_READY_READABLE | BK_READY_PEER_CLOSED);
+    bool owned = c->owned; /* without an owner, TIME-WAIT leaves no record behind */
     switch (c->state) {
     case BK_ESTABLISHED:
         connection_set_state(t, c, BK_CLOSE_WAIT, reason);

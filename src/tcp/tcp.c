@@ -42,6 +42,7 @@ void tcp_init(struct tcp *t) {
     wheel_init(&t->wheel, t->base.now);
     list_init(&t->ready);
     list_init(&t->listener_ready);
+    list_init(&t->starved);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         for (uint32_t level = 0; level < REQUEST_LEVELS; level++) list_init(&t->request_fifo[ipv6][level]);
         list_init(&t->time_wait_fifo[ipv6]);

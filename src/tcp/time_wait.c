@@ -38,6 +38,7 @@ static void time_wait_answer(struct tcp *t, const struct time_wait *w, uint32_t 
         .iface = w->iface,
         .flags = WIRE_ACK,
         .window = w->window,
+        .scale = w->receive_scale,
         .reason = reason,
         .state = BK_TIME_WAIT,
         .object_kind = EVENT_TIME_WAIT,
@@ -75,6 +76,7 @@ void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
     w->ts_recent_s = c->ts_recent_s;
     w->window = (uint16_t)u32_min(connection_rcv_wnd(c) >> c->receive_scale, UINT16_MAX);
     w->iface = c->iface;
+    w->receive_scale = c->receive_scale;
     w->timestamps = c->timestamps;
     small_tuple_put(w->tuple, ipv6, &c->tuple);
     time_wait_list(t, ipv6, id);

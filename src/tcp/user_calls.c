@@ -35,7 +35,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->owned = true;
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
-    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->iss;
+    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->rtx_high = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = t->base.config.window_scaling ? window_scale_for(c->receive_buffer) : 0;
@@ -106,9 +106,17 @@ static uint32_t send_room(const struct tcp *t, const struct connection *c) {
     return c->send_buffer > queued ? c->send_buffer - queued : 0;
 }
 
-static ptrdiff_t send_wait(struct tcp *t, struct connection *c, uint16_t note) {
-    reason_count(&t->base, note);
+/* Its own send buffer is full: acknowledgments will make room. */
+static int send_wait_buffer(struct tcp *t, struct connection *c) {
+    reason_count(&t->base, BK_REASON_NOTE_SEND_FULL);
     c->want_write = true;
+    return ERROR_AGAIN;
+}
+
+/* What all connections share is spent. */
+static int send_wait_budget(struct tcp *t, struct connection *c) {
+    reason_count(&t->base, BK_REASON_NOTE_BUDGET_FULL);
+    connection_starve(t, c);
     return ERROR_AGAIN;
 }
 
@@ -129,16 +137,13 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
     if (refusal != 0) return refusal;
     if (length == 0) return 0;
     uint32_t n = (uint32_t)(length < send_room(t, c) ? length : send_room(t, c));
-    if (n == 0) return send_wait(t, c, BK_REASON_NOTE_SEND_FULL);
-    struct active *a = connection_activate(t, c, BK_REASON_NOTE_BUDGET_FULL);
-    if (a == NULL) {
-        c->want_write = true;
-        return ERROR_AGAIN;
-    }
+    if (n == 0) return send_wait_buffer(t, c);
+    struct active *a = connection_activate(t, c);
+    if (a == NULL) return send_wait_budget(t, c);
     n = extent_queue_append_copy(&t->base, &a->send, c->snd_end, data, n);
     if (n == 0) {
         connection_settle(t, c);
-        return send_wait(t, c, BK_REASON_NOTE_BUDGET_FULL);
+        return send_wait_budget(t, c);
     }
     send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)BK_SEND_URGENT);
     return n;
@@ -155,14 +160,10 @@ int user_send_parts(struct tcp *t, struct connection *c, const struct bk_part *p
         total += parts[i].length;
     }
     if (total == 0) return 0;
-    if (total > send_room(t, c)) return (int)send_wait(t, c, BK_REASON_NOTE_SEND_FULL);
-    if (t->base.config.buffer_chunks - t->base.buffer_chunks_used < n)
-        return (int)send_wait(t, c, BK_REASON_NOTE_BUDGET_FULL);
-    struct active *a = connection_activate(t, c, BK_REASON_NOTE_BUDGET_FULL);
-    if (a == NULL) {
-        c->want_write = true;
-        return ERROR_AGAIN;
-    }
+    if (total > send_room(t, c)) return send_wait_buffer(t, c);
+    if (t->base.config.buffer_chunks - t->base.buffer_chunks_used < n) return send_wait_budget(t, c);
+    struct active *a = connection_activate(t, c);
+    if (a == NULL) return send_wait_budget(t, c);
     uint32_t seq = c->snd_end;
     for (size_t i = 0; i < n; i++) {
         bool ok = extent_queue_append_part(&t->base, &a->send, seq, &parts[i]);
@@ -351,7 +352,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .irs = c->irs,
         .rcv_nxt = c->rcv_nxt,
         .rcv_wnd = connection_rcv_wnd(c),
-        .rcv_up = c->rcv_up,
+        .rcv_up = c->urgent_in ? c->rcv_up : c->rcv_nxt,
         .send_mss = c->mss,
         .receive_mss = c->rcv_mss,
         .advertised_mss = c->mss_offered,

@@ -61,7 +61,7 @@ namespace() {
     local setting
     for setting in net.ipv4.tcp_congestion_control=cubic net.ipv4.tcp_tw_reuse=1 \
         net.ipv4.tcp_no_metrics_save=1 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.bk0.accept_dad=0; do
-        in_ns sysctl -qw $setting 2> /dev/null # what this kernel does not have stays as it is
+        in_ns sysctl -qw $setting 2> /dev/null || true # what this kernel does not have stays as it is
     done
     ip -n "$NS" addr add $K4/24 dev bk0 && ip -n "$NS" addr add $K6/64 dev bk0 nodad &&
         ip -n "$NS" link set bk0 up
@@ -172,8 +172,8 @@ talk() {
 # hush WHO [SIGNAL]: ends it; the default signal kills as a crash does.
 hush() {
     local who=$1 in=IN_$1 out=OUT_$1 pid=PID_$1
-    kill "-${2:-KILL}" "${!pid}" 2> /dev/null
-    wait "${!pid}" 2> /dev/null
+    kill "-${2:-KILL}" "${!pid}" 2> /dev/null || true
+    wait "${!pid}" 2> /dev/null || true
     eval "exec ${!in}>&- ${!out}>&-"
     rm -f "$WORK/$who.in" "$WORK/$who.out"
 }
