@@ -172,7 +172,8 @@ static void expect_quote(struct world *w, const struct seen *s, const struct pen
 }
 
 /* RFC 1122 4.1.3.1: "If a datagram arrives addressed to a UDP port for which there is no pending LISTEN call, UDP SHOULD send an ICMP Port
- * Unreachable message." RFC 4443 3.1 (code 4) likewise; 2.4 c: "as much of invoking packet as possible without exceeding the minimum IPv6 MTU". */
+ * Unreachable message." RFC 4443 3.1 (code 4) likewise; 2.4 c: as much of the packet as fits in the minimum IPv6
+ * MTU. */
 static void udp_draws_port_unreachable(void **state) {
     (void)state;
     EACH_FAMILY(f) {
@@ -348,8 +349,8 @@ static struct bk_tcp_info status(const struct opening *o) {
     return info;
 }
 
-/* RFC 9293 3.9.2.2: "Destination Unreachable -- codes 2-4: these are hard error conditions, so TCP implementations SHOULD abort the
- * connection"; codes 0, 1, 5, time exceeded and parameter problem: "MUST NOT abort the connection". RFC 5461 2: of ICMPv6 code 1 and 4 are
+/* RFC 9293 3.9.2.2: "Destination Unreachable -- codes 2-4. These are hard error conditions, so TCP implementations SHOULD
+ * abort the connection"; of codes 0, 1, 5, time exceeded and parameter problem: "MUST NOT abort the connection". RFC 5461 2: of ICMPv6 code 1 and 4 are
  * hard; 4.1: a synchronized connection takes hard errors as soft. */
 static void errors_end_an_open_only_when_hard(void **state) {
     (void)state;
@@ -388,8 +389,7 @@ static void eight_quoted_bytes_suffice(void **state) {
     world_close(o.w);
 }
 
-/* RFC 5927 4.1: "TCP SHOULD check that the TCP sequence number contained in the payload of the ICMP error message is within the range of the data
- * already sent but not yet acknowledged." And what is quoted must be from us, and to a peer that we know. */
+/* RFC 5927 4.1: the quoted sequence number must be that of data sent and not yet acknowledged. And what is quoted must be from us, and to a peer that we know. */
 static void unrelated_errors_are_dropped(void **state) {
     (void)state;
     EACH_FAMILY(f) {
@@ -420,9 +420,8 @@ static void unrelated_errors_are_dropped(void **state) {
     }
 }
 
-/* RFC 1191 6.4, RFC 8201 5.4: after "too big" segments are smaller. RFC 1191 5: "an ICMP message with zero in the next-hop MTU" draws the next
- * plateau below the quoted length. RFC 8201 4: "a Packet Too Big message reporting a next-hop MTU that is less than the IPv6 minimum link MTU MUST be
- * discarded". */
+/* RFC 1191 6.4, RFC 8201 5.4: after "too big" segments are smaller. RFC 1191 5, 7.1: without a next-hop MTU in the message, the
+ * next plateau below the quoted length is tried. RFC 8201 4: a next-hop MTU below the IPv6 minimum link MTU is discarded. */
 static void too_big_shrinks_segments(void **state) {
     (void)state;
     static const struct {
@@ -446,7 +445,7 @@ static void too_big_shrinks_segments(void **state) {
     }
 }
 
-/* RFC 6633 4: "a TCP implementation MUST silently ignore any received ICMP Source Quench messages." Nor is anything else acted upon. */
+/* RFC 9293 3.9.2.2: "TCP implementations MUST silently discard any received ICMP Source Quench messages (MUST-55)." Nor is anything else acted upon. */
 static void other_types_are_dropped(void **state) {
     (void)state;
     static const uint8_t ipv4_types[] = {0, 4, 5, 9, 13, 17, 200}, ipv6_types[] = {129, 137, 200, 5, 127};

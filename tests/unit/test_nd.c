@@ -67,8 +67,8 @@ static struct world *configured(void) {
 
 /* ---- duplicate address detection ---- */
 
-/* RFC 4862 5.4.2: "the interface MUST join the all-nodes multicast address and the solicited-node multicast address of the
- * tentative address ... the node SHOULD delay"; 5.4: "An address is considered unique if none of the tests indicate the presence of a
+/* RFC 4862 5.4.2: "an interface MUST join the all-nodes multicast address and the solicited-node multicast address of the
+ * tentative address", after a random delay; 5.4: "An address is considered unique if none of the tests indicate the presence of a
  * duplicate address within RetransTimer milliseconds after having sent DupAddrDetectTransmits Neighbor Solicitations." */
 static void address_is_tentative_until_nobody_objects(void **state) {
     (void)state;
@@ -86,8 +86,8 @@ static void address_is_tentative_until_nobody_objects(void **state) {
     world_close(w);
 }
 
-/* RFC 4862 5.4: "an interface discards received packets addressed to a tentative address"; 5.4.3: "if the source address is a unicast
- * address: the sender is performing address resolution on the target; the solicitation should be silently ignored." */
+/* RFC 4862 2: "An interface discards received packets addressed to a tentative address"; 5.4.3: from a unicast address "the
+ * solicitation's sender is performing address resolution on the target; the solicitation should be silently ignored." */
 static void tentative_address_is_neither_answered_for_nor_used(void **state) {
     (void)state;
     struct world *w = world_open(&bare);
@@ -106,7 +106,7 @@ static void tentative_address_is_neither_answered_for_nor_used(void **state) {
     world_close(w);
 }
 
-/* RFC 4862 5.4.4: "If the target address is tentative ... the tentative address is not unique." */
+/* RFC 4862 5.4.4: "If the target address is tentative, the tentative address is not unique." */
 static void advertisement_ends_a_tentative_address(void **state) {
     (void)state;
     struct world *w = world_open(&bare);
@@ -119,8 +119,8 @@ static void advertisement_ends_a_tentative_address(void **state) {
     world_close(w);
 }
 
-/* RFC 4862 5.4.3: "if the source address of the Neighbor Solicitation is the unspecified address ... the tentative address is a duplicate
- * and should not be used". RFC 7527 4.2: one that carries our own nonce is our own, looped back. */
+/* RFC 4862 5.4.3: if another node solicits from the unspecified address, "the tentative address is a duplicate and should
+ * not be used". RFC 7527 4.2: one that carries our own nonce is our own, looped back. */
 static void solicitation_ends_a_tentative_address_unless_it_is_ours(void **state) {
     (void)state;
     struct world *w = world_open(&bare);
@@ -212,7 +212,7 @@ static void advertisement_ends_solicitation(void **state) {
     world_close(w);
 }
 
-/* RFC 4862 5.5.3 d: "an address is formed by combining the advertised prefix with an interface identifier"; RFC 4861 6.3.4: the
+/* RFC 4862 5.5.3 d: an address is formed "by combining the advertised prefix with an interface identifier of the link"; RFC 4861 6.3.4: the
  * router is a default router, its link-layer address is taken from the advertisement. */
 static void advertisement_gives_address_and_router(void **state) {
     (void)state;
@@ -236,7 +236,7 @@ static void advertisement_gives_address_and_router(void **state) {
     world_close(w);
 }
 
-/* RFC 4861 6.3.4: "If the received Router Lifetime value is zero, immediately time-out the entry"; 6.3.5: "Whenever the Lifetime
+/* RFC 4861 6.3.4: "If ... the received Router Lifetime value is zero, immediately time-out the entry"; 6.3.5: "Whenever the Lifetime
  * of an entry in the Default Router List expires, that entry is discarded." */
 static void router_expires(void **state) {
     (void)state;
@@ -256,7 +256,7 @@ static void router_expires(void **state) {
     world_close(w);
 }
 
-/* RFC 4861 7.2.5: "If the Target's Neighbor Cache entry ... IsRouter flag changes from TRUE to FALSE as a result of this update, the node
+/* RFC 4861 7.2.5: "In those cases where the IsRouter flag changes from TRUE to FALSE as a result of this update, the node
  * MUST remove that router from the Default Router List". */
 static void router_that_becomes_a_host_is_no_gateway(void **state) {
     (void)state;
@@ -354,8 +354,8 @@ static uint64_t lifetime_after(uint32_t before_s, uint32_t valid_s) {
     return lived;
 }
 /* RFC 4862 5.5.3 e: "1. If the received Valid Lifetime is greater than 2 hours or greater than RemainingLifetime, set the valid
- * lifetime ... 2. If RemainingLifetime is less than or equal to 2 hours, ignore ... 3. Otherwise, reset the valid
- * lifetime of the corresponding address to 2 hours." And expiry: "An address ... becomes invalid". */
+ * lifetime ... 2. If RemainingLifetime is less than or equal to 2 hours, ignore ... 3. Otherwise, set the valid
+ * lifetime of the corresponding address to 2 hours." And past it the address is gone (5.5.4). */
 static void lifetimes_are_not_cut_below_two_hours(void **state) {
     (void)state;
     assert_int_equal(lifetime_after(20000, 8000), 8000);

@@ -76,7 +76,8 @@ static void arp_request_is_answered_and_learnt(void **state) {
 }
 
 /* RFC 4861 7.2.3: "the recipient SHOULD create or update the Neighbor Cache entry for the IP Source Address of the
- * solicitation", and 7.2.4: "the node sends a Neighbor Advertisement ... MUST set the Solicited flag to one". */
+ * solicitation", and 7.2.4: "the node MUST set the Solicited flag to one and
+ * unicast the advertisement to the Source Address of the solicitation". */
 static void solicitation_is_answered_and_learnt(void **state) {
     (void)state;
     struct world *w = world_open(NULL);
@@ -209,8 +210,9 @@ static void resolution_gives_up_after_three(void **state) {
 
 /* RFC 4861 7.3.3: "The first time a node sends a packet to a neighbor whose entry is STALE, the sender changes the state to
  * DELAY and sets a timer to expire in DELAY_FIRST_PROBE_TIME seconds. ... If the entry is still in the DELAY state when the timer expires, the entry's
- * state changes to PROBE. ... retransmits Neighbor Solicitation messages every RetransTimer milliseconds until reachability confirmation ... after MAX_UNICAST_SOLICIT
- * ... the entry SHOULD be deleted." */
+ * state changes to PROBE. ... a node retransmits Neighbor Solicitation messages every
+ * RetransTimer milliseconds until reachability confirmation is obtained." After MAX_UNICAST_SOLICIT of them "retransmissions cease and
+ * the entry SHOULD be deleted." */
 static void silent_neighbour_is_probed_and_dropped(void **state) {
     (void)state;
     EACH_FAMILY(f) {
@@ -259,7 +261,7 @@ static void probe_that_is_answered_keeps_the_neighbour(void **state) {
     }
 }
 
-/* RFC 4861 7.3.1: "the receipt of a (new) acknowledgment indicates that previously sent data reached the peer"; then DELAY
+/* RFC 4861 7.3.1: "receipt of a (new) acknowledgment indicates that previously sent data reached the peer"; then DELAY
  * ends without a probe. */
 static void progress_of_tcp_confirms_the_neighbour(void **state) {
     (void)state;
@@ -293,9 +295,9 @@ static void advertisement_changes_the_entry(void **state) {
         const uint8_t *then; /* where packets go afterwards */
         bool probed;         /* whether the neighbour is no longer taken as reachable */
     } rows[] = {
-        {true, true, true, true, other_mac, false}, /* "update the link-layer address ... REACHABLE" */
-        {false, true, true, true, other_mac, true}, /* "... unsolicited and the address was updated: STALE" */
-        {true, false, true, true, peer_mac, true}, /* "if the state is REACHABLE, set it to STALE, but do not update" */
+        {true, true, true, true, other_mac, false},  /* II: updated, and reachable since solicited */
+        {false, true, true, true, other_mac, true},  /* II: updated, unsolicited */
+        {true, false, true, true, peer_mac, true},   /* I a: not updated, but in doubt */
         {false, false, true, true, peer_mac, true},  /* likewise */
         {false, true, true, false, peer_mac, false}, /* the same address, unsolicited: no change */
         {true, true, false, false, peer_mac, false}, /* no option: REACHABLE */
@@ -319,7 +321,7 @@ static void advertisement_changes_the_entry(void **state) {
     }
 }
 
-/* RFC 4861 7.2.5: "If no entry exists, the advertisement SHOULD be silently discarded. There is no need to create an entry". And "If the
+/* RFC 4861 7.2.5: "If no entry exists, the advertisement SHOULD be silently discarded. There is no need to create an entry if none exists". And "If the
  * target's Neighbor Cache entry is in the INCOMPLETE state ... If the link layer has addresses and no Target
  * Link-Layer Address option is included, the receiving node SHOULD silently discard the received advertisement." */
 static void advertisement_without_use_is_dropped(void **state) {
