@@ -480,6 +480,48 @@ static void absent_neighbour_is_a_soft_error(void **state) {
     }
 }
 
+/* A parameter problem that the limit withholds leaves the packet's own reason, and is counted. */
+static void withheld_problem_is_counted(void **state) {
+    (void)state;
+    struct world *w = acquainted(NULL);
+    struct line l = line("2001:db8::2", "2001:db8::1");
+    for (int i = 0; i < 32; i++) arrives_udp(w, &l);
+    forget(w);
+    uint8_t m[16] = {WIRE_UDP, 0, 0x81, 4};
+    struct pen frame;
+    packet(w, &frame, &l, WIRE_DESTINATION, m, sizeof m);
+    assert_reason(arrives(w, &frame), DROP_IP_EXTENSION);
+    assert_int_equal(count(w, BK_REASON_DROP_ICMP_LIMIT), 1);
+    expect_silence(w);
+    world_close(w);
+}
+
+/* An echo request in more parts than a frame can name is not answered, which is counted. */
+static void echo_in_too_many_parts_is_counted(void **state) {
+    (void)state;
+    struct world *w = acquainted(NULL);
+    uint8_t m[60];
+    struct line l = line("192.0.2.2", "192.0.2.1");
+    struct pen frame;
+    icmp(w, &frame, &l, m, echo_request(&families[0], m, 40));
+    struct bk_part parts[41];
+    for (uint32_t i = 0; i < 41; i++) {
+        parts[i] = (struct bk_part){.length = (uint16_t)(i == 0 ? frame.length - 40 : 1)};
+        assert_int_equal(bk_chunk_alloc(w->stack, &parts[i].chunk, 1), 1);
+        memcpy(bk_chunk_data(w->stack, parts[i].chunk), frame.bytes + (i == 0 ? 0 : frame.length - 41 + i),
+               parts[i].length);
+    }
+    struct bk_rx rx = {.parts = parts, .part_count = 41};
+    bk_input(w->stack, 0, &rx, 1, w->now);
+    collect(w);
+    assert_reason(rx.reason, ACCEPT_ECHO);
+    assert_int_equal(count(w, BK_REASON_NOTE_REPLY_LOST), 1);
+    expect_silence(w);
+    assert_int_equal(in_use(w, BK_POOL_CHUNKS), 0);
+    assert_int_equal(in_use(w, BK_POOL_FRAMES), 0);
+    world_close(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(echo_is_answered),
@@ -498,6 +540,8 @@ int main(void) {
         cmocka_unit_test(too_big_shrinks_segments),
         cmocka_unit_test(other_types_are_dropped),
         cmocka_unit_test(absent_neighbour_is_a_soft_error),
+        cmocka_unit_test(withheld_problem_is_counted),
+        cmocka_unit_test(echo_in_too_many_parts_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

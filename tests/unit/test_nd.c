@@ -490,6 +490,112 @@ static void groups_are_reported(void **state) {
     world_close(w);
 }
 
+/* RFC 4861 6.3.2: "ReachableTime ... should be a uniformly distributed random value between MIN_RANDOM_FACTOR and MAX_RANDOM_FACTOR times
+ * BaseReachableTime"; 6.3.4: which a router may set. */
+static void advertisement_sets_the_reachable_time(void **state) {
+    (void)state;
+    struct world *w = configured();
+    struct wire_ra ra = router();
+    ra.reachable_ms = 2000;
+    arrives_ra(w, &ra);
+    pass(w, 3 * SECOND);
+    connect_to(w, "2001:db8:1::5", 1);
+    struct wire_neighbor m = {.target = ip("2001:db8:1::5"), .solicited = true, .override = true, .has_mac = true};
+    memcpy(m.mac, peer_mac, 6);
+    struct line l = line("2001:db8:1::5", FORMED);
+    assert_reason(arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_ADVERTISEMENT, &m), ACCEPT_NEIGHBOR_ADVERTISEMENT);
+    forget(w);
+    pass(w, 900 * MILLISECOND); /* half of it has not passed yet */
+    connect_to(w, "2001:db8:1::5", 2);
+    pass(w, 6 * SECOND);
+    assert_null(sent(w, BK_REASON_SEND_NEIGHBOR_PROBE));
+    connect_to(w, "2001:db8:1::5", 3); /* one and a half of it have */
+    pass(w, 5 * SECOND);
+    expect_sent(w, BK_REASON_SEND_NEIGHBOR_PROBE);
+    world_close(w);
+}
+
+/* A layer-3 link has no MAC to make an identifier of, and nobody who could have the same; it finds its router all the same. */
+static void layer_3_link_configures_itself(void **state) {
+    (void)state;
+    struct world *w =
+        world_open(&(struct world_options){.layer3 = true, .autoconfigure = true, .no_ipv4 = true, .no_ipv6 = true});
+    struct bk_iface_address a;
+    assert_true(bk_iface_address_get(w->stack, 0, &a));
+    assert_int_equal(a.state, 1);
+    assert_true(wire_addr_is_link_local(&a.addr));
+    pass(w, SECOND);
+    struct seen s = look(w, expect_sent(w, BK_REASON_SEND_ROUTER_SOLICITATION));
+    assert_true(bk_addr_equal(&s.src, &a.addr));
+    assert_int_equal(s.length, 8); /* no link-layer address */
+    expect_silence(w);
+    struct wire_ra ra = router();
+    ra.has_mac = false;
+    assert_reason(arrives_ra(w, &ra), ACCEPT_ROUTER_ADVERTISEMENT);
+    assert_true(bk_iface_address_get(w->stack, 1, &a));
+    assert_int_equal(a.state, 1);
+    assert_int_equal(connect_to(w, "2001:db8:9::1", 1), 0);
+    s = look(w, expect_sent(w, BK_REASON_SEND_SYN));
+    assert_true(bk_addr_equal(&s.src, &a.addr));
+    struct wire_neighbor m = {.target = a.addr, .has_mac = true};
+    struct line l = {.src = ip("fe80::2"), .dst = a.addr};
+    assert_reason(arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_SOLICITATION, &m), DROP_ND_STRANGER);
+    expect_silence(w);
+    world_close(w);
+}
+
+/* RFC 4861 7.2.4: "it is possible that a node sending a solicited Neighbor Advertisement does not have a corresponding link-layer address for its
+ * neighbor in its Neighbor Cache. In such situations, a node will first have to use Neighbor Discovery". */
+static void solicitation_without_link_address_is_answered(void **state) {
+    (void)state;
+    struct world *w = world_open(NULL);
+    settle(w);
+    struct wire_neighbor m = {.target = ip("2001:db8::1")};
+    struct line l = line("2001:db8::2", "2001:db8::1");
+    assert_reason(arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_SOLICITATION, &m), ACCEPT_NEIGHBOR_SOLICITATION);
+    expect_sent(w, BK_REASON_SEND_NEIGHBOR_SOLICITATION);
+    expect_silence(w);
+    m = (struct wire_neighbor){.target = ip("2001:db8::2"), .solicited = true, .override = true, .has_mac = true};
+    memcpy(m.mac, peer_mac, 6);
+    arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_ADVERTISEMENT, &m);
+    struct seen s = look(w, expect_sent(w, BK_REASON_SEND_NEIGHBOR_ADVERTISEMENT));
+    assert_memory_equal(s.link.dst, peer_mac, 6);
+    assert_int_equal(s.hop_limit, 255);
+    assert_true(checksum_right(&s));
+    world_close(w);
+}
+
+/* Many groups take several reports; addresses that share a group share its record. RFC 3810 5.1.3: a response code of 0x8000 and more is
+ * (mant | 0x1000) << (exp + 3). */
+static void every_group_is_reported_once(void **state) {
+    (void)state;
+    struct world *w = world_open(&(struct world_options){.no_ipv4 = true, .no_ipv6 = true});
+    static const char *const addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4",
+                                            "2001:db8:1::4"};
+    for (size_t i = 0; i < 5; i++) add(w, addresses[i], true);
+    settle(w);
+    uint8_t q[28] = {WIRE_ICMPV6_MLD_QUERY, [4] = 0x80, [5] = 0x01}; /* 0x1001 << 3: 32.8 s */
+    struct line l = line("fe80::2", "ff02::1");
+    l.hop_limit = 1;
+    assert_reason(arrives_icmp(w, &l, q, sizeof q), ACCEPT_MLD_QUERY);
+    pass(w, 33 * SECOND);
+    uint32_t seen_groups = 0;
+    const struct out *o;
+    while ((o = sent(w, BK_REASON_SEND_MLD_REPORT)) != NULL) {
+        struct seen s = look(w, o);
+        uint16_t records = get_be16(s.payload + 14);
+        assert_int_equal(s.length, 16 + 20 * records);
+        for (uint32_t i = 0; i < records; i++) {
+            uint32_t bit = 1u << s.payload[16 + 20 * i + 19];
+            assert_int_equal(seen_groups & bit, 0);
+            seen_groups |= bit;
+        }
+    }
+    assert_int_equal(seen_groups, 2 + 4 + 8 + 16);
+    expect_silence(w);
+    world_close(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(address_is_tentative_until_nobody_objects),
@@ -509,6 +615,10 @@ int main(void) {
         cmocka_unit_test(invalid_advertisements_of_routers_are_dropped),
         cmocka_unit_test(invalid_neighbour_messages_are_dropped),
         cmocka_unit_test(groups_are_reported),
+        cmocka_unit_test(advertisement_sets_the_reachable_time),
+        cmocka_unit_test(layer_3_link_configures_itself),
+        cmocka_unit_test(solicitation_without_link_address_is_answered),
+        cmocka_unit_test(every_group_is_reported_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

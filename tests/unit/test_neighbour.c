@@ -417,6 +417,33 @@ static void gateway_is_what_is_resolved(void **state) {
     }
 }
 
+/* At the capacity: the oldest question gives way to a new one; where all neighbours are in use, none does. */
+static void full_cache_has_a_defined_answer(void **state) {
+    (void)state;
+    EACH_FAMILY(f) {
+        struct world *w = world_open(&(struct world_options){.neighbours = 2});
+        settle(w);
+        connect_to(w, f->peer, 1);
+        connect_to(w, f->other, 1);
+        connect_to(w, f->router, 1);
+        for (int i = 0; i < 3; i++) expect_sent(w, f->ask);
+        assert_int_equal(count(w, BK_REASON_DROP_UNRESOLVED), 1);
+        answers(w, f->peer, peer_mac, f->us); /* too late */
+        expect_silence(w);
+        answers(w, f->other, other_mac, f->us);
+        assert_syn_to(w, other_mac);
+        answers(w, f->router, peer_mac, f->us);
+        assert_syn_to(w, peer_mac);
+        connect_to(w, f->peer, 2);
+        expect_silence(w);
+        assert_int_equal(count(w, BK_REASON_DROP_NO_NEIGHBOUR), 1);
+        pass(w, 46 * SECOND); /* and when they are so no longer: */
+        connect_to(w, f->peer, 3);
+        expect_sent(w, f->ask);
+        world_close(w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arp_request_is_answered_and_learnt),
@@ -435,6 +462,7 @@ int main(void) {
         cmocka_unit_test(strangers_do_not_push_out_neighbours_in_use),
         cmocka_unit_test(frames_that_wait_are_bounded),
         cmocka_unit_test(gateway_is_what_is_resolved),
+        cmocka_unit_test(full_cache_has_a_defined_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

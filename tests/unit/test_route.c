@@ -273,6 +273,23 @@ static void known_gateway_is_preferred(void **state) {
     world_close(w);
 }
 
+/* An answer to where no way leads is dropped, and counted. */
+static void answer_without_a_way_is_counted(void **state) {
+    (void)state;
+    struct world *w = world_open(NULL);
+    settle(w);
+    static const char *const far[2] = {"198.51.100.1", "2001:db8:9::1"}, *const us[2] = {"192.0.2.1", "2001:db8::1"};
+    for (int k = 0; k < 2; k++) {
+        struct line l = line(far[k], us[k]);
+        struct wire_tcp syn = {.src_port = 9, .dst_port = 9, .seq = 1, .flags = WIRE_SYN, .window = 9};
+        assert_reason(arrives_tcp(w, &l, &syn), ANSWER_RST_CLOSED);
+        assert_int_equal(count(w, BK_REASON_DROP_NO_ROUTE), k + 1);
+    }
+    expect_silence(w);
+    assert_int_equal(in_use(w, BK_POOL_FRAMES), 0);
+    world_close(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(longest_prefix_wins),
@@ -284,6 +301,7 @@ int main(void) {
         cmocka_unit_test(accept_any_lends_every_source),
         cmocka_unit_test(silent_gateway_gives_way),
         cmocka_unit_test(known_gateway_is_preferred),
+        cmocka_unit_test(answer_without_a_way_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
