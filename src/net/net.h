@@ -11,21 +11,84 @@
 
 #define NET_IFACES TCP_PATHS
 
+/* Times and counts that RFC 4861 section 10, RFC 4862 5.1 and RFC 1122 2.3.2 fix. */
+#define NET_RETRANS_MS   1000u  /* RetransTimer */
+#define NET_REACHABLE_MS 30000u /* REACHABLE_TIME */
+#define NET_HOP_LIMIT    64u
+
 struct net_iface {
     struct bk_iface_config config;
     struct frame_queue ready; /* complete frames, in order */
     bool in_use;
-    /* more of its own, as the net files need: autoconfiguration timers, counters ... */
+    bool disabled6;        /* the link-local address made from our MAC is a duplicate (RFC 4862 5.4.5) */
+    uint8_t hop_limit;     /* of what we send: 64, or a router's advice */
+    uint8_t solicit_left;  /* router solicitations still to be sent */
+    uint32_t mtu;          /* of the link: the configured one, or a router's smaller one */
+    uint32_t reachable_ms; /* ReachableTime: a base that was drawn over (RFC 4861 6.3.2) */
+    uint32_t reachable_base_ms;
+    uint32_t retrans_ms;  /* RetransTimer */
+    uint64_t solicit_due; /* next router solicitation, or BK_NEVER */
+    uint64_t report_due;  /* answer to a multicast listener query, or BK_NEVER */
+    /* Where the last packet went: good while `epoch` is the net layer's. */
+    bk_addr hint_dst;
+    uint32_t hint_neighbour;
+    uint32_t hint_epoch;
+};
+
+enum net_address_state { NET_TENTATIVE, NET_IN_USE, NET_DUPLICATE }; /* numbers as in bk_iface_address.state */
+
+/* A local address. Records of this and the next pool are walked by number: a free one has !in_use. */
+struct net_address {
+    bk_addr addr;
+    uint64_t valid_until, preferred_until; /* BK_NEVER: for ever */
+    uint64_t dad_due;                      /* next step of duplicate address detection, or BK_NEVER */
+    uint64_t join_due;                     /* next unsolicited report of its group, or BK_NEVER */
+    uint8_t nonce[6];                      /* of our DAD solicitation (RFC 7527) */
+    uint8_t iface, prefix_length;
+    uint8_t state; /* enum net_address_state */
+    uint8_t dad_left, join_left;
+    bool autoconfigured; /* from a router's prefix: has lifetimes */
+    bool in_use;
+    uint8_t pad[3];
+};
+
+enum net_route_origin {
+    ROUTE_STATIC,    /* the user's */
+    ROUTE_CONNECTED, /* the on-link prefix of a manual address */
+    ROUTE_PREFIX,    /* an on-link prefix that a router advertised */
+    ROUTE_ROUTER,    /* a default router that advertised itself */
+};
+
+struct net_route {
+    bk_addr prefix;
+    bk_addr gateway; /* unspecified: on-link */
+    uint64_t valid_until;
+    uint32_t suspect; /* 0, or when (in order) the gateway was last found silent */
+    uint8_t length, iface;
+    uint8_t origin; /* enum net_route_origin */
+    bool in_use;
 };
 
 struct net {
     struct tcp tcp;
     struct net_iface iface[NET_IFACES];
-    /* pools and tables of addresses, routes, neighbours, reassemblies ... */
+    struct pool addresses, routes, neighbours, reassemblies; /* net_address, net_route, neighbour, reassembly */
+    struct pool neighbour_buckets;                           /* uint32_t each: 1 + id of the first neighbour, or 0 */
+    struct wheel wheel;                                      /* a timer for each neighbour */
+    struct list neighbours_known, neighbours_incomplete;     /* least recently used first; oldest first */
+    struct list reassembly_fifo[2];                          /* [0] IPv4, [1] IPv6: in order of expiry */
+    uint64_t due;        /* next step of an address, a route or an interface; may be early */
+    uint64_t error_time; /* the token bucket of ICMP errors was full, less what was taken, at this time */
+    uint32_t iface_count;
+    uint32_t epoch;             /* grows when a way may have changed; never 0 */
+    uint32_t suspects;          /* numbers for net_route.suspect */
+    uint32_t pending;           /* frames that wait for a neighbour */
+    uint32_t reassembly_chunks; /* held by reassemblies */
+    uint32_t pad;
 };
 
 void net_init(struct net *n);
-uint64_t net_bytes_max(const struct net *n);
+uint64_t net_bytes_max(const struct bk_config *config);
 uint64_t net_layout(uint64_t hash);
 
 /* A frame that arrived: p->parts, part_count, gso_size, rx_flags, iface, now are set, start 0, length the frame's. Returns its
@@ -37,7 +100,7 @@ void net_send(struct net *n, uint32_t frame);
 /* How a packet to `dst` would go. */
 struct net_way {
     uint32_t iface;
-    bk_addr src;      /* a usable local address (RFC 6724 in spirit), or `src` as asked for */
+    bk_addr src; /* a usable local address (RFC 6724 in spirit), or `src` as asked for */
     bk_addr next_hop;
     uint32_t mtu;
 };

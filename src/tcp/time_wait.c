@@ -2,11 +2,14 @@
 #include "tcp/time_wait.h"
 
 #include "tcp/connection.h"
+#include "tcp/lookup.h"
 #include "tcp/options.h"
 
 #define LINK offsetof(struct time_wait, link)
 
-static demux_ref time_wait_ref(bool ipv6, uint32_t id) { return demux_ref_make(DEMUX_TIME_WAIT, ipv6, id); }
+static demux_ref time_wait_ref(bool ipv6, uint32_t id) {
+    return demux_ref_make(DEMUX_TIME_WAIT, ipv6, id);
+}
 
 static struct event_about time_wait_about(const struct time_wait *w, uint32_t id, const struct tuple *tuple) {
     return (struct event_about){EVENT_TIME_WAIT, id, tuple, w->hash, w->iface};
@@ -35,6 +38,7 @@ static void time_wait_answer(struct tcp *t, const struct time_wait *w, uint32_t 
         .iface = w->iface,
         .flags = WIRE_ACK,
         .window = w->window,
+        .scale = w->receive_scale,
         .reason = reason,
         .state = BK_TIME_WAIT,
         .object_kind = EVENT_TIME_WAIT,
@@ -72,6 +76,7 @@ void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
     w->ts_recent_s = c->ts_recent_s;
     w->window = (uint16_t)u32_min(connection_rcv_wnd(c) >> c->receive_scale, UINT16_MAX);
     w->iface = c->iface;
+    w->receive_scale = c->receive_scale;
     w->timestamps = c->timestamps;
     small_tuple_put(w->tuple, ipv6, &c->tuple);
     time_wait_list(t, ipv6, id);
@@ -83,12 +88,19 @@ void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
     if (!c->owned) connection_free(t, c);
 }
 
+void time_wait_abort(struct tcp *t, const struct connection *c) {
+    demux_ref ref = lookup_tuple(t, &c->tuple, c->hash);
+    if (ref != DEMUX_NONE && demux_ref_kind(ref) == DEMUX_TIME_WAIT)
+        time_wait_drop(t, demux_ref_ipv6(ref), demux_ref_id(ref), BK_REASON_SEND_RST_ABORT);
+}
+
 /* Whether a SYN shows itself to be newer than all of the old incarnation: by its timestamp (RFC 6191 2), or by its
  * sequence number (RFC 1122 4.2.2.13). */
 static bool time_wait_syn_is_new(const struct tcp *t, const struct time_wait *w, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
-    if (w->timestamps && o->has_timestamps && t->base.config.timestamps) {
-        if (seq_gt(o->tsval, w->ts_recent)) return true;
+    if (o->has_timestamps && t->base.config.timestamps) {
+        /* Whatever of an incarnation without timestamps is still under way will fail the new one's PAWS test. */
+        if (!w->timestamps || seq_gt(o->tsval, w->ts_recent)) return true;
         if (o->tsval != w->ts_recent) return false;
     }
     return seq_gt(s->header.seq, w->rcv_nxt);
@@ -124,6 +136,7 @@ uint16_t time_wait_input(struct tcp *t, bool ipv6, uint32_t id, const struct seg
     bool stale = w->timestamps && o->has_timestamps && seq_lt(o->tsval, w->ts_recent);
     if (segment_has(s, WIRE_SYN) || stale) return time_wait_challenge(t, w, id, s);
     if (!segment_has(s, WIRE_ACK)) return BK_REASON_DROP_NO_ACK;
+    if (seq_gt(s->header.ack, w->snd_nxt)) return time_wait_challenge(t, w, id, s); /* of something never sent */
     if (segment_has(s, WIRE_FIN) && segment_end(s) == w->rcv_nxt) {
         /* The peer's FIN again: our last ACK was lost. Acknowledge it, and wait anew. */
         if (w->timestamps && o->has_timestamps) {

@@ -23,6 +23,7 @@ struct time_wait {
     uint32_t answered_ms; /* low bits of the time before which no further challenge is answered */
     uint16_t window;      /* the window field of our last ACK */
     uint8_t iface;
+    uint8_t receive_scale;
     bool timestamps : 1, answered : 1;
     uint8_t tuple[]; /* small_tuple.h */
 };
@@ -42,6 +43,8 @@ static inline uint32_t time_wait_size(bool ipv6) {
 /* Moves a connection into TIME-WAIT: its place in the connection table goes to a new record. The connection's own record is freed
  * unless a user holds it. The ACK of the peer's FIN is sent from here. */
 void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason);
+/* The user who still holds the connection aborts it: the record goes (RFC 9293 3.10.5). */
+void time_wait_abort(struct tcp *t, const struct connection *c);
 /* A segment for a TIME-WAIT. Returns its reason. */
 uint16_t time_wait_input(struct tcp *t, bool ipv6, uint32_t id, const struct segment *s);
 uint64_t time_wait_next_deadline(const struct tcp *t);

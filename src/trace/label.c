@@ -156,15 +156,20 @@ void label_duration(uint64_t ns, char out[LABEL_LINE]) {
     } units[] = {{NS_PER_S, "s"}, {NS_PER_MS, "ms"}, {NS_PER_US, "\xc2\xb5s"}, {1, "ns"}};
     size_t u = 0;
     while (u + 1 < BK_COUNT(units) && ns < units[u].unit) u++;
-    uint64_t whole = ns / units[u].unit, hundredths = ns % units[u].unit * 100 / units[u].unit;
-    if (whole >= 100) hundredths = 0;
-    if (whole >= 10) hundredths -= hundredths % 10;
-    if (!hundredths)
+    uint64_t unit = units[u].unit, whole = ns / unit;
+    uint32_t decimals = unit == 1 || whole >= 100 ? 0 : whole >= 10 ? 1 : 2;
+    uint32_t parts = decimals == 2 ? 100 : decimals == 1 ? 10 : 1; /* of a unit, that are told apart */
+    uint64_t step = unit / parts, rounded = ns / step + (ns % step >= step - step / 2);
+    uint32_t fraction = (uint32_t)(rounded % parts);
+    whole = rounded / parts;
+    if (decimals == 2 && fraction % 10 == 0) {
+        fraction /= 10;
+        decimals = 1;
+    }
+    if (fraction == 0)
         snprintf(out, LABEL_LINE, "%" PRIu64 "\xc2\xa0%s", whole, units[u].name);
-    else if (hundredths % 10 == 0)
-        snprintf(out, LABEL_LINE, "%" PRIu64 ".%u\xc2\xa0%s", whole, (unsigned)hundredths / 10, units[u].name);
     else
-        snprintf(out, LABEL_LINE, "%" PRIu64 ".%02u\xc2\xa0%s", whole, (unsigned)hundredths, units[u].name);
+        snprintf(out, LABEL_LINE, "%" PRIu64 ".%0*" PRIu32 "\xc2\xa0%s", whole, (int)decimals, fraction, units[u].name);
 }
 
 bool label_wrap(const char **text, uint32_t columns, char out[LABEL_LINE]) {

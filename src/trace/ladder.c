@@ -1,14 +1,7 @@
-/* Ladder diagrams.
+/* Ladder diagrams: what the timeline says, drawn on a page. See page.h for what a page is made of.
  *
- * The timeline says in which order things are drawn and what each of them is. A drawing grows block by block: a block is an
- * arrow with the lines of text beneath it, and the cells at its sides (states, calls, what was heard), which fill
- * the rows that the text leaves free. So a segment and all that it causes at once stand together. A block is
- * printed when the next segment begins or time passes.
- *
- *     seconds          client                                    server
- *       0.000   send 80 ├── PSH,ACK  seq 1  ack 1  len 80 ─────────►│ readable      row 0
- *                       │   data that the user sent · RFC ...       │ receive 80    row 1
- *     time      cells 0   lane                                        cells 1
+ * An item of the timeline becomes an arrow with its words, a cell at a side, or both. A call that makes a segment leave at once
+ * stands beside the segment's arrow, and so does the state that a segment leads to.
  */
 #include "beckon/ladder.h"
 
@@ -18,176 +11,18 @@
 
 #include "base/common.h"
 #include "trace/infer.h"
-#include "trace/lane.h"
-#include "trace/timeline.h"
+#include "trace/page.h"
 
-enum {
-    LADDER_ROWS = 64,
-    LADDER_ROOM = 24, /* rows that one item may need: a block with fewer left is printed first */
-    LADDER_SIDE_MIN = 8,
-    LADDER_SIDE_MAX = 16,
-    LADDER_CONNECTION = 1, /* bk_event.object_kind */
-};
-#define LADDER_GAP (100 * NS_PER_MS) /* silence worth a row of its own */
-
-struct ladder_block {
-    struct canvas row[LADDER_ROWS];
-    uint32_t rows;        /* with a background */
-    uint32_t lines;       /* of the lane in use */
-    uint32_t cells[2];    /* of each side in use */
-    uint64_t tick, until; /* when its segment departed and arrived */
-    bool segment, open;
-};
+enum { LADDER_CONNECTION = 1 }; /* bk_event.object_kind */
 
 struct ladder {
-    struct text_out out;
-    struct bk_ladder_options options;
+    struct page page;
     struct timeline timeline;
     const char *name[2];
-    uint64_t resolution; /* ns of one tick: what the printed times can tell apart */
-    uint32_t width, time_width, side_width[2], side_x[2];
-    struct lane lane;
     struct label_base base;
     struct infer infer;
-    uint8_t state[2]; /* as shown last */
-    uint64_t now;     /* time of the last item, in ticks from the start */
-    uint64_t printed; /* tick printed last, or UINT64_MAX */
-    bool segment_printed;
-    struct ladder_block block;
+    const struct timeline_item *segment; /* the last one drawn */
 };
-
-/* ---- layout ---------------------------------------------------------------------------------------- */
-
-static void ladder_widen(struct ladder *l, int side, uint32_t width) {
-    l->side_width[side] = u32_max(l->side_width[side], u32_min(width, LADDER_SIDE_MAX));
-}
-
-static uint64_t ladder_ticks(const struct ladder *l, uint64_t time) {
-    return time > l->timeline.start ? (time - l->timeline.start) / l->resolution : 0;
-}
-
-static void ladder_time(const struct ladder *l, uint64_t tick, char out[LABEL_LINE]) {
-    uint64_t second = NS_PER_S / l->resolution;
-    snprintf(out, LABEL_LINE, "%" PRIu64 ".%0*" PRIu64, tick / second, second == 1000 ? 3 : 6, tick % second);
-}
-
-/* Side columns are as wide as what will stand there; times are given to the millisecond if all are whole milliseconds. */
-static void ladder_measure(struct ladder *l) {
-    const struct timeline *t = &l->timeline;
-    char words[LABEL_LINE];
-    l->resolution = NS_PER_MS;
-    l->side_width[0] = l->side_width[1] = LADDER_SIDE_MIN;
-    if (!t->both) ladder_widen(l, 1, text_width("(SYN-RECEIVED)"));
-    for (size_t i = 0; i < t->length; i++) {
-        const struct bk_event *e = t->order[i]->event;
-        if (e->time > t->start && (e->time - t->start) % NS_PER_MS) l->resolution = NS_PER_US;
-        ladder_widen(l, t->order[i]->side, text_width(bk_state_name(e->state)));
-        if (i == 0) ladder_widen(l, t->order[i]->side, text_width(bk_state_name(e->state_before)));
-        for (uint32_t line = 0; label_news(e, line, words); line++)
-            ladder_widen(l, t->order[i]->side, text_width(words));
-    }
-    ladder_time(l, ladder_ticks(l, t->order[t->length - 1]->event->time), words);
-    l->time_width = text_width(words);
-}
-
-static void ladder_layout(struct ladder *l) {
-    uint32_t width = l->options.width ? l->options.width : 100;
-    l->width = u32_min(u32_max(width, 80), CANVAS_WIDTH);
-    ladder_measure(l);
-    l->side_x[0] = l->time_width + 2;
-    l->side_x[1] = l->width - l->side_width[1];
-    lane_init(&l->lane, l->side_x[0] + l->side_width[0] + 1, l->side_x[1] - 2);
-}
-
-/* ---- blocks ---------------------------------------------------------------------------------------- */
-
-static void ladder_print_row(const struct ladder *l, const struct canvas *row) {
-    canvas_print(row, &l->out, l->options.ascii, l->options.colour);
-}
-
-/* Row n of the block, with its background. Rows are made when they are needed, for the tracks change under an arrow. */
-static struct canvas *ladder_row(struct ladder *l, uint32_t n) {
-    struct ladder_block *b = &l->block;
-    for (; b->rows <= n; b->rows++) {
-        canvas_clear(&b->row[b->rows]);
-        lane_background(&l->lane, &b->row[b->rows]);
-    }
-    return &b->row[n];
-}
-
-static void ladder_block_end(struct ladder *l) {
-    struct ladder_block *b = &l->block;
-    char time[LABEL_LINE];
-    if (!b->open) return;
-    ladder_row(l, 0);
-    if (b->tick != l->printed) {
-        ladder_time(l, b->tick, time);
-        canvas_text(&b->row[0], l->time_width - text_width(time), l->time_width, time, CANVAS_DIM);
-        l->printed = b->tick;
-    }
-    for (uint32_t i = 0; i < b->rows; i++) ladder_print_row(l, &b->row[i]);
-    l->segment_printed = b->segment;
-    b->rows = b->lines = b->cells[0] = b->cells[1] = 0;
-    b->segment = b->open = false;
-}
-
-/* A row that only separates: blank between two segments, or the name of the time that passes. */
-static void ladder_separate(struct ladder *l, uint64_t tick, bool segment) {
-    struct canvas row;
-    char duration[LABEL_LINE], words[LABEL_LINE];
-    uint64_t silence = (tick - l->now) * l->resolution;
-    canvas_clear(&row);
-    if (silence >= LADDER_GAP) {
-        label_duration(silence, duration);
-        snprintf(words, sizeof words, "%.40s later", duration);
-        lane_gap(&l->lane, &row, words);
-    } else if (l->segment_printed && (segment || tick != l->now)) {
-        lane_background(&l->lane, &row);
-    } else {
-        return;
-    }
-    ladder_print_row(l, &row);
-}
-
-static void ladder_block_begin(struct ladder *l, uint64_t tick, bool segment) {
-    ladder_block_end(l);
-    ladder_separate(l, tick, segment);
-    l->block.tick = l->block.until = tick;
-    l->block.segment = segment;
-    l->block.open = true;
-    l->now = tick;
-}
-
-/* A block that text may be added to at this time: the open one, or a new one. */
-static void ladder_block_continue(struct ladder *l, uint64_t tick) {
-    const struct ladder_block *b = &l->block;
-    uint32_t used = u32_max(b->lines, u32_max(b->cells[0], b->cells[1]));
-    if (!b->open || b->until != tick || used + LADDER_ROOM > LADDER_ROWS) ladder_block_begin(l, tick, false);
-}
-
-/* Writes words into the side's next free cells, at the line. */
-static void ladder_cell(struct ladder *l, int side, const char *words, uint8_t style) {
-    uint32_t width = l->side_width[side];
-    char line[LABEL_LINE];
-    while (label_wrap(&words, width, line)) {
-        struct canvas *row = ladder_row(l, l->block.cells[side]++);
-        uint32_t x = l->side_x[side] + (side == 0 ? width - text_width(line) : 0);
-        canvas_text(row, x, l->side_x[side] + width, line, style);
-    }
-}
-
-static void ladder_state(struct ladder *l, int side, uint8_t state) {
-    if (state == l->state[side]) return;
-    l->state[side] = state;
-    ladder_cell(l, side, bk_state_name(state), CANVAS_BOLD);
-}
-
-/* Lines of text in the lane, under what is there. */
-static void ladder_words(struct ladder *l, const char *words, bool right, uint8_t style) {
-    char line[LABEL_LINE];
-    while (label_wrap(&words, l->lane.end - l->lane.text, line) && l->block.lines < LADDER_ROWS)
-        lane_text(&l->lane, ladder_row(l, l->block.lines++), line, right, style);
-}
 
 /* ---- segments -------------------------------------------------------------------------------------- */
 
@@ -237,7 +72,7 @@ static void ladder_verdict(struct ladder *l, const struct bk_event *arrival, boo
     char words[LABEL_LINE], start[32];
     snprintf(start, sizeof start, "%s: ", bk_verdict_name(verdict));
     label_reason(prefix || verdict != BK_ACCEPTED ? start : "", arrival->reason, words);
-    ladder_words(l, words, right, verdict == BK_DROPPED ? CANVAS_BROKEN : CANVAS_DIM);
+    page_words(&l->page, words, right, verdict == BK_DROPPED ? CANVAS_BROKEN : CANVAS_DIM);
 }
 
 /* What the sender says of a segment: the rest of the label, the reason. */
@@ -245,12 +80,12 @@ static void ladder_explain(struct ladder *l, const struct label *label, uint32_t
                            bool right) {
     char words[LABEL_LINE];
     while (next < label->count) {
-        label_join(label, &next, l->lane.end - l->lane.text, words);
-        ladder_words(l, words, right, CANVAS_PLAIN);
+        label_join(label, &next, l->page.lane.end - l->page.lane.text, words);
+        page_words(&l->page, words, right, CANVAS_PLAIN);
     }
     if (!timeline_departs(e)) return;
     label_reason("", e->reason, words);
-    ladder_words(l, words, right, CANVAS_DIM);
+    page_words(&l->page, words, right, CANVAS_DIM);
 }
 
 /* Whether a state change of this item's stack follows at once; it then says more than the state after all of them. */
@@ -270,42 +105,47 @@ static void ladder_state_after(struct ladder *l, size_t i) {
     const struct timeline_item *item = l->timeline.order[i];
     uint8_t state = item->event->state;
     bool listeners =
-        item->event->object_kind != LADDER_CONNECTION && state == BK_LISTEN && l->state[item->side] > BK_LISTEN;
-    if (!listeners && !ladder_state_follows(l, i)) ladder_state(l, item->side, state);
+        item->event->object_kind != LADDER_CONNECTION && state == BK_LISTEN && l->page.state[item->side] > BK_LISTEN;
+    if (!listeners && !ladder_state_follows(l, i)) page_state(&l->page, item->side, state);
 }
 
 /* A call that makes a segment leave at once stands beside the arrow: the block that holds nothing else is joined. */
 static void ladder_segment_begin(struct ladder *l, const struct timeline_item *item) {
-    const struct ladder_block *b = &l->block;
-    uint64_t tick = ladder_ticks(l, item->event->time);
+    const struct page_block *b = &l->page.block;
+    uint64_t tick = page_ticks(&l->page, item->event->time);
+    /* Arrivals of one burst stand together. */
+    bool burst = l->segment && l->segment->kind == TIMELINE_ARRIVE && item->kind == TIMELINE_ARRIVE;
+    if (burst && l->segment->side == item->side && b->tick == tick && b->lines == 1) l->page.block.segment = false;
+    l->segment = item;
     bool joins = b->open && b->segment && !b->lines && b->tick == tick && !b->cells[!item->side];
-    if (!joins) ladder_block_begin(l, tick, true);
+    if (!joins) page_block_begin(&l->page, tick, true);
 }
 
 static void ladder_flight(const struct ladder *l, const struct timeline_item *departure, char out[LABEL_LINE]) {
     out[0] = 0;
-    if (!departure->mate || departure->mate->event->time < departure->event->time + l->resolution) return;
+    if (!departure->mate || departure->mate->event->time < departure->event->time + l->page.resolution) return;
     label_duration(departure->mate->event->time - departure->event->time, out);
 }
 
 static void ladder_inferred(struct ladder *l, const struct bk_event *e) {
     char words[LABEL_LINE];
     uint8_t state = infer_event(&l->infer, e);
-    if (state == INFER_UNKNOWN || state == l->state[1]) return;
-    l->state[1] = state;
+    if (state == INFER_UNKNOWN || state == l->page.state[1]) return;
+    l->page.state[1] = state;
     snprintf(words, sizeof words, "(%s)", bk_state_name(state));
-    ladder_cell(l, 1, words, CANVAS_PLAIN);
+    page_cell(&l->page, 1, words, CANVAS_PLAIN);
 }
 
 /* Notes that the drawing cannot show. */
 static void ladder_notes(struct ladder *l, const struct timeline_item *item, bool right) {
     char words[LABEL_LINE];
     const struct bk_event *e = item->event;
-    if (item->kind == TIMELINE_UNDER_WAY) ladder_words(l, "still on its way when the trace ends", right, CANVAS_DIM);
-    if (item->kind == TIMELINE_COPY) ladder_words(l, "a second copy, made on the way", right, CANVAS_DIM);
+    if (item->kind == TIMELINE_UNDER_WAY)
+        page_words(&l->page, "still on its way when the trace ends", right, CANVAS_DIM);
+    if (item->kind == TIMELINE_COPY) page_words(&l->page, "a second copy, made on the way", right, CANVAS_DIM);
     if (item->kind == TIMELINE_STRANGER) {
         snprintf(words, sizeof words, "not sent by %.80s", l->name[!item->side]);
-        ladder_words(l, words, right, CANVAS_DIM);
+        page_words(&l->page, words, right, CANVAS_DIM);
     }
     if (!timeline_departs(e) || !item->mate || item->mates < 2) return;
     if (item->bytes < e->len)
@@ -313,51 +153,54 @@ static void ladder_notes(struct ladder *l, const struct timeline_item *item, boo
                  e->len, item->mates);
     else
         snprintf(words, sizeof words, "cut into %" PRIu32 " segments on the way", item->mates);
-    ladder_words(l, words, right, CANVAS_DIM);
+    page_words(&l->page, words, right, CANVAS_DIM);
 }
 
 /* The first line of a label that fits beside the arrow's other parts. */
 static uint32_t ladder_label(const struct ladder *l, const struct timeline_item *item, int from, bool again,
                              struct label *label, char line[LABEL_LINE]) {
-    uint32_t next = 0, columns = lane_label_columns(&l->lane) - (again ? 2 : 0);
-    label_segment(label, item->event, &l->base, from, l->options.absolute_isn);
+    uint32_t next = 0, columns = lane_label_columns(&l->page.lane) - (again ? 2 : 0);
+    label_segment(label, item->event, &l->base, from, l->page.options.absolute_isn);
     if (item->kind == TIMELINE_LOST || item->kind == TIMELINE_UNDER_WAY) columns -= 6;
     if (item->kind == TIMELINE_ARRIVE) { /* told at its departure: enough to recognise it by */
         columns -= 2;
-        label->count = u32_min(label->count, item->event->len || !(item->event->tcp_flags & 16) ? 2 : 3);
+        bool acks = item->event->tcp_flags & 16, piece = item->event->len != item->mate->event->len;
+        if (piece && acks) memmove(label->item[2], label->item[3], LABEL_ITEM); /* its length rather than its ACK */
+        label->count = u32_min(label->count, item->event->len ? 2u + piece : 2u + acks);
     }
     label_join(label, &next, columns, line);
     return next;
 }
 
-static void ladder_draw(struct ladder *l, const struct timeline_item *item, const struct lane_arrow *a) {
-    struct canvas *row = ladder_row(l, 0);
+/* Returns whether all of it found room. */
+static bool ladder_draw(struct ladder *l, const struct timeline_item *item, const struct lane_arrow *a) {
+    struct canvas *row = page_row(&l->page, 0);
     switch (item->kind) {
     case TIMELINE_DEPART:
-        lane_depart(&l->lane, row, a);
+        lane_depart(&l->page.lane, row, a);
         break;
     case TIMELINE_ARRIVE:
-        lane_arrive(&l->lane, row, a, item->mates);
-        break;
+        return lane_arrive(&l->page.lane, row, a, item->mate->mate == item ? item->mates : 0);
     case TIMELINE_LOST:
     case TIMELINE_UNDER_WAY:
-        lane_lost(&l->lane, row, a, item->kind == TIMELINE_LOST);
+        lane_lost(&l->page.lane, row, a, item->kind == TIMELINE_LOST);
         break;
     case TIMELINE_COPY:
     case TIMELINE_STRANGER:
-        lane_stray(&l->lane, row, a);
+        lane_stray(&l->page.lane, row, a);
         break;
     default:
-        lane_direct(&l->lane, row, a);
-        break;
+        return lane_direct(&l->page.lane, row, a);
     }
+    return true;
 }
 
 /* A track that opens or closes at the arrow runs on, or no longer, in the rows that cells have made beneath it. */
 static void ladder_redo_tracks(struct ladder *l) {
-    for (uint32_t i = 1; i < l->block.rows; i++) {
-        for (int side = 0; side < 2; side++) canvas_set(&l->block.row[i], l->lane.track[side], ' ', CANVAS_PLAIN);
-        lane_background(&l->lane, &l->block.row[i]);
+    for (uint32_t i = 1; i < l->page.block.rows; i++) {
+        for (int side = 0; side < 2; side++)
+            canvas_set(&l->page.block.row[i], l->page.lane.track[side], ' ', CANVAS_PLAIN);
+        lane_background(&l->page.lane, &l->page.block.row[i]);
     }
 }
 
@@ -394,17 +237,21 @@ static void ladder_segment(struct ladder *l, size_t i) {
         .label = line,
         .flight = flight,
     };
-    ladder_draw(l, item, &arrow);
+    bool told = ladder_draw(l, item, &arrow);
     ladder_redo_tracks(l);
-    l->block.lines = 1;
+    l->page.block.lines = 1;
     ladder_explain(l, &label, next, e, right);
+    if (!told) {
+        snprintf(line, sizeof line, "arrives %.40s later", flight);
+        page_words(&l->page, line, right, CANVAS_DIM);
+    }
     ladder_notes(l, item, right);
-    if (arrival && (!l->timeline.both || l->options.all_reasons || ladder_is_remarkable(arrival->event->reason)))
+    if (arrival && (!l->timeline.both || l->page.options.all_reasons || ladder_is_remarkable(arrival->event->reason)))
         ladder_verdict(l, arrival->event, right, l->timeline.both);
 
     ladder_state_after(l, i);
     if (!l->timeline.both) ladder_inferred(l, e);
-    if (arrival && arrival != item) l->now = l->block.until = ladder_ticks(l, arrival->event->time);
+    if (arrival && arrival != item) l->page.now = l->page.block.until = page_ticks(&l->page, arrival->event->time);
 }
 
 /* ---- everything else ------------------------------------------------------------------------------- */
@@ -412,10 +259,10 @@ static void ladder_segment(struct ladder *l, size_t i) {
 /* Whether the call at order[i] is what makes the next segment leave: then it begins that segment's block. */
 static bool ladder_call_sends(const struct ladder *l, size_t i) {
     const struct timeline_item *item = l->timeline.order[i];
-    uint64_t tick = ladder_ticks(l, item->event->time);
+    uint64_t tick = page_ticks(&l->page, item->event->time);
     for (size_t k = i + 1; k < l->timeline.length; k++) {
         const struct timeline_item *next = l->timeline.order[k];
-        if (next->side != item->side || ladder_ticks(l, next->event->time) != tick) return false;
+        if (next->side != item->side || page_ticks(&l->page, next->event->time) != tick) return false;
         if (timeline_departs(next->event)) return true;
         if (next->event->kind != BK_EVENT_STATE) return false;
     }
@@ -426,31 +273,29 @@ static void ladder_news(struct ladder *l, size_t i) {
     const struct timeline_item *item = l->timeline.order[i];
     const struct bk_event *e = item->event;
     char words[LABEL_LINE];
-    uint64_t tick = ladder_ticks(l, e->time);
-    if (e->kind == BK_EVENT_STATE && e->state == l->state[item->side]) return;
+    uint64_t tick = page_ticks(&l->page, e->time);
+    if (e->kind == BK_EVENT_STATE && e->state == l->page.state[item->side]) return;
     if (e->kind == BK_EVENT_CALL && ladder_call_sends(l, i))
-        ladder_block_begin(l, tick, true);
+        page_block_begin(&l->page, tick, true);
     else
-        ladder_block_continue(l, tick);
+        page_block_continue(&l->page, tick);
     uint8_t style = e->kind == BK_EVENT_CALL ? CANVAS_CALL : CANVAS_HEARD;
-    for (uint32_t line = 0; label_news(e, line, words); line++) ladder_cell(l, item->side, words, style);
-    if (e->kind == BK_EVENT_STATE)
-        ladder_state(l, item->side, e->state);
-    else
-        ladder_state_after(l, i);
+    for (uint32_t line = 0; label_news(e, line, words); line++) page_cell(&l->page, item->side, words, style);
+    /* Calls and news carry the state at their time, which may be about to change: only changes are shown. */
+    if (e->kind == BK_EVENT_STATE) page_state(&l->page, item->side, e->state);
 }
 
 static void ladder_timer(struct ladder *l, size_t i) {
     const struct timeline_item *item = l->timeline.order[i];
     char words[LABEL_LINE];
-    ladder_block_begin(l, ladder_ticks(l, item->event->time), true);
+    page_block_begin(&l->page, page_ticks(&l->page, item->event->time), true);
     if (item->event->reason == BK_REASON_NONE)
         snprintf(words, sizeof words, "a timer fired");
     else
         label_reason("", item->event->reason, words);
-    ladder_words(l, words, item->side == 1, CANVAS_AGAIN);
+    page_words(&l->page, words, item->side == 1, CANVAS_AGAIN);
     ladder_state_after(l, i);
-    l->block.segment = false; /* what it causes follows without a blank row */
+    l->page.block.segment = false; /* what it causes follows without a blank row */
 }
 
 static void ladder_item(struct ladder *l, size_t i) {
@@ -465,7 +310,7 @@ static void ladder_item(struct ladder *l, size_t i) {
         ladder_state_after(l, i);
         break;
     case TIMELINE_PIECE:
-        ladder_block_continue(l, ladder_ticks(l, l->timeline.order[i]->event->time));
+        page_block_continue(&l->page, page_ticks(&l->page, l->timeline.order[i]->event->time));
         ladder_state_after(l, i);
         break;
     default:
@@ -477,37 +322,46 @@ static void ladder_item(struct ladder *l, size_t i) {
 /* The names at the head of the columns; long ones reach into the lane. */
 static void ladder_names(const struct ladder *l) {
     struct canvas row;
-    uint32_t half = l->width / 2 - 2, width[2], free = l->side_x[0] + l->side_width[0];
+    uint32_t half = l->page.width / 2 - 2, width[2], room = l->page.side_x[0] + l->page.side_width[0];
     canvas_clear(&row);
     for (int side = 0; side < 2; side++) width[side] = u32_min(text_width(l->name[side]), half);
-    uint32_t left = width[0] <= free ? free - width[0] : 0;
-    uint32_t right = u32_min(l->side_x[1], l->width - width[1]);
+    uint32_t left = width[0] <= room ? room - width[0] : 0;
+    uint32_t right = u32_min(l->page.side_x[1], l->page.width - width[1]);
     canvas_text(&row, left, half, l->name[0], CANVAS_BOLD);
-    canvas_text(&row, right, l->width, l->name[1], CANVAS_BOLD);
-    ladder_print_row(l, &row);
+    canvas_text(&row, right, l->page.width, l->name[1], CANVAS_BOLD);
+    page_print_row(&l->page, &row);
 }
 
-/* The states before anything happened. */
+/* The state before anything happened. Of a segment that opens a connection, its first state change knows better: the segment
+ * belonged to nobody yet. */
+static uint8_t ladder_first_state(const struct timeline *t, int side) {
+    const struct bk_event *first = t->items[side][0].event;
+    for (size_t i = 0; i < t->count[side] && t->items[side][i].event->time == first->time; i++)
+        if (t->items[side][i].event->kind == BK_EVENT_STATE) return t->items[side][i].event->state_before;
+    return first->state_before;
+}
+
 static void ladder_beginnings(struct ladder *l) {
     const struct timeline *t = &l->timeline;
-    struct canvas *row = ladder_row(l, 0);
-    const char *unit = l->time_width >= 7 ? "seconds" : "s";
-    canvas_text(row, l->time_width - text_width(unit), l->time_width, unit, CANVAS_DIM);
+    struct canvas *row = page_row(&l->page, 0);
+    const char *unit = l->page.time_width >= 7 ? "seconds" : "s";
+    canvas_text(row, l->page.time_width - text_width(unit), l->page.time_width, unit, CANVAS_DIM);
     for (int side = 0; side < 2; side++)
-        if (t->count[side]) ladder_state(l, side, t->items[side][0].event->state_before);
-    ladder_print_row(l, row);
-    l->block.rows = l->block.cells[0] = l->block.cells[1] = 0;
+        if (t->count[side]) page_state(&l->page, side, ladder_first_state(t, side));
+    page_print_row(&l->page, row);
+    l->page.block.rows = l->page.block.cells[0] = l->page.block.cells[1] = 0;
 }
 
 static void ladder_run(struct ladder *l) {
-    ladder_layout(l);
+    l->page.timeline = &l->timeline;
+    page_layout(&l->page);
     infer_init(&l->infer);
-    l->state[0] = l->state[1] = INFER_UNKNOWN;
-    l->printed = UINT64_MAX;
+    l->page.state[0] = l->page.state[1] = INFER_UNKNOWN;
+    l->page.printed = UINT64_MAX;
     ladder_names(l);
     ladder_beginnings(l);
     for (size_t i = 0; i < l->timeline.length; i++) ladder_item(l, i);
-    ladder_block_end(l);
+    page_block_end(&l->page);
 }
 
 int bk_ladder(const struct bk_ladder_side *a, const struct bk_ladder_side *b,
@@ -515,8 +369,8 @@ int bk_ladder(const struct bk_ladder_side *a, const struct bk_ladder_side *b,
               void *context) {
     struct ladder *l = calloc(1, sizeof *l);
     if (!l) return ERROR_NOMEM;
-    l->out = (struct text_out){write, context};
-    if (options) l->options = *options;
+    l->page.out = (struct text_out){write, context};
+    if (options) l->page.options = *options;
     l->name[0] = a->name ? a->name : "A";
     l->name[1] = b && b->name ? b->name : "B";
     int result = timeline_make(&l->timeline, a, b, connection);

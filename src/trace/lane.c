@@ -77,22 +77,25 @@ static void lane_tail(const struct lane *l, struct canvas *row, const struct lan
     canvas_set(row, l->line[a->from], a->from == 0 ? GLYPH_TEE_RIGHT : GLYPH_TEE_LEFT, CANVAS_PLAIN);
 }
 
-/* The head at the receiver's line, and the flight time at the arrow's right end if there is room after column `after`. */
-static void lane_head(const struct lane *l, struct canvas *row, const struct lane_arrow *a, uint32_t after) {
+/* The head at the receiver's line, and the flight time at the arrow's right end if there is room after column `after`;
+ * returns whether there was. */
+static bool lane_head(const struct lane *l, struct canvas *row, const struct lane_arrow *a, uint32_t after) {
     uint32_t head = a->from == 0 ? GLYPH_HEAD_RIGHT : GLYPH_HEAD_LEFT;
     uint32_t width = text_width(a->flight), x = l->end - 1 - width;
     canvas_set(row, a->from == 0 ? l->last : l->first, a->refused ? GLYPH_CUT : head,
                a->refused ? CANVAS_BROKEN : a->style);
-    if (!width || x < after + LANE_STUB) return;
+    if (!width) return true;
+    if (x < after + LANE_STUB) return false;
     canvas_set(row, x - 1, ' ', CANVAS_PLAIN);
     x += canvas_text(row, x, l->end, a->flight, CANVAS_DIM);
     canvas_set(row, x, ' ', CANVAS_PLAIN);
+    return true;
 }
 
-void lane_direct(const struct lane *l, struct canvas *row, const struct lane_arrow *a) {
+bool lane_direct(const struct lane *l, struct canvas *row, const struct lane_arrow *a) {
     lane_tail(l, row, a);
     lane_stroke(row, l->first, l->last, GLYPH_HORIZONTAL, a->style);
-    lane_head(l, row, a, lane_label(row, l->text, a));
+    return lane_head(l, row, a, lane_label(row, l->text, a));
 }
 
 void lane_depart(struct lane *l, struct canvas *row, const struct lane_arrow *a) {
@@ -105,7 +108,7 @@ void lane_depart(struct lane *l, struct canvas *row, const struct lane_arrow *a)
     l->open[a->from]++;
 }
 
-void lane_arrive(struct lane *l, struct canvas *row, const struct lane_arrow *a, uint32_t count) {
+bool lane_arrive(struct lane *l, struct canvas *row, const struct lane_arrow *a, uint32_t count) {
     uint32_t corner = a->from == 0 ? GLYPH_UP_RIGHT : GLYPH_UP_LEFT;
     uint32_t leaves = a->from == 0 ? GLYPH_TEE_RIGHT : GLYPH_TEE_LEFT;
     uint32_t track = l->track[a->from];
@@ -115,7 +118,7 @@ void lane_arrive(struct lane *l, struct canvas *row, const struct lane_arrow *a,
     else
         lane_stroke(row, l->first, track - 1, GLYPH_HORIZONTAL, a->style);
     canvas_set(row, track, l->open[a->from] ? leaves : corner, a->style);
-    lane_head(l, row, a, lane_label(row, l->text + (a->from == 0 ? 2 : 0), a));
+    return lane_head(l, row, a, lane_label(row, l->text + (a->from == 0 ? 2 : 0), a));
 }
 
 /* The broken piece is as long as leaves the cross at four fifths of the way, or as short as need be. */
@@ -141,7 +144,7 @@ void lane_lost(const struct lane *l, struct canvas *row, const struct lane_arrow
 void lane_stray(const struct lane *l, struct canvas *row, const struct lane_arrow *a) {
     uint32_t before = a->from == 0 ? row->cell[l->first + 1] : row->cell[l->last - 1];
     lane_stroke(row, l->first, l->last, GLYPH_HORIZONTAL, a->style);
-    lane_head(l, row, a, lane_label(row, l->text, a));
+    (void)lane_head(l, row, a, lane_label(row, l->text, a));
     canvas_set(row, a->from == 0 ? l->first : l->last, ' ', CANVAS_PLAIN);
     canvas_set(row, a->from == 0 ? l->first + 1 : l->last - 1,
                before == GLYPH_VERTICAL ? before : GLYPH_HORIZONTAL_BROKEN, a->style);

@@ -39,12 +39,12 @@ struct lane_arrow {
     const char *label;
     const char *flight; /* time from departure to arrival, or "" */
 };
-/* From line to line. */
-void lane_direct(const struct lane *l, struct canvas *row, const struct lane_arrow *a);
+/* From line to line. Returns whether there was room for the flight time. */
+bool lane_direct(const struct lane *l, struct canvas *row, const struct lane_arrow *a);
 /* Into the track. */
 void lane_depart(struct lane *l, struct canvas *row, const struct lane_arrow *a);
-/* Out of the track, which `count` segments leave. */
-void lane_arrive(struct lane *l, struct canvas *row, const struct lane_arrow *a, uint32_t count);
+/* Out of the track, which `count` segments leave. Returns as lane_direct. */
+bool lane_arrive(struct lane *l, struct canvas *row, const struct lane_arrow *a, uint32_t count);
 /* Never arrives; `cut`: marked with a cross. */
 void lane_lost(const struct lane *l, struct canvas *row, const struct lane_arrow *a, bool cut);
 /* Comes from nowhere in particular. */

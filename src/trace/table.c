@@ -26,7 +26,7 @@ struct table_column {
 
 static const struct table_column ss_columns[TABLE_CELLS] = {
     {"State", 6, false, ""},          {"Recv-Q", 6, false, " "}, {"Send-Q", 6, false, " "},
-    {"Local Address", 14, true, " "}, {"Port", 4, false, ":"},   {"Peer Address", 13, true, " "},
+    {"Local Address", 13, true, " "}, {"Port", 4, false, ":"},   {"Peer Address", 12, true, " "},
     {"Port", 4, false, ":"},
 };
 static const struct table_column netstat_columns[TABLE_CELLS] = {

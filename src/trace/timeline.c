@@ -1,12 +1,13 @@
 /* How two traces become one timeline.
  *
  * 1. Select: from each stack's events those of the connection, and of the listener that it came by.
- * 2. Settle: a state change is traced while a segment or call is being handled, which may be before or after the event of that segment
- *    itself; it is put after it, where its effect belongs.
- * 3. Match (timeline_match.c): find the departure of each arrival.
- * 4. Merge: by time; at equal times an arrival comes after its departure, directly if possible, and what is
+ * 2. Match (timeline_match.c): find the departure of each arrival.
+ * 3. Merge: by time; at equal times an arrival comes after its departure, directly if possible, and what is
  *    going on at either end comes before the next departure.
- * 5. Classify: say of each item what a picture of it must show.
+ * 4. Classify: say of each item what a picture of it must show.
+ *
+ * A stack traces a segment or call before the state changes and the news for the user that it causes, so each side's own
+ * order is that of causes already; only among these effects the state comes first here.
  */
 #include "trace/timeline.h"
 
@@ -81,32 +82,17 @@ static int timeline_select(struct timeline *t, uint8_t side, const struct bk_lad
     return 0;
 }
 
-/* Whether the run of news before `anchor` belongs to the event before the run rather than to the anchor. That event's
- * state, which is the one after it, tells. */
-static bool timeline_belongs_before(const struct timeline_item *before, const struct timeline_item *run,
-                                    const struct timeline_item *anchor) {
-    if (!before || before->event->time != anchor->event->time) return false;
-    if (timeline_departs(before->event)) return false;
-    const struct bk_event *change = NULL;
-    for (; run < anchor; run++)
-        if (run->event->kind == BK_EVENT_STATE) change = run->event;
-    return !change || before->event->state == change->state;
-}
-
+/* The user may hear of a change before its state is set; a picture shows the state first, at the segment that changed it. */
 static void timeline_settle(struct timeline_item *items, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        const struct bk_event *e = items[i].event;
-        bool call = e->kind == BK_EVENT_CALL;
-        if (!timeline_arrives(e) && !call && e->kind != BK_EVENT_TIMER) continue;
-        size_t run = i;
-        for (; run > 0 && items[run - 1].event->time == e->time; run--) {
-            uint8_t kind = items[run - 1].event->kind;
-            if (kind != BK_EVENT_STATE && (call || kind != BK_EVENT_HEARD)) break;
+    for (size_t i = 1; i < n; i++) {
+        if (items[i].event->kind != BK_EVENT_STATE) continue;
+        for (size_t k = i; k > 0; k--) {
+            const struct bk_event *heard = items[k - 1].event;
+            if (heard->kind != BK_EVENT_HEARD || heard->time != items[k].event->time) break;
+            struct timeline_item change = items[k];
+            items[k] = items[k - 1];
+            items[k - 1] = change;
         }
-        if (run == i || timeline_belongs_before(run ? &items[run - 1] : NULL, &items[run], &items[i])) continue;
-        struct timeline_item anchor = items[i];
-        memmove(&items[run + 1], &items[run], (i - run) * sizeof *items);
-        items[run] = anchor;
     }
 }
 
@@ -143,6 +129,15 @@ static void timeline_merge(struct timeline *t) {
     }
 }
 
+/* Whether `next` may stand between a departure and its direct arrival: a part of the same unit, or what goes on at the sender in
+ * the same instant. */
+static bool timeline_passes(const struct timeline_item *item, const struct timeline_item *next) {
+    const struct bk_event *e = next->event;
+    if (timeline_arrives(e)) return next->mate == item && item->mate != next;
+    bool segment = timeline_departs(e), timer = e->kind == BK_EVENT_TIMER;
+    return !segment && !timer && next->side == item->side && e->time == item->event->time;
+}
+
 /* What a departure at order[i] looks like; *arrival is where it arrives if directly. */
 static uint8_t timeline_departure_kind(const struct timeline *t, size_t i, struct timeline_item **arrival) {
     struct timeline_item *item = t->order[i];
@@ -153,7 +148,7 @@ static uint8_t timeline_departure_kind(const struct timeline *t, size_t i, struc
         return later ? TIMELINE_LOST : TIMELINE_UNDER_WAY;
     }
     size_t j = i + 1;
-    while (j < t->length && t->order[j] != item->mate && t->order[j]->mate == item) j++; /* its pieces */
+    while (j < t->length && timeline_passes(item, t->order[j])) j++;
     if (j == t->length || t->order[j] != item->mate || item->mate->mates != 1) return TIMELINE_DEPART;
     *arrival = item->mate;
     return TIMELINE_DIRECT;
@@ -174,7 +169,8 @@ static void timeline_classify(struct timeline *t) {
         } else if (!item->mate) {
             item->kind = item->mates ? TIMELINE_COPY : TIMELINE_STRANGER;
         } else if (item->kind != TIMELINE_JOINED) {
-            item->kind = item->mate->mate == item ? TIMELINE_ARRIVE : TIMELINE_PIECE;
+            bool direct = item->mate->placed && item->mate->kind == TIMELINE_DIRECT;
+            item->kind = direct && item->mate->mate != item ? TIMELINE_PIECE : TIMELINE_ARRIVE;
         }
     }
 }

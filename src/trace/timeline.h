@@ -11,7 +11,7 @@ enum timeline_kind {
     TIMELINE_JOINED, /* the arrival that belongs to the TIMELINE_DIRECT before it */
     TIMELINE_DEPART, /* other things happen before it arrives */
     TIMELINE_ARRIVE,
-    TIMELINE_PIECE,     /* the arrival of a part of a unit, of which more is to come */
+    TIMELINE_PIECE,     /* the arrival of a part of a unit that arrives directly: the last part stands for all */
     TIMELINE_LOST,      /* never arrives */
     TIMELINE_UNDER_WAY, /* has not arrived when the trace ends */
     TIMELINE_COPY,      /* arrives once more than it was sent */

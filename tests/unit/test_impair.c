@@ -212,13 +212,24 @@ static void test_delay_and_jitter(void **state) {
     uint64_t least = UINT64_MAX, most = 0;
     for (uint32_t i = 0; i < FRAMES; i++) {
         const struct arrival *a = &s->arrival[0][i];
-        assert_int_equal(a->number, i); /* jitter alone changes no order */
+        assert_int_equal(a->number, i);
         uint64_t took = a->time - i * 500 * NS_PER_US;
         least = u64_min(least, took);
         most = u64_max(most, took);
     }
     assert_int_equal(s->count[0], FRAMES);
     assert_true(least >= 1000 * NS_PER_US && most <= 1400 * NS_PER_US && most - least > 300 * NS_PER_US);
+    bk_link_close(l);
+}
+
+/* Frames that stand closer together than the jitter is wide. */
+static void test_jitter_keeps_the_order(void **state) {
+    (void)state;
+    struct bk_impair_options o = {.seed = 6, .jitter_us = 400};
+    bk_link *l;
+    struct sink *s = run(&o, 50, &l);
+    assert_int_equal(s->count[0], FRAMES);
+    for (uint32_t i = 0; i < FRAMES; i++) assert_int_equal(s->arrival[0][i].number, i);
     bk_link_close(l);
 }
 
@@ -308,6 +319,7 @@ int main(void) {
         cmocka_unit_test(test_reordering),
         cmocka_unit_test(test_corruption_flips_one_bit),
         cmocka_unit_test(test_delay_and_jitter),
+        cmocka_unit_test(test_jitter_keeps_the_order),
         cmocka_unit_test(test_the_seed_decides),
         cmocka_unit_test(test_full_wire_drops),
         cmocka_unit_test(test_waits_for_the_device),

@@ -10,12 +10,9 @@
 
 #include "beckon/ladder.h"
 #include "trace/infer.h"
+#include "trace/label.h"
 #include "trace/text.h"
 #include "trace_script.h"
-
-#ifndef BECKON_SOURCE_DIR
-#define BECKON_SOURCE_DIR "."
-#endif
 
 enum { C = 1000000, D = 5000000 }; /* the ISNs of client and server */
 static struct script client, server;
@@ -42,7 +39,8 @@ static char *golden_read(const char *path) {
 /* Compares with the golden text; BECKON_GOLDEN_WRITE=1 in the environment writes it anew instead. */
 static void expect_golden(const char *name, const struct bk_text *got) {
     char path[512];
-    snprintf(path, sizeof path, BECKON_SOURCE_DIR "/tests/golden/ladder/%s.txt", name);
+    const char *source = getenv("BECKON_SOURCE"); /* the tree; tests run by hand run in it */
+    snprintf(path, sizeof path, "%s/tests/golden/ladder/%s.txt", source ? source : ".", name);
     if (getenv("BECKON_GOLDEN_WRITE")) {
         FILE *f = fopen(path, "wb");
         assert_non_null(f);
@@ -303,6 +301,70 @@ static void test_one_sided_server(void **state) {
     draw("one_sided_server", &(struct bk_ladder_side){.name = "\xe5\xae\xa2\xe6\x88\xb7\xe7\xab\xaf curl"}, NULL);
 }
 
+static void test_durations(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t ns;
+        const char *want;
+    } cases[] = {
+        {0, "0 ns"},
+        {999, "999 ns"},
+        {31000, "31 \xc2\xb5s"},
+        {1500000, "1.5 ms"},
+        {1050000, "1.05 ms"},
+        {MS(10), "10 ms"},
+        {MS(1000), "1 s"},
+        {59990000000u, "60 s"},
+        {MS(59900), "59.9 s"},
+        {MS(7200000), "7200 s"},
+        {UINT64_MAX, "18446744074 s"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char out[LABEL_LINE];
+        label_duration(cases[i].ns, out);
+        char *space = strstr(out, "\xc2\xa0"); /* a no-break space */
+        assert_non_null(space);
+        memmove(space, space + 1, strlen(space));
+        *space = ' ';
+        assert_string_equal(out, cases[i].want);
+    }
+}
+
+static void test_widths(void **state) {
+    (void)state;
+    assert_int_equal(text_width("connect()"), 9);
+    assert_int_equal(text_width("\xe2\x94\x82 \xe2\x96\xba"), 3); /* box drawing, an arrow head */
+    assert_int_equal(text_width("\xe5\xae\xa2\xe6\x88\xb7"), 4);  /* two wide characters */
+    assert_int_equal(text_width("e\xcc\x81"), 1);                 /* e with a combining accent */
+    assert_int_equal(text_width("\xff\xe2\x94"), 2);              /* what is not UTF-8 shows as U+FFFD */
+}
+
+/* The peer's state in every step of a close that it begins, and that data of ours follows. */
+static void test_inference(void **state) {
+    (void)state;
+    begin();
+    struct infer infer;
+    infer_init(&infer);
+    struct script *s = &client;
+    script_in(s, S, D, 0, 0, BK_REASON_ACCEPT_SYN, BK_SYN_RECEIVED);
+    script_out(s, S | A, C, D + 1, 0, BK_REASON_SEND_SYN_ACK);
+    script_in(s, A, D + 1, C + 1, 0, BK_REASON_ACCEPT_HANDSHAKE_ACK, BK_ESTABLISHED);
+    script_in(s, F | A, D + 1, C + 1, 0, BK_REASON_ACCEPT_FIN, BK_CLOSE_WAIT);
+    script_out(s, A, C + 1, D + 2, 0, BK_REASON_SEND_ACK_FIN);
+    script_in(s, A, D + 2, C + 1, 0, BK_REASON_ACCEPT_ACK_OLD,
+              BK_CLOSE_WAIT); /* our ACK may be lost: nothing certain */
+    script_out(s, P | A, C + 1, D + 2, 10, BK_REASON_SEND_DATA);
+    script_in(s, A, D + 2, C + 11, 0, BK_REASON_ACCEPT_ACK, BK_CLOSE_WAIT);
+    script_out(s, F | A, C + 11, D + 2, 0, BK_REASON_SEND_FIN);
+    script_in(s, A, D + 2, C + 12, 0, BK_REASON_ACCEPT_ACK_OF_FIN, BK_CLOSED);
+    script_in(s, R, D + 2, 0, 0, BK_REASON_DROP_RST_CLOSED, BK_CLOSED); /* refused: says nothing */
+    static const uint8_t want[] = {BK_SYN_SENT,   INFER_UNKNOWN, BK_ESTABLISHED, BK_FIN_WAIT_1,
+                                   INFER_UNKNOWN, INFER_UNKNOWN, INFER_UNKNOWN,  BK_FIN_WAIT_2,
+                                   INFER_UNKNOWN, BK_TIME_WAIT,  INFER_UNKNOWN};
+    assert_int_equal(s->count, sizeof want);
+    for (size_t i = 0; i < s->count; i++) assert_int_equal(infer_event(&infer, &s->event[i]), want[i]);
+}
+
 static void test_connections(void **state) {
     (void)state;
     struct bk_ladder_connection found[2];
@@ -372,7 +434,9 @@ int main(void) {
         cmocka_unit_test(test_lost_syn),       cmocka_unit_test(test_simultaneous_close),
         cmocka_unit_test(test_loss_in_flight), cmocka_unit_test(test_offload),
         cmocka_unit_test(test_one_sided),      cmocka_unit_test(test_one_sided_server),
-        cmocka_unit_test(test_connections),    cmocka_unit_test(test_any_events),
+        cmocka_unit_test(test_connections),    cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_widths),         cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_any_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,12 +2,14 @@
  * resolution are read, and that each way in which a file can be malformed ends the reading with its own sentence. */
 #define _POSIX_C_SOURCE 200809L
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -190,6 +192,30 @@ static void test_full_disk(void **state) {
     assert_int_equal(pcapng_close(p), ERROR_NOSPC);
     assert_null(pcapng_create("/nowhere/at/all", 1, "beckon0", NULL, &error));
     assert_int_equal(error, -2);
+}
+
+/* Room for so many bytes and no more: the file ends with a whole packet, and the error is told. */
+static void test_disk_that_fills_up(void **state) {
+    (void)state;
+    uint8_t payload[1000] = {0};
+    struct iovec iov = {payload, sizeof payload};
+    struct rlimit before, limit;
+    int error = 0;
+    const char *why = "";
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    limit = before;
+    limit.rlim_cur = 300001;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct pcapng *p = pcapng_create(path, 1, "beckon0", NULL, &error);
+    assert_non_null(p);
+    for (uint32_t i = 0; i < 1000; i++) pcapng_write(p, i, &iov, 1, PCAPNG_OUT, "reason");
+    int closed = pcapng_close(p);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(closed, -27); /* EFBIG */
+    int packets = file_read(NULL, NULL, &why);
+    assert_true(packets > 270 && packets < 300);
 }
 
 /* ---- what others write ---- */
@@ -413,6 +439,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_disk_that_fills_up),
         cmocka_unit_test(test_pcap),
         cmocka_unit_test(test_pcapng),
         cmocka_unit_test(test_resolutions),

@@ -1,0 +1,149 @@
+/* The network layer's frame: its pools, its interfaces, its clock. See net.h for what stands where. */
+#include "net/net.h"
+
+#include "net/address.h"
+#include "net/autoconf.h"
+#include "net/ip_output.h"
+#include "net/nd.h"
+#include "net/neighbour.h"
+#include "net/reassembly.h"
+#include "net/route.h"
+
+/* The smallest power of two that is n or more. */
+static uint32_t power_of_two(uint32_t n) {
+    uint32_t power = 1;
+    while (power < n) power *= 2;
+    return power;
+}
+
+enum { POOL_ADDRESSES, POOL_ROUTES, POOL_NEIGHBOURS, POOL_NEIGHBOUR_BUCKETS, POOL_REASSEMBLIES, POOL_COUNT };
+
+static void net_pools(struct pool p[POOL_COUNT], const struct bk_config *c) {
+    /* Interfaces need room for what they learn besides what the user gives. */
+    uint32_t routes = c->routes + c->addresses + c->interfaces * ROUTE_LEARNT_MAX;
+    uint32_t buckets = power_of_two(c->neighbours);
+    pool_init(&p[POOL_ADDRESSES], sizeof(struct net_address), c->addresses, 2, 8, true);
+    pool_init(&p[POOL_ROUTES], sizeof(struct net_route), routes, 4, 8, true);
+    pool_init(&p[POOL_NEIGHBOURS], sizeof(struct neighbour), c->neighbours, 4, 8, true);
+    pool_init(&p[POOL_NEIGHBOUR_BUCKETS], sizeof(uint32_t), buckets, buckets, 4, true);
+    pool_init(&p[POOL_REASSEMBLIES], sizeof(struct reassembly), c->reassemblies, 1, 8, true);
+}
+
+void net_init(struct net *n) {
+    struct base *b = &n->tcp.base;
+    struct pool pools[POOL_COUNT];
+    net_pools(pools, &b->config);
+    n->addresses = pools[POOL_ADDRESSES];
+    n->routes = pools[POOL_ROUTES];
+    n->neighbours = pools[POOL_NEIGHBOURS];
+    n->neighbour_buckets = pools[POOL_NEIGHBOUR_BUCKETS];
+    n->reassemblies = pools[POOL_REASSEMBLIES];
+    memset(n->iface, 0, sizeof n->iface);
+    n->due = BK_NEVER;
+    n->error_time = 0;
+    n->iface_count = n->suspects = n->pending = n->reassembly_chunks = n->pad = 0;
+    n->epoch = 1;
+    for (uint32_t i = 0; i < 2; i++) list_init(&n->reassembly_fifo[i]);
+    neighbour_init(n);
+}
+
+uint64_t net_bytes_max(const struct bk_config *config) {
+    struct pool pools[POOL_COUNT];
+    uint64_t bytes = 0;
+    net_pools(pools, config);
+    for (uint32_t i = 0; i < POOL_COUNT; i++) bytes += pool_bytes_max(&pools[i]);
+    return bytes;
+}
+
+/* Each field's place: a record that changes in size or order changes the hash. */
+uint64_t net_layout(uint64_t hash) {
+    static const uint32_t places[] = {
+        sizeof(struct net),
+        offsetof(struct net, iface),
+        offsetof(struct net, addresses),
+        offsetof(struct net, wheel),
+        offsetof(struct net, due),
+        offsetof(struct net, reassembly_chunks),
+        sizeof(struct net_iface),
+        offsetof(struct net_iface, ready),
+        offsetof(struct net_iface, mtu),
+        offsetof(struct net_iface, hint_dst),
+        sizeof(struct net_address),
+        offsetof(struct net_address, dad_due),
+        offsetof(struct net_address, nonce),
+        offsetof(struct net_address, state),
+        sizeof(struct net_route),
+        offsetof(struct net_route, suspect),
+        offsetof(struct net_route, origin),
+        sizeof(struct neighbour),
+        offsetof(struct neighbour, addr),
+        offsetof(struct neighbour, link),
+        offsetof(struct neighbour, mac),
+        offsetof(struct neighbour, state),
+        sizeof(struct reassembly),
+        offsetof(struct reassembly, link),
+        offsetof(struct reassembly, chunk),
+        offsetof(struct reassembly, run),
+        offsetof(struct reassembly, total),
+    };
+    for (uint32_t i = 0; i < BK_COUNT(places); i++) hash = (hash ^ places[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+    return hash;
+}
+
+/* ---- interfaces ---- */
+
+/* The largest payload of one unit: what an IP packet holds beside the longest headers, and what a frame's parts can name,
+ * begun and ended anywhere in a chunk. */
+static uint32_t unit_max(const struct net *n, const struct bk_iface_config *config) {
+    uint64_t parts = (uint64_t)(FRAME_PARTS - 2) * n->tcp.base.config.chunk_size;
+    uint32_t most = (uint32_t)u64_min(65408, parts); /* 65,535 less 60 + 60, rounded down to a cache line */
+    return config->unit_max == 0 ? most : u32_min(config->unit_max, most);
+}
+
+static bool iface_config_valid(const struct bk_iface_config *c) {
+    static const uint8_t no_mac[6] = {0};
+    if (c->layer != BK_LAYER_ETHERNET && c->layer != BK_LAYER_IP) return false;
+    if (c->mtu < (c->autoconfigure ? 1280u : 576u) || c->mtu > 65535) return false;
+    if ((c->offload & ~(uint32_t)(BK_OFFLOAD_TX_CHECKSUM | BK_OFFLOAD_TSO4 | BK_OFFLOAD_TSO6)) != 0) return false;
+    return c->layer == BK_LAYER_IP || ((c->mac[0] & 1) == 0 && memcmp(c->mac, no_mac, 6) != 0);
+}
+
+int net_iface_add(struct net *n, const struct bk_iface_config *config) {
+    if (!iface_config_valid(config)) return ERROR_INVAL;
+    if (n->iface_count >= u32_min(n->tcp.base.config.interfaces, NET_IFACES)) return ERROR_NOSPC;
+    uint32_t number = n->iface_count++;
+    struct net_iface *i = &n->iface[number];
+    struct tcp_path *path = &n->tcp.path[number];
+    i->config = *config;
+    i->in_use = true;
+    i->mtu = config->mtu;
+    i->hop_limit = NET_HOP_LIMIT;
+    i->reachable_base_ms = NET_REACHABLE_MS;
+    i->reachable_ms = NET_REACHABLE_MS / 2 + base_random_below(&n->tcp.base, NET_REACHABLE_MS + 1);
+    i->retrans_ms = NET_RETRANS_MS;
+    i->solicit_due = i->report_due = BK_NEVER;
+    frame_queue_init(&i->ready);
+    path->mtu = config->mtu;
+    path->unit_max = unit_max(n, config);
+    list_init(&path->output);
+    if (config->autoconfigure) autoconf_start(n, number);
+    return (int)number;
+}
+
+/* ---- time ---- */
+
+uint64_t net_next_deadline(const struct net *n) {
+    return u64_min(n->due, u64_min(neighbour_next_deadline(n), reassembly_next_deadline(n)));
+}
+
+void net_advance(struct net *n) {
+    neighbour_advance(n);
+    reassembly_advance(n);
+    if (n->due > n->tcp.base.now) return;
+    /* Each round takes the steps that are due and notes when the next ones are. */
+    n->due = BK_NEVER;
+    address_advance(n);
+    autoconf_advance(n);
+    mld_advance(n);
+    route_advance(n);
+}

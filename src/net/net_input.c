@@ -1,0 +1,277 @@
+/* From an arriving frame to the transport: link header, IP header, extension headers, fragments, checksums.
+ *
+ * Each layer checks what it needs in order not to be fooled, in the order of the bytes, and the first thing that is wrong
+ * is the frame's reason. Of addresses: a frame must be to our MAC or a group; a source must be one that a single
+ * host can have, and not our own; a destination must be ours on this interface (strong end system model), or a group
+ * that we are in, or anything at all where the interface accepts any.
+ *
+ * TCP sees only segments to and from single hosts whose checksum is good.
+ */
+#include "base/checksum.h"
+#include "net/address.h"
+#include "net/icmp.h"
+#include "net/ip_output.h"
+#include "net/neighbour.h"
+#include "net/reassembly.h"
+#include "wire/ethernet.h"
+#include "wire/icmp.h"
+#include "wire/ip.h"
+#include "wire/tcp.h"
+#include "wire/udp.h"
+
+#define CHAIN_MAX 256u /* bytes of IPv6 extension headers looked at */
+
+/* ---- transports ---- */
+
+static bool checksum_known(const struct packet *p) {
+    return (p->rx_flags & (BK_RX_CHECKSUM_VALID | BK_RX_CHECKSUM_PARTIAL)) != 0;
+}
+
+static bool checksum_good(const struct net *n, const struct packet *p, uint32_t length) {
+    uint64_t sum = checksum_pseudo(&p->src, &p->dst, p->protocol, length);
+    return checksum_fold(packet_checksum(&n->tcp.base, p, 0, length, sum)) == 0xffff;
+}
+
+/* Whether a segment that was taken with this reason shows that what we send arrives (RFC 4861 7.3.1). */
+static bool shows_progress(uint16_t reason) {
+    switch (reason) {
+    case BK_REASON_ACCEPT_SYN_ACK:
+    case BK_REASON_ACCEPT_HANDSHAKE_ACK:
+    case BK_REASON_ACCEPT_COOKIE_ACK:
+    case BK_REASON_ACCEPT_ACK:
+    case BK_REASON_ACCEPT_ACK_OF_FIN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint16_t deliver_tcp(struct net *n, struct packet *p) {
+    if (p->link_broadcast || p->ip_multicast) return BK_REASON_DROP_BROADCAST;
+    if (p->length < WIRE_TCP_LENGTH) return BK_REASON_DROP_TCP_SHORT;
+    if (!checksum_known(p) && !checksum_good(n, p, p->length)) {
+        n->tcp.mib.in_segs++;
+        n->tcp.mib.in_errs++;
+        return BK_REASON_DROP_TCP_CHECKSUM;
+    }
+    bk_addr remote = p->src;
+    bool ethernet = n->iface[p->iface].config.layer == BK_LAYER_ETHERNET;
+    uint16_t reason = tcp_input(&n->tcp, p);
+    if (ethernet && shows_progress(reason)) net_confirm(n, &remote);
+    return reason;
+}
+
+/* Nobody listens to UDP. A datagram that is sound and meant for us alone is told so (RFC 1122 4.1.3.1). */
+static uint16_t deliver_udp(struct net *n, struct packet *p) {
+    uint8_t scratch[WIRE_UDP_LENGTH];
+    struct wire_udp udp;
+    const uint8_t *bytes = packet_bytes(&n->tcp.base, p, 0, u32_min(p->length, WIRE_UDP_LENGTH), scratch);
+    if (wire_udp_parse(bytes, p->length, &udp) != BK_REASON_NONE) return BK_REASON_DROP_UDP_BAD;
+    bool without = udp.checksum == 0;
+    if (without && p->family == 6) return BK_REASON_DROP_UDP_BAD; /* RFC 8200 8.1 */
+    if (!without && !checksum_known(p) && !checksum_good(n, p, udp.length)) return BK_REASON_DROP_UDP_BAD;
+    if (p->link_broadcast || p->ip_multicast) return BK_REASON_DROP_IP_PROTOCOL;
+    bool ipv4 = p->family == 4;
+    return icmp_error_send(n, p, ipv4 ? WIRE_ICMP_UNREACHABLE : WIRE_ICMPV6_UNREACHABLE, ipv4 ? WIRE_ICMP_PORT : 4, 0,
+                           BK_REASON_ANSWER_PORT_UNREACHABLE);
+}
+
+/* Where, in the IPv6 packet, the byte stands that named the transport: in the IPv6 header, or in the last extension header. */
+static uint32_t next_header_at(const struct net *n, const struct packet *p) {
+    struct packet whole = *p;
+    whole.start = p->ip_start;
+    whole.length = p->ip_length;
+    uint32_t at = 6, header = WIRE_IPV6_LENGTH, end = p->start - p->ip_start;
+    uint8_t scratch[2], next = 0;
+    const uint8_t *bytes = packet_bytes(&n->tcp.base, &whole, at, 1, scratch);
+    if (bytes != NULL) next = bytes[0];
+    while (header < end && (bytes = packet_bytes(&n->tcp.base, &whole, header, 2, scratch)) != NULL) {
+        at = header;
+        header += next == WIRE_FRAGMENT ? 8 : (bytes[1] + 1u) * 8;
+        next = bytes[0];
+    }
+    return at;
+}
+
+static uint16_t deliver_unknown(struct net *n, struct packet *p) {
+    if (p->link_broadcast || p->ip_multicast || p->protocol == WIRE_NO_NEXT) return BK_REASON_DROP_IP_PROTOCOL;
+    if (p->family == 4)
+        return icmp_error_send(n, p, WIRE_ICMP_UNREACHABLE, WIRE_ICMP_PROTOCOL, 0, BK_REASON_ANSWER_PROTOCOL);
+    return icmp_parameter_problem(n, p, 1, next_header_at(n, p), BK_REASON_ANSWER_PROTOCOL); /* RFC 8200 4 */
+}
+
+static uint16_t deliver_transport(struct net *n, struct packet *p, bool reassembled) {
+    if (p->protocol == WIRE_TCP) return deliver_tcp(n, p);
+    /* RFC 1122 3.3.6: what came to all stations but is for one host is not answered. */
+    if (p->family == 4 && p->link_broadcast && !p->ip_multicast) return BK_REASON_DROP_IP_DESTINATION;
+    if (p->protocol == (p->family == 4 ? WIRE_ICMP : WIRE_ICMPV6)) return icmp_input(n, p, reassembled);
+    if (bk_addr_is_any(&p->src)) return BK_REASON_DROP_IP_SOURCE; /* IPv6: only ICMPv6 speaks without an address */
+    if (p->protocol == WIRE_UDP) return deliver_udp(n, p);
+    return deliver_unknown(n, p);
+}
+
+/* ---- IPv6 extension headers ---- */
+
+/* RFC 7112: the first fragment holds all headers, the transport's included. */
+static bool first_fragment_whole(const struct net *n, const struct packet *p, uint8_t next) {
+    uint8_t scratch[CHAIN_MAX];
+    uint32_t held = u32_min(p->length, CHAIN_MAX);
+    const uint8_t *bytes = packet_bytes(&n->tcp.base, p, 0, held, scratch);
+    struct wire_ipv6_chain chain;
+    if (next == WIRE_HOP_BY_HOP) return false;
+    if (wire_ipv6_chain_parse(bytes, held, next, &chain) != BK_REASON_NONE || chain.fragment) return false;
+    uint32_t least = chain.protocol == WIRE_TCP ? WIRE_TCP_LENGTH : chain.protocol == WIRE_NO_NEXT ? 0 : 8;
+    return p->length >= chain.length + least;
+}
+
+static uint16_t ipv6_fragment(struct net *n, struct packet *p, const struct wire_ipv6_chain *chain) {
+    uint32_t header = p->start - p->ip_start + chain->length - 8; /* where the fragment header stands */
+    struct fragment f = {.id = chain->fragment_id,
+                         .offset = chain->fragment_offset,
+                         .protocol = chain->fragment_next,
+                         .more = chain->more_fragments};
+    packet_enter(p, chain->length, p->length - chain->length);
+    /* RFC 8200 4.5. */
+    if (f.more && p->length % 8 != 0) return icmp_parameter_problem(n, p, 0, 4, BK_REASON_DROP_FRAGMENT_BAD);
+    if (f.offset + p->length > UINT16_MAX)
+        return icmp_parameter_problem(n, p, 0, header + 2, BK_REASON_DROP_FRAGMENT_BAD);
+    if (p->length == 0) return BK_REASON_DROP_FRAGMENT_BAD;
+    if (f.offset == 0 && !first_fragment_whole(n, p, f.protocol)) return BK_REASON_DROP_FRAGMENT_BAD;
+    return reassembly_input(n, p, &f);
+}
+
+static uint16_t ipv6_headers(struct net *n, struct packet *p, bool reassembled) {
+    uint8_t scratch[CHAIN_MAX];
+    uint32_t held = u32_min(p->length, CHAIN_MAX);
+    const uint8_t *bytes = packet_bytes(&n->tcp.base, p, 0, held, scratch);
+    struct wire_ipv6_chain chain = {.parameter_problem = false};
+    if (reassembled && p->protocol == WIRE_HOP_BY_HOP) return BK_REASON_DROP_IP_EXTENSION;
+    uint16_t reason = wire_ipv6_chain_parse(bytes, held, p->protocol, &chain);
+    if (reason != BK_REASON_NONE) {
+        if (!chain.parameter_problem) return reason;
+        uint32_t at = p->start - p->ip_start + chain.problem_at;
+        return icmp_parameter_problem(n, p, chain.problem_code, at, reason);
+    }
+    if (chain.fragment) return reassembled ? BK_REASON_DROP_FRAGMENT_BAD : ipv6_fragment(n, p, &chain);
+    p->protocol = chain.protocol;
+    packet_enter(p, chain.length, p->length - chain.length);
+    return deliver_transport(n, p, reassembled);
+}
+
+uint16_t net_deliver(struct net *n, struct packet *p, bool reassembled) {
+    return p->family == 4 ? deliver_transport(n, p, reassembled) : ipv6_headers(n, p, reassembled);
+}
+
+/* ---- IP ---- */
+
+static bool source_possible(const struct net *n, const struct packet *p) {
+    const bk_addr *a = &p->src;
+    if (wire_addr_is_multicast(a) || wire_addr_is_limited_broadcast(a) || wire_addr_is_loopback(a)) return false;
+    if (p->family == 4 && a->byte[12] == 0) return false; /* 0.0.0.0/8 */
+    if (bk_addr_equal(a, &p->dst) || address_is_broadcast(n, p->iface, a)) return false;
+    return !address_is_ours(n, p->iface, a);
+}
+
+/* Whether the packet is for us; notes whether it came to a group. */
+static bool destination_ours(const struct net *n, struct packet *p) {
+    static const bk_addr all_nodes[2] = {{{0xff, 1, [15] = 1}}, {{0xff, 2, [15] = 1}}};
+    const bk_addr *a = &p->dst;
+    if (address_is_ours(n, p->iface, a)) return true;
+    if (wire_addr_is_multicast(a)) {
+        p->ip_multicast = true;
+        return p->family == 4 || bk_addr_equal(a, &all_nodes[0]) || bk_addr_equal(a, &all_nodes[1]) ||
+               address_in_group(n, p->iface, a);
+    }
+    if (wire_addr_is_limited_broadcast(a) || address_is_broadcast(n, p->iface, a)) return p->ip_multicast = true;
+    return n->iface[p->iface].config.accept_any && !bk_addr_is_any(a) && !wire_addr_is_loopback(a);
+}
+
+static uint16_t addresses_check(const struct net *n, struct packet *p) {
+    if (!source_possible(n, p)) return p->protocol == WIRE_TCP ? BK_REASON_DROP_BAD_SOURCE : BK_REASON_DROP_IP_SOURCE;
+    if (p->protocol == WIRE_TCP && bk_addr_is_any(&p->src)) return BK_REASON_DROP_BAD_SOURCE;
+    return destination_ours(n, p) ? BK_REASON_NONE : BK_REASON_DROP_IP_DESTINATION;
+}
+
+/* RFC 1858 3.2, 4.2: no first fragment that ends within the TCP header, and none that begins within it. */
+static bool ipv4_fragment_possible(const struct wire_ipv4 *h, uint32_t length) {
+    if (length == 0 || (h->more_fragments && length % 8 != 0)) return false;
+    if (h->header_length + h->fragment_offset + length > UINT16_MAX) return false;
+    if (h->protocol != WIRE_TCP) return true;
+    return h->fragment_offset == 0 ? length >= WIRE_TCP_LENGTH : h->fragment_offset >= WIRE_TCP_LENGTH;
+}
+
+static uint16_t ipv4_input(struct net *n, struct packet *p) {
+    uint8_t scratch[60];
+    uint32_t held = u32_min(p->length, sizeof scratch);
+    struct wire_ipv4 h;
+    if (p->length < WIRE_IPV4_LENGTH) return BK_REASON_DROP_IP_SHORT;
+    uint16_t reason = wire_ipv4_parse(packet_bytes(&n->tcp.base, p, 0, held, scratch), held, p->length, &h);
+    if (reason != BK_REASON_NONE) return reason;
+    p->family = 4;
+    p->ip_start = p->start;
+    p->ip_length = h.total_length;
+    p->src = h.src;
+    p->dst = h.dst;
+    p->protocol = h.protocol;
+    p->hop_limit = h.ttl;
+    p->traffic_class = h.traffic_class;
+    reason = addresses_check(n, p);
+    if (reason != BK_REASON_NONE) return reason;
+    packet_enter(p, h.header_length, (uint32_t)h.total_length - h.header_length);
+    if (h.fragment_offset == 0 && !h.more_fragments) return deliver_transport(n, p, false);
+    if (!ipv4_fragment_possible(&h, p->length)) return BK_REASON_DROP_FRAGMENT_BAD;
+    struct fragment f = {.id = h.id, .offset = h.fragment_offset, .protocol = h.protocol, .more = h.more_fragments};
+    return reassembly_input(n, p, &f);
+}
+
+static uint16_t ipv6_input(struct net *n, struct packet *p) {
+    uint8_t scratch[WIRE_IPV6_LENGTH];
+    struct wire_ipv6 h;
+    const uint8_t *bytes = packet_bytes(&n->tcp.base, p, 0, WIRE_IPV6_LENGTH, scratch);
+    if (bytes == NULL) return BK_REASON_DROP_IP_SHORT;
+    uint16_t reason = wire_ipv6_parse(bytes, p->length, &h);
+    if (reason != BK_REASON_NONE) return reason;
+    p->family = 6;
+    p->ip_start = p->start;
+    p->ip_length = WIRE_IPV6_LENGTH + (uint32_t)h.payload_length;
+    p->src = h.src;
+    p->dst = h.dst;
+    p->protocol = h.next_header;
+    p->hop_limit = h.hop_limit;
+    p->traffic_class = h.traffic_class;
+    reason = addresses_check(n, p);
+    if (reason != BK_REASON_NONE) return reason;
+    packet_enter(p, WIRE_IPV6_LENGTH, h.payload_length);
+    return ipv6_headers(n, p, false);
+}
+
+/* ---- links ---- */
+
+static uint16_t ethernet_input(struct net *n, struct packet *p) {
+    uint8_t scratch[WIRE_ETHERNET_LENGTH];
+    struct wire_ethernet h;
+    const uint8_t *bytes = packet_bytes(&n->tcp.base, p, 0, WIRE_ETHERNET_LENGTH, scratch);
+    if (bytes == NULL) return BK_REASON_DROP_ETHERNET_SHORT;
+    uint16_t reason = wire_ethernet_parse(bytes, WIRE_ETHERNET_LENGTH, &h);
+    if (reason != BK_REASON_NONE) return reason;
+    p->link_broadcast = wire_ethernet_is_group(h.dst);
+    if (!p->link_broadcast && memcmp(h.dst, n->iface[p->iface].config.mac, 6) != 0)
+        return BK_REASON_DROP_ETHERNET_ADDRESS;
+    if (wire_ethernet_is_group(h.src)) return BK_REASON_DROP_ETHERNET_ADDRESS;
+    packet_enter(p, WIRE_ETHERNET_LENGTH, p->length - WIRE_ETHERNET_LENGTH);
+    if (h.type == WIRE_ETHERTYPE_IPV4) return ipv4_input(n, p);
+    if (h.type == WIRE_ETHERTYPE_IPV6) return ipv6_input(n, p);
+    return h.type == WIRE_ETHERTYPE_ARP ? arp_input(n, p) : BK_REASON_DROP_ETHERTYPE;
+}
+
+uint16_t net_input(struct net *n, struct packet *p) {
+    if (p->iface >= n->iface_count) return BK_REASON_DROP_IFACE;
+    p->mtu = n->iface[p->iface].mtu;
+    p->link_broadcast = p->ip_multicast = false;
+    if (n->iface[p->iface].config.layer == BK_LAYER_ETHERNET) return ethernet_input(n, p);
+    uint8_t scratch[1];
+    const uint8_t *first = packet_bytes(&n->tcp.base, p, 0, 1, scratch);
+    if (first == NULL) return BK_REASON_DROP_IP_SHORT;
+    if (first[0] >> 4 == 4) return ipv4_input(n, p);
+    return first[0] >> 4 == 6 ? ipv6_input(n, p) : BK_REASON_DROP_IP_VERSION;
+}

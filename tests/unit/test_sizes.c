@@ -1,0 +1,111 @@
+/* Shows what each record costs, and that the bounds of the design hold. */
+#include "pair.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tcp/connection.h"
+#include "tcp/request.h"
+#include "tcp/time_wait.h"
+
+static void records(void **state) {
+    (void)state;
+    printf("request     IPv4 %2" PRIu32 "  IPv6 %2" PRIu32 " bytes\n", request_size(false), request_size(true));
+    printf("TIME-WAIT   IPv4 %2" PRIu32 "  IPv6 %2" PRIu32 " bytes\n", time_wait_size(false), time_wait_size(true));
+    printf("connection  %zu bytes; active record, while there is data: %zu; extent: %zu; frame: %zu\n",
+           sizeof(struct connection), sizeof(struct active), sizeof(struct extent), sizeof(struct frame));
+    assert_true(request_size(false) <= 64);
+    assert_true(time_wait_size(false) <= 64);
+    assert_true(request_size(true) <= 96);
+    assert_true(time_wait_size(true) <= 96);
+    /* with an entry of the connection table and what a socket object will need */
+    assert_true(sizeof(struct connection) + 16 + 48 <= 512);
+}
+
+/* The pools are made of records of these sizes, and of as many as the configuration says. */
+static void pools(void **state) {
+    (void)state;
+    struct bk_config config;
+    struct pair p;
+    pair_config(&config);
+    pair_open(&p, 4, BK_LAYER_IP, &config, NULL);
+    struct bk_pool_info info[BK_POOLS];
+    for (int i = 0; i < BK_POOLS; i++) {
+        bk_pool_info(p.side[0].stack, (enum bk_pool)i, &info[i]);
+        printf("%-16s %6" PRIu32 " of %5" PRIu32 " bytes\n", bk_pool_name((enum bk_pool)i), info[i].capacity,
+               info[i].object_size);
+        assert_int_equal(info[i].in_use, i == BK_POOL_DEMUX); /* the table has one bucket from the start */
+        assert_true(info[i].object_size > 0);
+    }
+    assert_int_equal(info[BK_POOL_CONNECTIONS].object_size, sizeof(struct connection));
+    assert_int_equal(info[BK_POOL_REQUESTS_IPV4].object_size, request_size(false));
+    assert_int_equal(info[BK_POOL_REQUESTS_IPV6].object_size, request_size(true));
+    assert_int_equal(info[BK_POOL_TIME_WAITS_IPV4].object_size, time_wait_size(false));
+    assert_int_equal(info[BK_POOL_TIME_WAITS_IPV6].object_size, time_wait_size(true));
+    assert_int_equal(info[BK_POOL_CHUNKS].object_size, config.chunk_size);
+    assert_int_equal(info[BK_POOL_CONNECTIONS].capacity, config.connections);
+    assert_int_equal(info[BK_POOL_ACTIVE].capacity, config.active_connections);
+    assert_int_equal(info[BK_POOL_REQUESTS_IPV4].capacity, config.requests_ipv4);
+    assert_int_equal(info[BK_POOL_TIME_WAITS_IPV6].capacity, config.time_waits_ipv6);
+    assert_int_equal(info[BK_POOL_FRAMES].capacity, config.frames);
+    assert_int_equal(info[BK_POOL_CHUNKS].capacity, config.chunks);
+    pair_close(&p);
+}
+
+/* Memory follows what is there: room for a million TIME-WAITs costs nothing until they come. */
+static void memory_follows_use(void **state) {
+    (void)state;
+    struct bk_config small, large;
+    pair_config(&small);
+    large = small;
+    large.connections = large.active_connections = 100000;
+    large.requests_ipv4 = 100000;
+    large.time_waits_ipv4 = 1000000;
+    size_t size = bk_region_size(&large);
+    assert_true(size > 100000 * sizeof(struct connection) + 1000000 * (size_t)time_wait_size(false));
+
+    uint8_t seed[32] = {1};
+    void *region = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
+    bk_stack *stack;
+    assert_non_null(region);
+    assert_int_equal(bk_create(region, size, &large, seed, 1, &stack, NULL), 0);
+    printf("region %zu bytes, used when created %zu\n", size, bk_used_extent(stack));
+    assert_true(bk_used_extent(stack) < size / 100);
+    free(region);
+}
+
+/* An idle connection holds no buffer and no active record. */
+static void idle_connection(void **state) {
+    (void)state;
+    struct bk_config config;
+    struct pair p;
+    bk_conn conn[2];
+    uint64_t at = 0;
+    pair_config(&config);
+    pair_open(&p, 4, BK_LAYER_IP, &config, NULL);
+    pair_establish(&p, pair_listen(&p, 1, 1), conn);
+    assert_int_equal(pair_send(&p, 0, conn[0], 1, 0, 1000), 1000);
+    assert_int_equal(pair_in_use(&p, 0, BK_POOL_ACTIVE), 1);
+    pair_run(&p, PAIR_S);
+    pair_receive(&p, 1, conn[1], 1, &at);
+    assert_int_equal(at, 1000);
+    for (int side = 0; side < 2; side++) {
+        assert_int_equal(pair_in_use(&p, side, BK_POOL_CONNECTIONS), 1);
+        assert_int_equal(pair_in_use(&p, side, BK_POOL_ACTIVE), 0);
+        assert_int_equal(pair_in_use(&p, side, BK_POOL_EXTENTS), 0);
+        assert_int_equal(pair_in_use(&p, side, BK_POOL_CHUNKS), 0);
+        assert_int_equal(pair_in_use(&p, side, BK_POOL_FRAMES), 0);
+    }
+    pair_close(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records),
+        cmocka_unit_test(pools),
+        cmocka_unit_test(memory_follows_use),
+        cmocka_unit_test(idle_connection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
