@@ -3,12 +3,10 @@
  * The region begins with struct bk_stack, which is struct net, which begins with struct tcp, which begins with
  * struct base; behind it, the trace ring and the pools' slabs in the order in which they were needed.
  */
+#include "base/config.h"
 #include "base/extent.h"
 #include "net/net.h"
 #include "tcp/connection.h"
-#include "tcp/output.h"
-#include "tcp/request.h"
-#include "tcp/time_wait.h"
 #include "tcp/user_calls.h"
 #include "wire/ip.h"
 
@@ -19,108 +17,17 @@ struct bk_stack {
     struct net net;
 };
 
-static struct base *base_of(bk_stack *s) { return &s->net.tcp.base; }
-static const struct base *base_of_const(const bk_stack *s) { return &s->net.tcp.base; }
+static struct base *base_of(bk_stack *s) {
+    return &s->net.tcp.base;
+}
+static const struct base *base_of_const(const bk_stack *s) {
+    return &s->net.tcp.base;
+}
 
-#define TEXT_OF(x) #x
+#define TEXT_OF(x)            #x
 #define VERSION_TEXT(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
-const char *bk_version(void) { return VERSION_TEXT(BK_VERSION_MAJOR, BK_VERSION_MINOR, BK_VERSION_PATCH); }
-
-/* ---- configuration --------------------------------------------------------------------------------- */
-
-void bk_config_default(struct bk_config *c) {
-    *c = (struct bk_config){
-        .connections = 4096, .listeners = 64,
-        .requests_ipv4 = 4096, .requests_ipv6 = 4096, .time_waits_ipv4 = 16384, .time_waits_ipv6 = 16384,
-        .interfaces = 4, .addresses = 32, .routes = 32, .neighbours = 256, .reassemblies = 16,
-        .frames = 1024, .chunk_size = 2048, .chunks = 32768, .buffer_chunks = 28672, .trace_events = 0,
-        .send_buffer = 262144, .receive_buffer = 262144, .msl_ms = 30000,
-        .rto_initial_ms = 1000, .rto_min_ms = 200, .rto_max_ms = 120000, .delayed_ack_ms = 40,
-        .syn_retries = 6, .syn_ack_retries = 5, .retries2 = 15, .orphan_retries = 8, .fin_wait_2_ms = 60000,
-        .keepalive_idle_s = 7200, .keepalive_interval_s = 75, .keepalive_probes = 9, .challenge_ack_ms = 500,
-        .ephemeral_first = 32768, .ephemeral_last = 60999,
-        .timestamps = true, .window_scaling = true, .syn_cookies = true, .reset_on_unread = true,
-    };
-}
-
-void bk_config_tiny(struct bk_config *c) {
-    bk_config_default(c);
-    c->connections = 2;
-    c->listeners = 1;
-    c->requests_ipv4 = c->requests_ipv6 = 2;
-    c->time_waits_ipv4 = c->time_waits_ipv6 = 2;
-    c->interfaces = 1;
-    c->addresses = 2;
-    c->routes = 2;
-    c->neighbours = 2;
-    c->reassemblies = 1;
-    c->frames = 8;
-    c->chunk_size = 1024;
-    c->chunks = 20;
-    c->buffer_chunks = 12;
-    c->send_buffer = c->receive_buffer = 4096;
-}
-
-struct config_range {
-    uint16_t offset;
-    uint32_t low, high;
-    const char *why;
-};
-#define RANGE(field, low, high) {offsetof(struct bk_config, field), low, high, #field " must be " #low " to " #high}
-
-static const struct config_range config_ranges[] = {
-    RANGE(connections, 1, 134217728),
-    RANGE(active_connections, 0, 134217728),
-    RANGE(listeners, 0, 65536),
-    RANGE(requests_ipv4, 0, 134217728),
-    RANGE(requests_ipv6, 0, 134217728),
-    RANGE(time_waits_ipv4, 0, 134217728),
-    RANGE(time_waits_ipv6, 0, 134217728),
-    RANGE(interfaces, 1, 16),
-    RANGE(addresses, 1, 65536),
-    RANGE(routes, 1, 1048576),
-    RANGE(neighbours, 1, 1048576),
-    RANGE(reassemblies, 0, 65536),
-    RANGE(frames, 2, 16777216),
-    RANGE(chunk_size, 256, 65536),
-    RANGE(chunks, 4, 268435456),
-    RANGE(buffer_chunks, 1, 268435456),
-    RANGE(trace_events, 0, 1073741824),
-    RANGE(send_buffer, 1, 1073741824),
-    RANGE(receive_buffer, 1, 1073741824),
-    RANGE(msl_ms, 1, 3600000),
-    RANGE(rto_initial_ms, 1, 60000),
-    RANGE(rto_min_ms, 1, 60000),
-    RANGE(rto_max_ms, 1, 3600000),
-    RANGE(delayed_ack_ms, 0, 499),
-    RANGE(syn_retries, 0, 31),
-    RANGE(syn_ack_retries, 0, 11),
-    RANGE(retries2, 0, 255),
-    RANGE(orphan_retries, 0, 255),
-    RANGE(fin_wait_2_ms, 1, 3600000),
-    RANGE(keepalive_idle_s, 1, 32767),
-    RANGE(keepalive_interval_s, 1, 32767),
-    RANGE(keepalive_probes, 1, 127),
-    RANGE(challenge_ack_ms, 0, 60000),
-};
-
-/* NULL if all is well, else what is wrong. */
-static const char *config_fault(const struct bk_config *c) {
-    for (uint32_t i = 0; i < BK_COUNT(config_ranges); i++) {
-        const struct config_range *r = &config_ranges[i];
-        uint32_t value;
-        memcpy(&value, (const uint8_t *)c + r->offset, 4);
-        if (value < r->low || value > r->high) return r->why;
-    }
-    if ((c->chunk_size & (c->chunk_size - 1)) != 0) return "chunk_size must be a power of two";
-    if (c->buffer_chunks >= c->chunks) return "buffer_chunks must be less than chunks: links need some";
-    if (c->rto_min_ms > c->rto_max_ms) return "rto_min_ms must not exceed rto_max_ms";
-    if (c->ephemeral_first == 0 || c->ephemeral_first > c->ephemeral_last)
-        return "ephemeral_first must be 1 to ephemeral_last";
-    uint64_t records = (uint64_t)c->connections + c->requests_ipv4 + c->requests_ipv6 + c->time_waits_ipv4 +
-                       c->time_waits_ipv6;
-    if (records > DEMUX_ID_MAX) return "connections, requests and time_waits must be below 536,870,910 together";
-    return NULL;
+const char *bk_version(void) {
+    return VERSION_TEXT(BK_VERSION_MAJOR, BK_VERSION_MINOR, BK_VERSION_PATCH);
 }
 
 static uint32_t trace_capacity(const struct bk_config *c) {
@@ -154,10 +61,21 @@ size_t bk_region_size(const struct bk_config *config) {
 
 uint64_t bk_layout_hash(void) {
     static const uint32_t places[] = {
-        BK_VERSION_MAJOR, BK_VERSION_MINOR, BK_VERSION_PATCH, BK_REASON_COUNT,
-        sizeof(struct base), offsetof(struct base, config), offsetof(struct base, chunks),
-        offsetof(struct base, reasons), sizeof(struct bk_config), sizeof(struct pool), sizeof(struct frame),
-        offsetof(struct frame, header), offsetof(struct frame, part), sizeof(struct extent), sizeof(struct bk_event),
+        BK_VERSION_MAJOR,
+        BK_VERSION_MINOR,
+        BK_VERSION_PATCH,
+        BK_REASON_COUNT,
+        sizeof(struct base),
+        offsetof(struct base, config),
+        offsetof(struct base, chunks),
+        offsetof(struct base, reasons),
+        sizeof(struct bk_config),
+        sizeof(struct pool),
+        sizeof(struct frame),
+        offsetof(struct frame, header),
+        offsetof(struct frame, part),
+        sizeof(struct extent),
+        sizeof(struct bk_event),
         sizeof(bk_stack),
     };
     const uint32_t order = 0x01020304;
@@ -202,7 +120,9 @@ int bk_create(void *region, size_t size, const struct bk_config *config, const u
     return 0;
 }
 
-size_t bk_used_extent(const bk_stack *s) { return (size_t)base_of_const(s)->used; }
+size_t bk_used_extent(const bk_stack *s) {
+    return (size_t)base_of_const(s)->used;
+}
 
 int bk_adopt(void *region, size_t size, bk_stack **stack) {
     if ((uintptr_t)region % REGION_ALIGN != 0) return ERROR_FAULT;
@@ -224,7 +144,9 @@ void bk_reseed(bk_stack *s, const uint8_t seed[32]) {
     b->secret[1] = table_key[1];
 }
 
-const struct bk_config *bk_config_of(const bk_stack *s) { return &base_of_const(s)->config; }
+const struct bk_config *bk_config_of(const bk_stack *s) {
+    return &base_of_const(s)->config;
+}
 
 /* ---- interfaces ------------------------------------------------------------------------------------ */
 
@@ -261,9 +183,13 @@ void bk_chunk_release(bk_stack *s, const uint32_t *chunks, size_t n) {
     for (size_t i = 0; i < n; i++) chunk_release(base_of(s), chunks[i]);
 }
 
-uint8_t *bk_chunk_data(bk_stack *s, uint32_t chunk) { return chunk_data(base_of(s), chunk); }
+uint8_t *bk_chunk_data(bk_stack *s, uint32_t chunk) {
+    return chunk_data(base_of(s), chunk);
+}
 
-static bool iface_exists(const bk_stack *s, uint32_t iface) { return iface < NET_IFACES && s->net.iface[iface].in_use; }
+static bool iface_exists(const bk_stack *s, uint32_t iface) {
+    return iface < NET_IFACES && s->net.iface[iface].in_use;
+}
 
 static uint16_t input_frame(bk_stack *s, uint32_t iface, const struct bk_rx *frame) {
     if (!iface_exists(s, iface)) return BK_REASON_DROP_IFACE;
@@ -319,8 +245,9 @@ uint16_t bk_input_copy(bk_stack *s, uint32_t iface, const void *data, size_t len
 
 /* ---- frames out ------------------------------------------------------------------------------------ */
 
-static void output_unit(const struct base *b, uint32_t id, struct bk_tx *unit) {
+static void output_unit(struct base *b, uint32_t id, struct bk_tx *unit) {
     const struct frame *f = frame_at(b, id);
+    reason_count(b, f->reason);
     *unit = (struct bk_tx){
         .id = id,
         .payload_length = f->payload_length,
@@ -493,127 +420,8 @@ int bk_tcp_status(const bk_stack *s, bk_conn conn, struct bk_tcp_info *info) {
     return 0;
 }
 
-/* ---- the list that netstat shows ------------------------------------------------------------------- */
-
-static void info_tuple(struct bk_tcp_info *info, const struct tuple *tuple, uint8_t state, uint8_t iface) {
-    *info = (struct bk_tcp_info){
-        .local = tuple->local,
-        .remote = tuple->remote,
-        .local_port = tuple->local_port,
-        .remote_port = tuple->remote_port,
-        .state = state,
-        .iface = iface,
-        .timer_due = BK_NEVER,
-    };
-}
-
-static bool list_listener(const struct tcp *t, uint32_t id, struct bk_tcp_info *info) {
-    const struct listener *l = listener_at(t, id);
-    if (l->generation == 0) return false;
-    struct tuple tuple = {l->local, l->local, l->port, 0};
-    info_tuple(info, &tuple, BK_LISTEN, 0);
-    memset(&info->remote, 0, sizeof info->remote);
-    if (bk_addr_is_ipv4(&l->local)) info->remote = bk_addr_ipv4(0, 0, 0, 0);
-    info->owned = true;
-    info->backlog = l->accept_queue.count;
-    info->backlog_max = l->backlog;
-    info->receive_queued = l->accept_queue.count; /* as ss(8) has it */
-    info->send_queued = l->backlog;
-    return true;
-}
-
-static void list_request(const struct tcp *t, bool ipv6, uint32_t id, struct bk_tcp_info *info) {
-    const struct request *r = request_at(t, ipv6, id);
-    struct tuple tuple = request_tuple(t, ipv6, id);
-    info_tuple(info, &tuple, BK_SYN_RECEIVED, r->iface);
-    info->iss = info->snd_una = r->iss;
-    info->snd_nxt = r->iss + 1;
-    info->irs = r->irs;
-    info->rcv_nxt = r->irs + 1;
-    info->timestamps = r->timestamps;
-    info->retransmits = r->sent - 1;
-    info->timer = 1;
-    info->timer_due = r->due;
-}
-
-static void list_time_wait(const struct tcp *t, bool ipv6, uint32_t id, struct bk_tcp_info *info) {
-    const struct time_wait *w = time_wait_at(t, ipv6, id);
-    struct tuple tuple = time_wait_tuple(t, ipv6, id);
-    info_tuple(info, &tuple, BK_TIME_WAIT, w->iface);
-    info->snd_una = info->snd_nxt = w->snd_nxt;
-    info->rcv_nxt = w->rcv_nxt;
-    info->timestamps = w->timestamps;
-    info->timer = 3;
-    info->timer_due = w->expires;
-}
-
-enum list_phase { LIST_LISTENERS, LIST_REQUESTS, LIST_CONNECTIONS, LIST_TIME_WAITS, LIST_END };
-
-/* The entry after `id` (BK_NONE: the first) in a chain of small records that may go through several lists. */
-static bool list_next_request(const struct tcp *t, uint64_t *position, struct bk_tcp_info *info) {
-    uint64_t seen = 0;
-    for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
-        for (uint32_t level = 0; level < REQUEST_LEVELS; level++) {
-            const struct list *l = &t->request_fifo[ipv6][level];
-            if (*position >= seen + l->count) {
-                seen += l->count;
-                continue;
-            }
-            uint32_t id = l->head;
-            for (; seen < *position; seen++) id = request_at(t, ipv6, id)->link.next;
-            list_request(t, ipv6, id, info);
-            ++*position;
-            return true;
-        }
-    return false;
-}
-
-/* Walks the two lists of TIME-WAITs: the position is the next record's id plus one, with the family in bit 32; 0 to begin. */
-static bool list_next_time_wait(const struct tcp *t, uint64_t *position, struct bk_tcp_info *info) {
-    const uint64_t family = UINT64_C(1) << 32;
-    uint32_t ipv6 = (*position & family) != 0;
-    uint32_t id = (uint32_t)*position - 1;
-    if (*position == 0) id = t->time_wait_fifo[0].head;
-    if (ipv6 == 0 && id == BK_NONE) {
-        ipv6 = 1;
-        id = t->time_wait_fifo[1].head;
-    }
-    if (id == BK_NONE) return false;
-    list_time_wait(t, ipv6, id, info);
-    *position = (ipv6 ? family : 0) | (uint32_t)(time_wait_at(t, ipv6, id)->link.next + 1);
-    if (*position == 0) *position = family | (uint32_t)(t->time_wait_fifo[1].head + 1);
-    return true;
-}
-
 bool bk_tcp_list(const bk_stack *s, uint64_t *cursor, struct bk_tcp_info *info) {
-    const struct tcp *t = &s->net.tcp;
-    /* The phase in the top byte, the position in it below. */
-    enum list_phase phase = (enum list_phase)(*cursor >> 56);
-    uint64_t position = *cursor & ((UINT64_C(1) << 56) - 1);
-    bool found = false;
-    while (!found && phase != LIST_END) {
-        switch (phase) {
-        case LIST_LISTENERS:
-            while (!found && position < t->listeners.fresh) found = list_listener(t, (uint32_t)position++, info);
-            break;
-        case LIST_REQUESTS: found = list_next_request(t, &position, info); break;
-        case LIST_CONNECTIONS:
-            while (!found && position < t->connections.fresh) {
-                const struct connection *c = connection_at(t, (uint32_t)position++);
-                found = c->generation != 0 && !c->detached;
-                if (found) user_status(t, c, info);
-            }
-            break;
-        case LIST_TIME_WAITS: found = list_next_time_wait(t, &position, info); break;
-        case LIST_END: break;
-        }
-        if (!found) {
-            phase++;
-            position = 0;
-        }
-    }
-    *cursor = (uint64_t)phase << 56 | position;
-    return found;
+    return tcp_list(&s->net.tcp, cursor, info);
 }
 
 /* ---- readiness ------------------------------------------------------------------------------------- */
@@ -622,6 +430,7 @@ size_t bk_ready_poll(bk_stack *s, struct bk_ready *events, size_t n) {
     struct tcp *t = &s->net.tcp;
     size_t i = 0;
     uint32_t id;
+    connection_feed(t);
     while (i < n && (id = list_pop_head(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready)) != BK_NONE) {
         struct listener *l = listener_at(t, id);
         events[i++] = (struct bk_ready){l->ready, true, id, l->generation, l->user};
@@ -640,19 +449,32 @@ size_t bk_ready_poll(bk_stack *s, struct bk_ready *events, size_t n) {
 static const struct pool *pool_of(const bk_stack *s, enum bk_pool pool) {
     const struct tcp *t = &s->net.tcp;
     switch (pool) {
-    case BK_POOL_CONNECTIONS: return &t->connections;
-    case BK_POOL_ACTIVE: return &t->active;
-    case BK_POOL_LISTENERS: return &t->listeners;
-    case BK_POOL_REQUESTS_IPV4: return &t->requests[0];
-    case BK_POOL_REQUESTS_IPV6: return &t->requests[1];
-    case BK_POOL_TIME_WAITS_IPV4: return &t->time_waits[0];
-    case BK_POOL_TIME_WAITS_IPV6: return &t->time_waits[1];
-    case BK_POOL_DEMUX: return &t->demux.buckets;
-    case BK_POOL_FRAMES: return &t->base.frames;
-    case BK_POOL_EXTENTS: return &t->base.extents;
-    case BK_POOL_CHUNKS: return &t->base.chunks;
-    case BK_POOL_REASSEMBLIES: return &s->net.reassemblies;
-    case BK_POOLS: break;
+    case BK_POOL_CONNECTIONS:
+        return &t->connections;
+    case BK_POOL_ACTIVE:
+        return &t->active;
+    case BK_POOL_LISTENERS:
+        return &t->listeners;
+    case BK_POOL_REQUESTS_IPV4:
+        return &t->requests[0];
+    case BK_POOL_REQUESTS_IPV6:
+        return &t->requests[1];
+    case BK_POOL_TIME_WAITS_IPV4:
+        return &t->time_waits[0];
+    case BK_POOL_TIME_WAITS_IPV6:
+        return &t->time_waits[1];
+    case BK_POOL_DEMUX:
+        return &t->demux.buckets;
+    case BK_POOL_FRAMES:
+        return &t->base.frames;
+    case BK_POOL_EXTENTS:
+        return &t->base.extents;
+    case BK_POOL_CHUNKS:
+        return &t->base.chunks;
+    case BK_POOL_REASSEMBLIES:
+        return &s->net.reassemblies;
+    case BK_POOLS:
+        break;
     }
     return NULL;
 }
@@ -665,8 +487,8 @@ void bk_pool_info(const bk_stack *s, enum bk_pool pool, struct bk_pool_info *inf
 
 const char *bk_pool_name(enum bk_pool pool) {
     static const char names[BK_POOLS][20] = {
-        "connections", "active", "listeners", "requests_ipv4", "requests_ipv6", "time_waits_ipv4",
-        "time_waits_ipv6", "demux", "frames", "extents", "chunks", "reassemblies",
+        "connections",     "active", "listeners", "requests_ipv4", "requests_ipv6", "time_waits_ipv4",
+        "time_waits_ipv6", "demux",  "frames",    "extents",       "chunks",        "reassemblies",
     };
     return (uint32_t)pool < BK_POOLS ? names[pool] : "";
 }
@@ -675,7 +497,9 @@ uint64_t bk_reason_count(const bk_stack *s, uint16_t reason) {
     return reason < BK_REASON_COUNT ? base_of_const(s)->reasons[reason] : 0;
 }
 
-void bk_tcp_mib(const bk_stack *s, struct bk_tcp_mib *mib) { *mib = s->net.tcp.mib; }
+void bk_tcp_mib(const bk_stack *s, struct bk_tcp_mib *mib) {
+    *mib = s->net.tcp.mib;
+}
 
 size_t bk_trace_read(bk_stack *s, struct bk_event *events, size_t n, uint64_t *lost) {
     struct base *b = base_of(s);

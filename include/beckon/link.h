@@ -48,6 +48,19 @@ struct bk_link_counters {
 };
 BK_API void bk_link_counters(const bk_link *link, struct bk_link_counters *out);
 
+/* ---- conveniences for a program that lives in real time --------------------------------------------- */
+
+/* Makes a stack in memory of its own (reserved for all that the configuration allows, touched as it is used) with a seed of the
+ * system's randomness. NULL for `config`: the default one. Returns 0 and *stack, or as bk_create; -ENOMEM also if the
+ * memory cannot be reserved, -EIO if there is no randomness. */
+BK_API int bk_host_create(const struct bk_config *config, bk_stack **stack);
+/* Gives that memory back. Close the stack's links before. NULL is fine. */
+BK_API void bk_host_destroy(bk_stack *stack);
+/* Pumps the link; if nothing moved, sleeps until frames come, something is due, or `until` (time of bk_link_clock, BK_NEVER: no
+ * limit) has come, and pumps again. Returns frames moved (0: `until` came, something was due, or a signal interrupted), or a
+ * negative errno of the device. */
+BK_API int bk_link_wait(bk_link *link, uint64_t until);
+
 /* ---- memory: two stacks in one process ------------------------------------------------------------- */
 
 struct bk_memory_options {
@@ -62,10 +75,10 @@ BK_API int bk_memory_open(bk_stack *a, uint32_t iface_a, bk_stack *b, uint32_t i
 /* ---- tap and tun: the Linux kernel on the other end ------------------------------------------------ */
 
 struct bk_tap_options {
-    const char *name;    /* of an existing or new device; NULL or "": the kernel chooses */
-    const char *netns;   /* name under /run/netns to open it in; NULL: here */
-    bool tun;            /* layer 3 (raw IP) instead of Ethernet */
-    int fd;              /* an open TUN/TAP descriptor to use instead; -1: open one */
+    const char *name;  /* of an existing or new device; NULL or "": the kernel chooses */
+    const char *netns; /* name under /run/netns to open it in; NULL: here */
+    bool tun;          /* layer 3 (raw IP) instead of Ethernet */
+    int fd;            /* an open TUN/TAP descriptor to use instead; -1: open one */
 };
 /* Opens the device for `iface` of `stack`, non-blocking. Returns 0 and *out, or a negative errno of open(2)/ioctl(2);
  * *why (if why is not NULL) says which step failed. */
@@ -81,11 +94,11 @@ struct bk_impair_options {
     uint64_t seed;
     uint32_t loss_ppm;
     uint32_t duplicate_ppm;
-    uint32_t reorder_ppm;  /* held back by reorder_us more than the rest */
+    uint32_t reorder_ppm; /* held back by reorder_us more than the rest */
     uint32_t reorder_us;
-    uint32_t corrupt_ppm;  /* one bit of the frame flipped, after cutting and checksums */
+    uint32_t corrupt_ppm;         /* one bit of the frame flipped, after cutting and checksums */
     uint32_t delay_us, jitter_us; /* jitter is up to so much more, and keeps the order */
-    uint32_t queue;        /* frames in flight at most, each way; 0: 4,096. Beyond it frames are lost (drop-tail) */
+    uint32_t queue; /* frames in flight at most, each way; 0: 4,096. Beyond it frames are lost (drop-tail) */
 };
 /* Wraps a link (which it then owns) so that frames both ways pass through an impaired wire. Returns 0, -EINVAL, -ENOMEM. */
 BK_API int bk_impair_wrap(bk_link *inner, const struct bk_impair_options *options, bk_link **out);
@@ -113,7 +126,7 @@ BK_API int bk_link_capture_end(bk_link *link);
 /* Reads pcap and pcapng files. */
 typedef struct bk_pcap_reader bk_pcap_reader;
 struct bk_pcap_frame {
-    uint64_t time; /* ns */
+    uint64_t time;       /* ns */
     const uint8_t *data; /* valid until the next read */
     uint32_t length, original_length;
     uint32_t link_type; /* 1 Ethernet, 101 raw IP */

@@ -71,8 +71,8 @@ struct bk_table_options {
 
 /* The connections as a table, in the order given; columns are as wide as their contents. NULL options: ss style, nothing more.
  * Returns 0, or -ENOMEM. */
-BK_API int bk_table(const struct bk_tcp_info *infos, size_t n, const struct bk_table_options *options,
-                    bk_text_fn write, void *context);
+BK_API int bk_table(const struct bk_tcp_info *infos, size_t n, const struct bk_table_options *options, bk_text_fn write,
+                    void *context);
 
 #ifdef __cplusplus
 }

@@ -49,7 +49,7 @@ extern "C" {
 BK_API const char *bk_version(void);
 
 #define BK_NEVER UINT64_MAX
-#define BK_NONE UINT32_MAX /* the id of nothing */
+#define BK_NONE  UINT32_MAX /* the id of nothing */
 
 /* ---- addresses ------------------------------------------------------------------------------------- */
 
@@ -81,18 +81,18 @@ struct bk_config {
     uint32_t connections;        /* connections outside SYN-RECEIVED (passive) and TIME-WAIT */
     uint32_t active_connections; /* of those, with data queued or outstanding; 0: all */
     uint32_t listeners;
-    uint32_t requests_ipv4;   /* passive opens in SYN-RECEIVED; SYN cookies answer beyond it */
+    uint32_t requests_ipv4; /* passive opens in SYN-RECEIVED; SYN cookies answer beyond it */
     uint32_t requests_ipv6;
     uint32_t time_waits_ipv4; /* beyond it the oldest is dropped and counted */
     uint32_t time_waits_ipv6;
-    uint32_t interfaces;  /* 1 to 16 */
-    uint32_t addresses;   /* local addresses, of all interfaces together */
+    uint32_t interfaces; /* 1 to 16 */
+    uint32_t addresses;  /* local addresses, of all interfaces together */
     uint32_t routes;
-    uint32_t neighbours;  /* ARP and ND cache entries */
-    uint32_t reassemblies; /* datagrams being put together from fragments */
-    uint32_t frames;       /* frames on their way out: built and not yet let go of by a link */
-    uint32_t chunk_size;   /* bytes of a frame chunk, a power of two, 256 to 65,536 */
-    uint32_t chunks;       /* chunks in all */
+    uint32_t neighbours;    /* ARP and ND cache entries */
+    uint32_t reassemblies;  /* datagrams being put together from fragments */
+    uint32_t frames;        /* frames on their way out: built and not yet let go of by a link */
+    uint32_t chunk_size;    /* bytes of a frame chunk, a power of two, 256 to 65,536 */
+    uint32_t chunks;        /* chunks in all */
     uint32_t buffer_chunks; /* of those, how many may hold queued data; the rest stays free for links */
     uint32_t trace_events;  /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
 
@@ -115,10 +115,10 @@ struct bk_config {
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
-    bool timestamps;           /* offer and accept RFC 7323 timestamps */
-    bool window_scaling;       /* offer and accept RFC 7323 window scaling */
-    bool syn_cookies;          /* answer with cookies when the request table is full */
-    bool reset_on_unread;      /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
+    bool timestamps;      /* offer and accept RFC 7323 timestamps */
+    bool window_scaling;  /* offer and accept RFC 7323 window scaling */
+    bool syn_cookies;     /* answer with cookies when the request table is full */
+    bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
 /* Fills in defaults that suit a server with a few thousand connections (64 MiB of chunks). */
@@ -142,8 +142,8 @@ BK_API size_t bk_region_size(const struct bk_config *config);
  *   -EINVAL    a configuration field is out of range; *why (if why is not NULL) names it
  *   -ENOMEM    size is too small
  *   -EFAULT    the region is not aligned. */
-BK_API int bk_create(void *region, size_t size, const struct bk_config *config, const uint8_t seed[32],
-                     uint64_t now, bk_stack **stack, const char **why);
+BK_API int bk_create(void *region, size_t size, const struct bk_config *config, const uint8_t seed[32], uint64_t now,
+                     bk_stack **stack, const char **why);
 
 /* How many bytes, from the region's start, hold the stack's state: copy these and no more. It never shrinks.
  * A snapshot is taken between calls, when no link holds a chunk or an unfinished output frame. */
@@ -256,11 +256,11 @@ struct bk_tx {
     uint16_t header_length;
     uint16_t part_count;
     uint16_t gso_size;
-    uint16_t ip_offset; /* of the IP header in header[] */
-    uint16_t l4_offset; /* of the TCP, UDP or ICMP header */
-    uint16_t reason;    /* enum bk_reason: why it is sent */
+    uint16_t ip_offset;          /* of the IP header in header[] */
+    uint16_t l4_offset;          /* of the TCP, UDP or ICMP header */
+    uint16_t reason;             /* enum bk_reason: why it is sent */
     uint8_t l4_checksum_partial; /* TCP checksum field holds the pseudo header's sum only */
-    uint32_t object;    /* the connection's index it belongs to, or BK_NONE */
+    uint32_t object;             /* the connection's index it belongs to, or BK_NONE */
 };
 
 /* Takes up to n units that should leave `iface` now, in order, and returns how many; 0 when there is nothing more.
@@ -324,7 +324,7 @@ BK_API int bk_tcp_accept(bk_stack *stack, bk_listener listener, uint64_t user, u
 BK_API int bk_tcp_unlisten(bk_stack *stack, bk_listener listener, uint64_t now);
 
 struct bk_tcp_open {
-    bk_addr local;  /* unspecified: chosen by route */
+    bk_addr local; /* unspecified: chosen by route */
     bk_addr remote;
     uint16_t local_port; /* 0: chosen by RFC 6056 */
     uint16_t remote_port;
@@ -369,16 +369,16 @@ BK_API int bk_tcp_close(bk_stack *stack, bk_conn conn, uint64_t now);
 BK_API int bk_tcp_abort(bk_stack *stack, bk_conn conn, uint64_t now);
 
 enum bk_tcp_option {
-    BK_TCP_NODELAY,           /* 0/1: Nagle's algorithm off (RFC 9293 3.7.4) */
-    BK_TCP_KEEPALIVE,         /* 0/1 (RFC 9293 3.8.4), off by default */
+    BK_TCP_NODELAY,   /* 0/1: Nagle's algorithm off (RFC 9293 3.7.4) */
+    BK_TCP_KEEPALIVE, /* 0/1 (RFC 9293 3.8.4), off by default */
     BK_TCP_KEEPALIVE_IDLE_S,
     BK_TCP_KEEPALIVE_INTERVAL_S,
     BK_TCP_KEEPALIVE_PROBES,
-    BK_TCP_USER_TIMEOUT_MS,   /* 0: R2 decides (RFC 9293 3.9.1, RFC 5482) */
-    BK_TCP_SEND_BUFFER,       /* bytes */
-    BK_TCP_RECEIVE_BUFFER,    /* bytes; never takes back a window that was offered */
-    BK_TCP_QUICKACK,          /* 0/1: no delayed ACKs */
-    BK_TCP_USER,              /* the `user` value of readiness events */
+    BK_TCP_USER_TIMEOUT_MS, /* 0: R2 decides (RFC 9293 3.9.1, RFC 5482) */
+    BK_TCP_SEND_BUFFER,     /* bytes */
+    BK_TCP_RECEIVE_BUFFER,  /* bytes; never takes back a window that was offered */
+    BK_TCP_QUICKACK,        /* 0/1: no delayed ACKs */
+    BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_OPTIONS
 };
 /* Sets an option. Returns 0, -EINVAL (value out of range), -ENOPROTOOPT, -EBADF. */
@@ -393,7 +393,7 @@ struct bk_tcp_info {
     uint8_t iface;
     uint8_t send_scale, receive_scale;
     bool timestamps, keepalive, nodelay, owned; /* owned: a user holds it */
-    int32_t error;      /* pending error, a negative errno, or 0 */
+    int32_t error;                              /* pending error, a negative errno, or 0 */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
     uint32_t send_mss, receive_mss, advertised_mss;
@@ -401,14 +401,14 @@ struct bk_tcp_info {
     uint32_t send_buffer, receive_buffer;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
-    uint8_t recovery;        /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
-    uint8_t retransmits;     /* back-offs of the segment at SND.UNA */
-    uint8_t probes;          /* keep-alive or window probes unanswered */
-    uint8_t timer;           /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
-    uint64_t timer_due;      /* absolute time, BK_NEVER if none */
+    uint8_t recovery;    /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
+    uint8_t retransmits; /* back-offs of the segment at SND.UNA */
+    uint8_t probes;      /* keep-alive or window probes unanswered */
+    uint8_t timer;       /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
+    uint64_t timer_due;  /* absolute time, BK_NEVER if none */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint64_t segments_sent, segments_received, segments_retransmitted;
-    uint64_t idle_since;     /* time of the last segment received */
+    uint64_t idle_since;           /* time of the last segment received */
     uint32_t backlog, backlog_max; /* of a listener: waiting for accept, and the bound */
 };
 BK_API int bk_tcp_status(const bk_stack *stack, bk_conn conn, struct bk_tcp_info *info);
@@ -420,18 +420,18 @@ BK_API bool bk_tcp_list(const bk_stack *stack, uint64_t *cursor, struct bk_tcp_i
 /* ---- readiness ------------------------------------------------------------------------------------- */
 
 enum bk_ready_what {
-    BK_READY_CONNECTED = 1,  /* SYN-SENT became ESTABLISHED; WRITABLE comes with it */
-    BK_READY_READABLE = 2,   /* data, or the peer's end of data, arrived at an empty queue */
-    BK_READY_WRITABLE = 4,   /* room again after -EAGAIN */
-    BK_READY_ACCEPTABLE = 8, /* a listener's queue became non-empty */
+    BK_READY_CONNECTED = 1,    /* SYN-SENT became ESTABLISHED; WRITABLE comes with it */
+    BK_READY_READABLE = 2,     /* data, or the peer's end of data, arrived at an empty queue */
+    BK_READY_WRITABLE = 4,     /* room again after -EAGAIN */
+    BK_READY_ACCEPTABLE = 8,   /* a listener's queue became non-empty */
     BK_READY_PEER_CLOSED = 16, /* the peer's FIN was taken in order */
-    BK_READY_CLOSED = 32,    /* the connection is over, the error, if any, is in bk_tcp_status; comes with READABLE
+    BK_READY_CLOSED = 32,      /* the connection is over, the error, if any, is in bk_tcp_status; comes with READABLE
                               * and WRITABLE, so that whoever waits for either wakes */
-    BK_READY_URGENT = 64,    /* urgent data was announced (RFC 9293 3.8.5) */
+    BK_READY_URGENT = 64,      /* urgent data was announced (RFC 9293 3.8.5) */
 };
 struct bk_ready {
-    uint32_t what;  /* bits of enum bk_ready_what, collected since the last poll */
-    bool listener;  /* whether (index, generation) is a bk_listener or a bk_conn */
+    uint32_t what; /* bits of enum bk_ready_what, collected since the last poll */
+    bool listener; /* whether (index, generation) is a bk_listener or a bk_conn */
     uint32_t index, generation;
     uint64_t user;
 };

@@ -55,7 +55,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_CHALLENGE_RST, BK_SENT, "RFC 5961 3.2", "", "challenge ACK: a RST not exactly at RCV.NXT")                  \
     R(SEND_CHALLENGE_ACK, BK_SENT, "RFC 5961 5.2", "", "challenge ACK: SEG.ACK outside what was sent")                 \
     R(SEND_CHALLENGE_PAWS, BK_SENT, "RFC 7323 5.3", "", "ACK: the timestamp is older than the last (PAWS)")            \
-    R(SEND_TIME_WAIT_ACK, BK_SENT, "RFC 9293 3.10.7.4", "", "TIME-WAIT answers the repeated FIN: our last ACK was lost") \
+    R(SEND_TIME_WAIT_ACK, BK_SENT, "RFC 9293 3.10.7.4", "",                                                            \
+      "TIME-WAIT answers the repeated FIN: our last ACK was lost")                                                     \
     R(SEND_TIME_WAIT_CHALLENGE, BK_SENT, "RFC 9293 3.10.7.4", "", "TIME-WAIT answers an unacceptable segment")         \
     R(SEND_RST_CLOSED, BK_SENT, "RFC 9293 3.10.7.1", "tcpOutRsts", "RST: no such connection")                          \
     R(SEND_RST_LISTEN_ACK, BK_SENT, "RFC 9293 3.10.7.2", "tcpOutRsts", "RST: an ACK came to a listener")               \
@@ -125,7 +126,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_SYN_SENT_NO_SYN, BK_DROPPED, "RFC 9293 3.10.7.3", "", "neither SYN nor RST while our SYN is out")           \
     R(DROP_SYN_OTHER, BK_DROPPED, "RFC 9293 3.10.7.4", "", "another SYN during the handshake: back to LISTEN")         \
     R(DROP_NO_ACK, BK_DROPPED, "RFC 9293 3.10.7.4", "", "no ACK bit on a synchronized connection")                     \
-    R(DROP_ACK_OLD, BK_DROPPED, "RFC 5961 5.2", "", "ACK older than MAX.SND.WND, within the challenge limit")          \
+    R(DROP_NO_TIMESTAMP, BK_DROPPED, "RFC 7323 3.2", "", "no timestamp on a connection that agreed on them")           \
     R(DROP_CHALLENGE_LIMIT, BK_DROPPED, "RFC 5961 7", "", "would be challenged, but the limit is reached")             \
     R(DROP_SYN_BACKLOG, BK_DROPPED, "RFC 4987 3", "", "SYN, but the request table is full and cookies are off")        \
     R(DROP_ACCEPT_QUEUE, BK_DROPPED, "", "", "handshake done, but the backlog is full")                                \
@@ -243,7 +244,7 @@ struct bk_event {
     uint16_t reason;
     uint8_t tcp_flags; /* FIN 1 SYN 2 RST 4 PSH 8 ACK 16 URG 32 ECE 64 CWR 128 */
     uint8_t iface;
-    uint32_t object; /* index of the connection or request, or BK_NONE */
+    uint32_t object;      /* index of the connection or request, or BK_NONE */
     uint32_t object_kind; /* 0 none 1 connection 2 request 3 TIME-WAIT 4 listener */
     uint16_t local_port, remote_port;
     uint32_t remote_tag; /* a hash of both addresses: events of one connection share (ports, tag) */

@@ -18,7 +18,9 @@ uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t length);
 /* Folds to 16 bits, not complemented. */
 uint16_t checksum_fold(uint64_t sum);
 /* The field's value: folded and complemented. */
-static inline uint16_t checksum_finish(uint64_t sum) { return (uint16_t)~checksum_fold(sum); }
+static inline uint16_t checksum_finish(uint64_t sum) {
+    return (uint16_t)~checksum_fold(sum);
+}
 /* The pseudo header's sum (RFC 9293 3.1, RFC 8200 8.1); the family follows from the addresses. */
 uint64_t checksum_pseudo(const bk_addr *src, const bk_addr *dst, uint8_t protocol, uint32_t length);
 

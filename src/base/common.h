@@ -16,13 +16,13 @@
 _Noreturn void bk_panic(const char *what, const char *file, int line);
 #define BK_ASSERT(condition, what) ((condition) ? (void)0 : bk_panic(what, __FILE__, __LINE__))
 
-#define BK_LIKELY(x) __builtin_expect(!!(x), 1)
-#define BK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define BK_LIKELY(x)    __builtin_expect(!!(x), 1)
+#define BK_UNLIKELY(x)  __builtin_expect(!!(x), 0)
 #define BK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define NS_PER_US UINT64_C(1000)
 #define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S  UINT64_C(1000000000)
 
 /* Negative errno values of Linux, spelled out: a freestanding target may have no errno.h, and the numbers are
  * part of the API. */
@@ -51,13 +51,23 @@ enum error {
     ERROR_HOSTUNREACH = -113,
 };
 
-static inline uint32_t u32_min(uint32_t a, uint32_t b) { return a < b ? a : b; }
-static inline uint32_t u32_max(uint32_t a, uint32_t b) { return a > b ? a : b; }
-static inline uint64_t u64_min(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static inline uint64_t u64_max(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static inline uint32_t u32_min(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+static inline uint32_t u32_max(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+static inline uint64_t u64_min(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+static inline uint64_t u64_max(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
 
 /* Big-endian fields of packets, at any alignment. */
-static inline uint16_t get_be16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
+static inline uint16_t get_be16(const uint8_t *p) {
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
 static inline uint32_t get_be32(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }

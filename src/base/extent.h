@@ -25,8 +25,12 @@ struct extent_queue {
     uint32_t count; /* extents, which is also the chunks charged */
 };
 
-static inline struct extent *extent_at(const struct base *b, uint32_t id) { return pool_at(b, &b->extents, id); }
-static inline uint32_t extent_end(const struct extent *e) { return e->seq + e->length; }
+static inline struct extent *extent_at(const struct base *b, uint32_t id) {
+    return pool_at(b, &b->extents, id);
+}
+static inline uint32_t extent_end(const struct extent *e) {
+    return e->seq + e->length;
+}
 
 void extent_queue_init(struct extent_queue *q);
 /* Drops everything. */

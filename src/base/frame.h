@@ -14,12 +14,12 @@
 
 #include "base/region.h"
 
-#define FRAME_L4 72u      /* where the layer-4 header begins: room for 14 + 40 and a device's own header before it */
+#define FRAME_L4     72u  /* where the layer-4 header begins: room for 14 + 40 and a device's own header before it */
 #define FRAME_HEADER 160u /* 72 + TCP's 60, and small ICMP messages whole */
-#define FRAME_PARTS 34u   /* 64 KiB in chunks of 2 KiB, begun and ended anywhere */
+#define FRAME_PARTS  34u  /* 64 KiB in chunks of 2 KiB, begun and ended anywhere */
 
 struct frame {
-    uint32_t next; /* in a queue of frames, or the pool's free list */
+    uint32_t next;   /* in a queue of frames, or the pool's free list */
     uint32_t object; /* index of the connection it belongs to, or BK_NONE */
     bk_addr src, dst;
     uint32_t payload_length;
@@ -28,9 +28,9 @@ struct frame {
     uint16_t gso_size;
     uint16_t reason;
     uint16_t l4_header_length;
-    uint8_t protocol; /* IP protocol number */
-    uint8_t iface;    /* where it leaves; FRAME_ANY_IFACE: by route */
-    uint8_t hop_limit;  /* 0: the default, 64 */
+    uint8_t protocol;  /* IP protocol number */
+    uint8_t iface;     /* where it leaves; FRAME_ANY_IFACE: by route */
+    uint8_t hop_limit; /* 0: the default, 64 */
     uint8_t traffic_class;
     uint8_t checksum; /* enum frame_checksum */
     uint8_t flags;    /* enum frame_flag */
@@ -60,7 +60,9 @@ struct frame_queue {
 uint32_t frame_alloc(struct base *b);
 /* Gives the frame back, with its references to chunks. */
 void frame_free(struct base *b, uint32_t id);
-static inline struct frame *frame_at(const struct base *b, uint32_t id) { return pool_at(b, &b->frames, id); }
+static inline struct frame *frame_at(const struct base *b, uint32_t id) {
+    return pool_at(b, &b->frames, id);
+}
 /* Adds payload by reference, taking a reference of its own. Returns false if the frame has no room for another part. */
 bool frame_add_part(struct base *b, struct frame *f, uint32_t chunk, uint16_t offset, uint16_t length);
 

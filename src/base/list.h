@@ -25,8 +25,12 @@ static inline void list_init(struct list *l) {
     l->head = l->tail = BK_NONE;
     l->count = 0;
 }
-static inline void link_init(struct link *k) { k->next = k->prev = LINK_OUT; }
-static inline bool link_in(const struct link *k) { return k->next != LINK_OUT; }
+static inline void link_init(struct link *k) {
+    k->next = k->prev = LINK_OUT;
+}
+static inline bool link_in(const struct link *k) {
+    return k->next != LINK_OUT;
+}
 
 static inline void list_push_tail(struct base *b, const struct pool *p, size_t offset, struct list *l, uint32_t id) {
     struct link *k = link_at(b, p, offset, id);

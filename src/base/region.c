@@ -3,7 +3,9 @@
 
 #include "base/siphash.h"
 
-static uint64_t align_up(uint64_t n, uint32_t align) { return (n + align - 1) & ~(uint64_t)(align - 1); }
+static uint64_t align_up(uint64_t n, uint32_t align) {
+    return (n + align - 1) & ~(uint64_t)(align - 1);
+}
 
 void pool_init(struct pool *p, uint32_t object_size, uint32_t capacity, uint32_t first, uint32_t align, bool zero) {
     BK_ASSERT(object_size % 4 == 0 && first != 0 && (first & (first - 1)) == 0 && (align & (align - 1)) == 0,

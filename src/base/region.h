@@ -48,14 +48,14 @@ struct trace_ring {
 
 struct base {
     uint64_t magic;
-    uint64_t layout; /* bk_layout_hash of the build that made it */
-    uint64_t size;   /* bytes of the region */
-    uint64_t used;   /* bytes taken so far; the snapshot's size */
-    uint64_t now;    /* latest time seen */
+    uint64_t layout;    /* bk_layout_hash of the build that made it */
+    uint64_t size;      /* bytes of the region */
+    uint64_t used;      /* bytes taken so far; the snapshot's size */
+    uint64_t now;       /* latest time seen */
     uint64_t secret[4]; /* two SipHash keys: [0..1] demultiplexing and ports, [2..3] ISNs and cookies */
     uint64_t random_key[2];
     uint64_t random_counter;
-    uint32_t generation; /* last one given to an object */
+    uint32_t generation;         /* last one given to an object */
     uint32_t buffer_chunks_used; /* chunks held by send and receive queues, against config.buffer_chunks */
     struct bk_config config;
     struct pool chunks;     /* frame memory, config.chunk_size each */
@@ -87,7 +87,9 @@ static inline void *pool_at(const struct base *b, const struct pool *p, uint32_t
 uint64_t region_take(struct base *b, uint64_t bytes, uint32_t align);
 
 /* Remembers the latest time and returns it: time never runs backwards inside the stack. */
-static inline uint64_t base_now(struct base *b, uint64_t now) { return b->now = u64_max(b->now, now); }
+static inline uint64_t base_now(struct base *b, uint64_t now) {
+    return b->now = u64_max(b->now, now);
+}
 
 /* Derives all secrets from the seed. */
 void base_seed(struct base *b, const uint8_t seed[32]);
@@ -100,20 +102,30 @@ static inline uint32_t base_generation(struct base *b) {
     return b->generation;
 }
 
-static inline void reason_count(struct base *b, uint16_t reason) { b->reasons[reason]++; }
-static inline bool trace_on(const struct base *b) { return b->trace.capacity != 0; }
+static inline void reason_count(struct base *b, uint16_t reason) {
+    b->reasons[reason]++;
+}
+static inline bool trace_on(const struct base *b) {
+    return b->trace.capacity != 0;
+}
 /* Appends an event; only when trace_on. */
 void trace_write(struct base *b, const struct bk_event *event);
 
 /* Chunks. A new chunk has one reference; its bytes are whatever they were. BK_NONE if none is free. */
 uint32_t chunk_alloc(struct base *b);
 void chunk_release(struct base *b, uint32_t chunk);
-static inline uint8_t *chunk_data(const struct base *b, uint32_t chunk) { return pool_at(b, &b->chunks, chunk); }
+static inline uint8_t *chunk_data(const struct base *b, uint32_t chunk) {
+    return pool_at(b, &b->chunks, chunk);
+}
 static inline uint32_t *chunk_references(const struct base *b, uint32_t chunk) {
     return pool_at(b, &b->chunk_refs, chunk);
 }
-static inline void chunk_hold(struct base *b, uint32_t chunk) { ++*chunk_references(b, chunk); }
+static inline void chunk_hold(struct base *b, uint32_t chunk) {
+    ++*chunk_references(b, chunk);
+}
 /* Free chunks now. */
-static inline uint32_t chunk_free_count(const struct base *b) { return b->config.chunks - b->chunks.in_use; }
+static inline uint32_t chunk_free_count(const struct base *b) {
+    return b->config.chunks - b->chunks.in_use;
+}
 
 #endif

@@ -13,12 +13,12 @@
 
 #include "base/region.h"
 
-#define WHEEL_LEVELS 8u
-#define WHEEL_SLOTS 64u
+#define WHEEL_LEVELS     8u
+#define WHEEL_SLOTS      64u
 #define WHEEL_TICK_SHIFT 20u
 
 struct timer {
-    uint64_t deadline;   /* BK_NEVER: not armed */
+    uint64_t deadline; /* BK_NEVER: not armed */
     uint32_t next, prev;
     uint32_t slot; /* level * 64 + slot, where it is listed */
     uint32_t pad;
@@ -40,7 +40,9 @@ struct wheel_of {
 };
 
 void wheel_init(struct wheel *w, uint64_t now);
-static inline void timer_init(struct timer *t) { t->deadline = BK_NEVER; }
+static inline void timer_init(struct timer *t) {
+    t->deadline = BK_NEVER;
+}
 /* Arms, moves or (with BK_NEVER) cancels the timer of object `id`. */
 void wheel_arm(const struct wheel_of *of, uint32_t id, uint64_t deadline);
 /* The id of a timer that is due at `now`, disarmed; BK_NONE when none is left. */

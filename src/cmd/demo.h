@@ -14,8 +14,9 @@
 #include "cmd/run_loop.h"
 #include "cmd/site.h"
 
-#define DEMO_PORT 80u
-#define DEMO_WHY  256u /* bytes of a sentence that says why something is not so */
+#define DEMO_PORT         80u
+#define DEMO_WHY          256u           /* bytes of a sentence that says why something is not so */
+#define DEMO_FINDING_CURL "finding curl" /* the step that fails without it */
 
 /* The events of one stack, as they were read from its trace ring. */
 struct demo_events {
@@ -36,15 +37,16 @@ struct demo {
     /* asked for */
     const char *pcap; /* file for the capture, or NULL */
     bool no_tap, ipv6, ascii, json;
+    bool root; /* whether it was root who asked (in a user namespace everybody is) */
     uint32_t msl_s;
     /* the world */
     struct run_loop loop;
     struct site_pages pages;
-    struct cmd_stack server_stack;
+    bk_stack *server_stack;
     struct http_server server;
-    struct cmd_stack client_stack; /* memory only */
-    struct http_client client;     /* memory only */
-    struct netns netns;            /* TAP only */
+    bk_stack *client_stack;    /* memory only */
+    struct http_client client; /* memory only */
+    struct netns netns;        /* TAP only */
     bk_addr server_addr, client_addr;
     /* what came of it */
     struct demo_page page[SITE_PAGES];
@@ -60,9 +62,9 @@ int demo_memory_open(struct demo *d, const char **why);
 int demo_tap_fetch(struct demo *d);
 int demo_memory_fetch(struct demo *d);
 
-/* A stack for a world, with a trace: an interface on `layer`, and `addr`. Returns 0, or a negative errno with the complaint
+/* A stack for a world, with a trace: an Ethernet interface with `addr`. Returns 0, or a negative errno with the complaint
  * printed. */
-int demo_stack(struct demo *d, struct cmd_stack *s, const bk_addr *addr);
+int demo_stack(struct demo *d, bk_stack **out, const bk_addr *addr);
 /* Compares what arrived with page i. */
 void demo_check(struct demo *d, size_t i, int status, const void *body, size_t length, bool new_connection);
 /* Appends what the trace rings hold. */

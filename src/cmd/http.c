@@ -203,13 +203,11 @@ static void http_answer(struct http_conn *c, int status) {
     bool keep = !broken && http_should_keep_alive(&c->parser) && !c->body.last;
     if (status != 200) {
         /* The words are the body: enough for a person with curl, and nothing of the request is echoed. */
-        const char *words = http_status_words(status);
-        c->body = (struct http_resource){.type = "text/plain", .memory = words, .length = strlen(words), .fd = -1};
+        int n = snprintf(c->words, sizeof c->words, "%s\n", http_status_words(status));
+        c->body = (struct http_resource){.type = "text/plain", .memory = c->words, .length = (uint64_t)n, .fd = -1};
     }
     http_head(c, status, keep);
-    if (head_only) {
-        http_body_release(c);
-    }
+    if (head_only) http_body_release(c);
     c->body_sent = 0;
     c->answering = true;
     c->closing = !keep;

@@ -51,6 +51,7 @@ struct http_conn {
     bool failed;        /* the body's file could not be read: the answer is cut short */
     char head[512];
     uint32_t head_length, head_sent;
+    char words[48]; /* the body that says what is wrong */
     struct http_resource body;
     uint64_t body_sent;
     uint8_t *file_buffer; /* a piece of body.fd */

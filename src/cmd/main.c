@@ -22,7 +22,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"demo", cmd_demo, "fetch two pages over a real connection and show every segment and why"},
+    {"demo", cmd_demo, "fetch two pages over one connection and show every segment of it"},
     {"serve", cmd_serve, "serve pages over HTTP from a stack on a TAP device"},
     {"ss", cmd_ss, "show the connections of running stacks, as ss(8) does"},
 };
@@ -102,15 +102,16 @@ int main(int argc, char **argv) {
     argp_program_version_hook = main_version;
     argp_err_exit_status = CMD_USAGE;
 
+    char name[] = "beckon"; /* not by what path it was found */
     struct main_arguments a = {0};
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &a);
     if (a.next == 0) {
-        argp_help(&argp, stderr, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, argv[0]);
+        argp_help(&argp, stderr, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, name);
         return CMD_USAGE;
     }
     if (strcmp(argv[a.next], "help") == 0) {
         if (a.next + 1 >= argc) {
-            argp_help(&argp, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, argv[0]);
+            argp_help(&argp, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, name);
             return CMD_WORKED;
         }
         char help[] = "--help", *args[] = {argv[a.next + 1], help, NULL};

@@ -45,6 +45,9 @@ int run_loop_open(struct run_loop *l) {
 
 void run_loop_close(struct run_loop *l) {
     if (l->signal_fd < 0) return;
+    /* A signal that came after the last round asks for an end that is being made already. */
+    struct signalfd_siginfo info;
+    while (read(l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) l->signal = (int)info.ssi_signo;
     close(l->signal_fd);
     l->signal_fd = -1;
     sigset_t set;
@@ -138,14 +141,16 @@ static int run_loop_poll(struct run_loop *l, uint64_t due) {
 
 int run_loop_until(struct run_loop *l, uint64_t end) {
     l->done = l->signal != 0;
-    while (!l->done && bk_link_clock() < end) {
+    /* The last round begins at `end` or later, so that what is due by then has happened. */
+    while (!l->done) {
+        bool last = bk_link_clock() >= end;
         int moved = 0;
         for (uint32_t turn = 0; turn < RUN_LOOP_TURNS && !l->done; turn++) {
             moved = run_loop_turn(l);
             if (moved < 0) return moved;
             if (moved == 0 && !bk_link_busy(l->link)) break;
         }
-        if (l->done) break;
+        if (l->done || last) break;
         bool idle = moved == 0 && !bk_link_busy(l->link);
         int r = run_loop_poll(l, idle ? run_loop_deadline(l, end) : 0);
         if (r < 0) return r;

@@ -70,6 +70,12 @@ static void ip_write(const struct net *n, struct frame *f, const struct ip_cut *
     f->start = f->l3;
 }
 
+/* The end of the way: from here bk_output takes it. */
+static void ip_ready(struct net *n, uint32_t frame) {
+    const struct frame *f = frame_at(&n->tcp.base, frame);
+    frame_queue_push(&n->tcp.base, &n->iface[f->iface].ready, frame);
+}
+
 void ip_send_link(struct net *n, uint32_t frame, const uint8_t *mac) {
     struct frame *f = frame_at(&n->tcp.base, frame);
     struct net_iface *i = &n->iface[f->iface];
@@ -80,7 +86,7 @@ void ip_send_link(struct net *n, uint32_t frame, const uint8_t *mac) {
         f->start = f->l3 - WIRE_ETHERNET_LENGTH;
         wire_ethernet_emit(f->header + f->start, &link);
     }
-    frame_queue_push(&n->tcp.base, &i->ready, frame);
+    ip_ready(n, frame);
 }
 
 void ip_send_direct(struct net *n, uint32_t frame, const uint8_t *mac) {
@@ -222,7 +228,7 @@ void net_send(struct net *n, uint32_t id) {
         return;
     }
     if (f->flags & FRAME_LINK_READY) {
-        frame_queue_push(&n->tcp.base, &n->iface[iface].ready, id);
+        ip_ready(n, id);
         return;
     }
     if (iface != FRAME_ANY_IFACE && n->iface[iface].hint_epoch == n->epoch &&

@@ -102,6 +102,11 @@ static uint32_t reassembly_new(struct net *n, const struct packet *p, const stru
 
 /* ---- bytes ---- */
 
+/* Bytes used of a chunk: a part's length has 16 bits. */
+static uint32_t reassembly_chunk_size(const struct net *n) {
+    return u32_min(n->tcp.base.config.chunk_size, 32768);
+}
+
 /* Chunks that all datagrams may hold together: an eighth, but enough for one small datagram. */
 static uint32_t reassembly_chunks_max(const struct net *n) {
     const struct bk_config *c = &n->tcp.base.config;
@@ -124,14 +129,14 @@ static bool reassembly_chunk(struct net *n, uint32_t id, uint32_t k) {
 
 /* Where byte `offset` of the payload lies, and how many bytes follow it in its chunk. */
 static uint8_t *reassembly_byte(const struct net *n, const struct reassembly *r, uint32_t offset, uint32_t *room) {
-    uint32_t size = n->tcp.base.config.chunk_size, at = HEADER_ROOM + offset;
+    uint32_t size = reassembly_chunk_size(n), at = HEADER_ROOM + offset;
     *room = size - at % size;
     return chunk_data(&n->tcp.base, r->chunk[at / size]) + at % size;
 }
 
 static bool reassembly_copy(struct net *n, uint32_t id, const struct packet *p, uint32_t offset) {
     struct reassembly *r = reassembly_at(n, id);
-    uint32_t size = n->tcp.base.config.chunk_size;
+    uint32_t size = reassembly_chunk_size(n);
     for (uint32_t k = (HEADER_ROOM + offset) / size; k <= (HEADER_ROOM + offset + p->length - 1) / size; k++)
         if (!reassembly_chunk(n, id, k)) return false;
     for (uint32_t done = 0, room; done < p->length; done += room) {
@@ -224,7 +229,7 @@ static uint32_t reassembly_header(const struct net *n, const struct reassembly *
 static uint16_t reassembly_deliver(struct net *n, const struct packet *p, uint32_t id) {
     struct reassembly *r = reassembly_at(n, id);
     struct bk_part parts[REASSEMBLY_CHUNKS];
-    uint32_t size = n->tcp.base.config.chunk_size;
+    uint32_t size = reassembly_chunk_size(n);
     uint32_t header = reassembly_header(n, r);
     uint32_t left = HEADER_ROOM + r->total, count = 0;
     for (; left != 0; count++) {

@@ -11,7 +11,7 @@ struct fragment {
     bool more;
 };
 
-#define REASSEMBLY_CHUNKS 32u /* a datagram's chunks: 64 KiB in chunks of 2 KiB */
+#define REASSEMBLY_CHUNKS 33u /* a datagram's chunks: 64 KiB and a header in chunks of 2 KiB */
 #define REASSEMBLY_RUNS   16u /* runs of bytes without a gap, that a datagram may be in */
 
 /* A datagram of which fragments have arrived. */

@@ -7,7 +7,9 @@ static uint32_t window_initial(const struct connection *c) {
 }
 
 /* The window to go on with after a loss: half of what was in flight (RFC 5681 (4)). */
-static uint32_t window_half(const struct connection *c, uint32_t flight) { return u32_max(flight / 2, 2u * c->mss); }
+static uint32_t window_half(const struct connection *c, uint32_t flight) {
+    return u32_max(flight / 2, 2u * c->mss);
+}
 
 void congestion_start(struct connection *c, uint32_t syn_retransmits) {
     c->cwnd = syn_retransmits > 1 ? c->mss : window_initial(c);
@@ -51,4 +53,6 @@ void congestion_timeout(struct connection *c, uint32_t flight, bool first) {
     c->cwnd_credit = 0;
 }
 
-void congestion_idle(struct connection *c) { c->cwnd = u32_min(c->cwnd, window_initial(c)); }
+void congestion_idle(struct connection *c) {
+    c->cwnd = u32_min(c->cwnd, window_initial(c));
+}

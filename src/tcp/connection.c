@@ -24,6 +24,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     link_init(&c->output_link);
     link_init(&c->ready_link);
     link_init(&c->accept_link);
+    link_init(&c->starved_link);
     timer_init(&c->timer);
     c->tuple = *tuple;
     c->hash = demux_hash(&t->base, tuple);
@@ -56,7 +57,9 @@ struct connection *connection_of(const struct tcp *t, bk_conn handle) {
     return c->generation == handle.generation && c->owned && c->listener == BK_NONE ? c : NULL;
 }
 
-static bool state_is_current(uint8_t state) { return state == BK_ESTABLISHED || state == BK_CLOSE_WAIT; }
+static bool state_is_current(uint8_t state) {
+    return state == BK_ESTABLISHED || state == BK_CLOSE_WAIT;
+}
 
 void connection_set_state(struct tcp *t, struct connection *c, enum bk_state state, uint16_t reason) {
     uint8_t before = c->state;
@@ -67,13 +70,10 @@ void connection_set_state(struct tcp *t, struct connection *c, enum bk_state sta
     event_state(t, &about, before, c->state, reason);
 }
 
-struct active *connection_activate(struct tcp *t, struct connection *c, uint16_t refusal) {
+struct active *connection_activate(struct tcp *t, struct connection *c) {
     if (c->active == BK_NONE) {
         c->active = pool_alloc(&t->base, &t->active);
-        if (c->active == BK_NONE) {
-            reason_count(&t->base, refusal);
-            return NULL;
-        }
+        if (c->active == BK_NONE) return NULL;
         struct active *a = active_of(t, c);
         extent_queue_init(&a->send);
         extent_queue_init(&a->receive);
@@ -110,6 +110,34 @@ void connection_hear(struct tcp *t, struct connection *c, uint8_t what) {
         list_push_tail(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
 }
 
+static void connection_unstarve(struct tcp *t, struct connection *c) {
+    if (link_in(&c->starved_link))
+        list_remove(&t->base, &t->connections, CONNECTION_STARVED_LINK, &t->starved, c->self);
+}
+
+void connection_starve(struct tcp *t, struct connection *c) {
+    c->want_write = true;
+    if (!link_in(&c->starved_link))
+        list_push_tail(&t->base, &t->connections, CONNECTION_STARVED_LINK, &t->starved, c->self);
+}
+
+void connection_feed(struct tcp *t) {
+    const struct base *b = &t->base;
+    uint32_t room = u32_min(b->config.buffer_chunks - b->buffer_chunks_used, chunk_free_count(b));
+    uint32_t records = t->active.capacity - t->active.in_use;
+    while (room != 0 && t->starved.head != BK_NONE) {
+        struct connection *c = connection_at(t, t->starved.head);
+        if (c->active == BK_NONE) {
+            if (records == 0) return;
+            records--;
+        }
+        room--;
+        connection_unstarve(t, c);
+        c->want_write = false;
+        connection_hear(t, c, BK_READY_WRITABLE);
+    }
+}
+
 void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when, uint16_t reason) {
     if (when > c->ack_owed) {
         c->ack_owed = (uint8_t)when;
@@ -140,6 +168,7 @@ static void connection_detach(struct tcp *t, struct connection *c) {
 
 void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason) {
     connection_drop_send(t, c);
+    connection_unstarve(t, c);
     connection_detach(t, c);
     if (error != 0) c->error = (int16_t)error;
     connection_set_state(t, c, BK_CLOSED, reason);
@@ -151,6 +180,7 @@ void connection_end(struct tcp *t, struct connection *c, int error, uint16_t rea
 
 void connection_leave_table(struct tcp *t, struct connection *c) {
     connection_drop_send(t, c);
+    connection_unstarve(t, c);
     connection_untouch(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
@@ -160,8 +190,8 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
 void connection_disown(struct tcp *t, struct connection *c) {
     c->owned = false;
     c->ready = 0;
-    if (link_in(&c->ready_link))
-        list_remove(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
+    connection_unstarve(t, c);
+    if (link_in(&c->ready_link)) list_remove(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
     if (c->listener != BK_NONE) {
         struct listener *l = listener_at(t, c->listener);
         list_remove(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, c->self);

@@ -32,7 +32,7 @@
 #include "tcp/event.h"
 #include "tcp/tcp.h"
 
-#define TCP_MSS_MIN 48u         /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
+#define TCP_MSS_MIN         48u /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
 #define TCP_TIMESTAMP_BYTES 12u /* of the option with its padding, in each segment */
 
 enum rtx_kind { RTX_RETRANSMIT, RTX_PERSIST, RTX_OVERRIDE };
@@ -42,13 +42,14 @@ enum ack_owed { ACK_NONE, ACK_DELAYED, ACK_NOW };
 enum recovery_state { RECOVERY_OPEN, RECOVERY_FAST, RECOVERY_LOSS };
 
 struct connection {
-    struct link output_link; /* in path[iface].output */
-    struct link ready_link;  /* in tcp.ready */
-    struct link accept_link; /* in the listener's queue */
+    struct link output_link;  /* in path[iface].output */
+    struct link ready_link;   /* in tcp.ready */
+    struct link accept_link;  /* in the listener's queue */
+    struct link starved_link; /* in tcp.starved */
     struct timer timer;
 
     /* identity */
-    uint64_t user;       /* the user's own number for it */
+    uint64_t user; /* the user's own number for it */
     struct tuple tuple;
     uint32_t hash;       /* of the tuple: its place in the connection table */
     uint32_t self;       /* own id */
@@ -58,20 +59,20 @@ struct connection {
 
     uint8_t state; /* enum bk_state */
     uint8_t iface;
-    uint8_t ready;    /* enum bk_ready_what not yet fetched */
-    uint8_t rtx_kind; /* enum rtx_kind */
-    uint8_t ack_owed; /* enum ack_owed */
-    uint8_t retransmits; /* back-offs since SND.UNA last moved */
-    uint8_t probes;      /* keep-alive or window probes since the peer was last heard */
-    uint8_t recovery;    /* enum recovery_state */
+    uint8_t ready;                     /* enum bk_ready_what not yet fetched */
+    uint8_t rtx_kind;                  /* enum rtx_kind */
+    uint8_t ack_owed;                  /* enum ack_owed */
+    uint8_t retransmits;               /* back-offs since SND.UNA last moved */
+    uint8_t probes;                    /* keep-alive or window probes since the peer was last heard */
+    uint8_t recovery;                  /* enum recovery_state */
     uint8_t send_scale, receive_scale; /* Snd.Wind.Shift, Rcv.Wind.Shift */
-    bool owned : 1;        /* a user, or a listener's queue, holds it */
-    bool active_open : 1;  /* came from SYN-SENT */
-    bool detached : 1;     /* no longer in the connection table */
-    bool fin_queued : 1;   /* the user has closed the sending side */
-    bool fin_known : 1;    /* a FIN was seen, at fin_seq; it may wait behind a gap */
-    bool fin_received : 1; /* the FIN was taken in order */
-    bool timestamps : 1;   /* Snd.TS.OK */
+    bool owned : 1;                    /* a user, or a listener's queue, holds it */
+    bool active_open : 1;              /* came from SYN-SENT */
+    bool detached : 1;                 /* no longer in the connection table */
+    bool fin_queued : 1;               /* the user has closed the sending side */
+    bool fin_known : 1;                /* a FIN was seen, at fin_seq; it may wait behind a gap */
+    bool fin_received : 1;             /* the FIN was taken in order */
+    bool timestamps : 1;               /* Snd.TS.OK */
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
@@ -81,6 +82,7 @@ struct connection {
     bool want_write : 1;   /* the user was told -EAGAIN */
     bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
     bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
+    bool syn_acked : 1;    /* SND.UNA is past our SYN */
     bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
     uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
@@ -95,13 +97,13 @@ struct connection {
     uint32_t last_ack_sent; /* Last.ACK.sent (RFC 7323 4.3) */
 
     /* options */
-    uint16_t mss;            /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
-    uint16_t mss_offered;    /* in our SYN */
-    uint16_t rcv_mss;        /* largest payload seen: what a full segment of the peer's is */
+    uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
+    uint16_t mss_offered; /* in our SYN */
+    uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
     uint16_t pad;
-    uint32_t ts_recent;      /* TS.Recent */
-    uint32_t ts_offset;      /* our timestamp clock's */
-    uint32_t ts_recent_s;    /* when TS.Recent was set, seconds of stack time */
+    uint32_t ts_recent;   /* TS.Recent */
+    uint32_t ts_offset;   /* our timestamp clock's */
+    uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
     uint32_t send_buffer, receive_buffer;
 
     /* RTT (rtt.h); microseconds */
@@ -114,13 +116,15 @@ struct connection {
     uint32_t cwnd_credit;      /* bytes acknowledged that have not yet grown cwnd */
     uint32_t recover;          /* SND.NXT when the loss was noticed */
     uint32_t rtx_nxt, rtx_end; /* lost, to be sent again: rtx_nxt is the next */
+    uint32_t rtx_high;         /* end of the last number ever sent again; SND.UNA when that is acknowledged */
+    uint32_t loss_edge;        /* SND.NXT at the first duplicate ACK */
     uint32_t duplicate_acks;
 
     /* deadlines and times, ns */
     uint64_t rtx_due, ack_due, keepalive_due, linger_due;
-    uint64_t progress_at; /* when SND.UNA last moved, or the oldest outstanding byte was sent */
-    uint64_t heard_at;    /* when the peer was last heard */
-    uint64_t sent_at;     /* when data was last sent */
+    uint64_t progress_at;  /* when SND.UNA last moved, or the oldest outstanding byte was sent */
+    uint64_t heard_at;     /* when the peer was last heard */
+    uint64_t sent_at;      /* when data was last sent */
     uint64_t challenge_at; /* before this no further challenge ACK */
 
     /* settings */
@@ -164,10 +168,11 @@ struct listener {
     uint8_t ipv4_only : 1, ipv6_only : 1;
 };
 
-#define CONNECTION_OUTPUT_LINK offsetof(struct connection, output_link)
-#define CONNECTION_READY_LINK offsetof(struct connection, ready_link)
-#define CONNECTION_ACCEPT_LINK offsetof(struct connection, accept_link)
-#define LISTENER_READY_LINK offsetof(struct listener, ready_link)
+#define CONNECTION_OUTPUT_LINK  offsetof(struct connection, output_link)
+#define CONNECTION_READY_LINK   offsetof(struct connection, ready_link)
+#define CONNECTION_ACCEPT_LINK  offsetof(struct connection, accept_link)
+#define CONNECTION_STARVED_LINK offsetof(struct connection, starved_link)
+#define LISTENER_READY_LINK     offsetof(struct listener, ready_link)
 
 static inline struct connection *connection_at(const struct tcp *t, uint32_t id) {
     return pool_at(&t->base, &t->connections, id);
@@ -178,7 +183,9 @@ static inline struct active *active_of(const struct tcp *t, const struct connect
 static inline struct listener *listener_at(const struct tcp *t, uint32_t id) {
     return pool_at(&t->base, &t->listeners, id);
 }
-static inline bool connection_is_ipv6(const struct connection *c) { return !bk_addr_is_ipv4(&c->tuple.local); }
+static inline bool connection_is_ipv6(const struct connection *c) {
+    return !bk_addr_is_ipv4(&c->tuple.local);
+}
 
 /* Queued bytes, without looking whether there is an active record. */
 static inline uint32_t connection_receive_queued(const struct tcp *t, const struct connection *c) {
@@ -190,9 +197,13 @@ static inline uint32_t connection_out_of_order(const struct tcp *t, const struct
     return a == NULL ? 0 : a->out_of_order.bytes;
 }
 /* Bytes of data (and SYN, FIN) sent and not acknowledged. */
-static inline uint32_t connection_outstanding(const struct connection *c) { return c->snd_nxt - c->snd_una; }
+static inline uint32_t connection_outstanding(const struct connection *c) {
+    return c->snd_nxt - c->snd_una;
+}
 /* RCV.WND. */
-static inline uint32_t connection_rcv_wnd(const struct connection *c) { return c->rcv_adv - c->rcv_nxt; }
+static inline uint32_t connection_rcv_wnd(const struct connection *c) {
+    return c->rcv_adv - c->rcv_nxt;
+}
 static inline bool connection_fin_sent(const struct connection *c) {
     return c->fin_queued && c->snd_nxt == c->snd_end + 1;
 }
@@ -207,8 +218,8 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
 struct connection *connection_of(const struct tcp *t, bk_conn handle);
 /* The only place that changes a connection's state. */
 void connection_set_state(struct tcp *t, struct connection *c, enum bk_state state, uint16_t reason);
-/* Takes an active record if there is none yet; NULL (counted as `refusal`) if none is free. */
-struct active *connection_activate(struct tcp *t, struct connection *c, uint16_t refusal);
+/* Takes an active record if there is none yet; NULL if none is free. */
+struct active *connection_activate(struct tcp *t, struct connection *c);
 /* Gives the active record back if its queues are empty. */
 void connection_settle(struct tcp *t, struct connection *c);
 /* Says that the connection may have something to send. */
@@ -222,6 +233,11 @@ void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when,
 void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason);
 /* The connection's place in the table went to a TIME-WAIT record: stops all sending and timing here. */
 void connection_leave_table(struct tcp *t, struct connection *c);
+/* The user was told to wait for what all connections share (buffer budget, chunks, active records): it is told WRITABLE when
+ * there is some again. */
+void connection_starve(struct tcp *t, struct connection *c);
+/* Wakes as many of those as there is something for, the longest waiting first. */
+void connection_feed(struct tcp *t);
 /* The owner lets go: an ended connection is freed. */
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */

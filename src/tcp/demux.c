@@ -10,7 +10,7 @@
 #include "base/siphash.h"
 
 #define BUCKET_ENTRIES 7u
-#define BUCKET_FILL 4u
+#define BUCKET_FILL    4u
 
 struct bucket {
     uint32_t hash[BUCKET_ENTRIES];
@@ -33,7 +33,9 @@ void demux_init(struct base *b, struct demux *d, uint32_t entries_max) {
     if (b->size != 0) pool_reserve(b, &d->buckets, 1);
 }
 
-uint64_t demux_bytes_max(const struct demux *d) { return pool_bytes_max(&d->buckets) + pool_bytes_max(&d->overflow); }
+uint64_t demux_bytes_max(const struct demux *d) {
+    return pool_bytes_max(&d->buckets) + pool_bytes_max(&d->overflow);
+}
 
 static uint32_t home_of(const struct demux *d, uint32_t hash) {
     uint32_t home = hash & d->round_mask;

@@ -16,13 +16,18 @@ enum demux_kind { DEMUX_CONNECTION, DEMUX_REQUEST, DEMUX_TIME_WAIT };
 /* A reference: kind, family and id of a record. */
 typedef uint32_t demux_ref;
 #define DEMUX_NONE UINT32_MAX
-#define DEMUX_ID_MAX ((UINT32_C(1) << 29) - 2)
 static inline demux_ref demux_ref_make(enum demux_kind kind, bool ipv6, uint32_t id) {
     return (uint32_t)kind << 30 | (uint32_t)ipv6 << 29 | id;
 }
-static inline enum demux_kind demux_ref_kind(demux_ref r) { return (enum demux_kind)(r >> 30); }
-static inline bool demux_ref_ipv6(demux_ref r) { return r >> 29 & 1; }
-static inline uint32_t demux_ref_id(demux_ref r) { return r & ((UINT32_C(1) << 29) - 1); }
+static inline enum demux_kind demux_ref_kind(demux_ref r) {
+    return (enum demux_kind)(r >> 30);
+}
+static inline bool demux_ref_ipv6(demux_ref r) {
+    return r >> 29 & 1;
+}
+static inline uint32_t demux_ref_id(demux_ref r) {
+    return r & ((UINT32_C(1) << 29) - 1);
+}
 
 /* The 4-tuple. Always in the order local, remote. */
 struct tuple {
@@ -35,7 +40,7 @@ static inline bool tuple_equal(const struct tuple *a, const struct tuple *b) {
 _Static_assert(sizeof(struct tuple) == 36, "a tuple has no padding: it is hashed and compared as bytes");
 
 struct demux {
-    struct pool buckets;   /* home buckets by number, so its ids are the table */
+    struct pool buckets; /* home buckets by number, so its ids are the table */
     struct pool overflow;
     uint32_t entries;
     uint32_t round_mask; /* home buckets at the start of this round of splitting, less one */

@@ -46,7 +46,9 @@ uint16_t tcp_icmp_error(struct tcp *t, enum tcp_icmp_kind kind, int error, const
         }
         c->soft_error = (int16_t)error;
         break;
-    case TCP_ICMP_SOFT: c->soft_error = (int16_t)error; break;
+    case TCP_ICMP_SOFT:
+        c->soft_error = (int16_t)error;
+        break;
     }
     return BK_REASON_ACCEPT_ICMP_ERROR;
 }

@@ -64,8 +64,7 @@ void listener_free(struct tcp *t, struct listener *l) {
     uint32_t *at = &t->listener_bucket[l->port % LISTENER_BUCKETS];
     while (*at != l->self) at = &listener_at(t, *at)->next;
     *at = l->next;
-    if (link_in(&l->ready_link))
-        list_remove(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready, l->self);
+    if (link_in(&l->ready_link)) list_remove(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready, l->self);
     l->generation = 0;
     pool_free(&t->base, &t->listeners, l->self);
 }

@@ -8,9 +8,12 @@
 struct tuple lookup_tuple_of(const struct tcp *t, demux_ref ref) {
     uint32_t id = demux_ref_id(ref);
     switch (demux_ref_kind(ref)) {
-    case DEMUX_REQUEST: return request_tuple(t, demux_ref_ipv6(ref), id);
-    case DEMUX_TIME_WAIT: return time_wait_tuple(t, demux_ref_ipv6(ref), id);
-    case DEMUX_CONNECTION: break;
+    case DEMUX_REQUEST:
+        return request_tuple(t, demux_ref_ipv6(ref), id);
+    case DEMUX_TIME_WAIT:
+        return time_wait_tuple(t, demux_ref_ipv6(ref), id);
+    case DEMUX_CONNECTION:
+        break;
     }
     return connection_at(t, id)->tuple;
 }

@@ -9,10 +9,12 @@ static inline uint32_t timestamp_now(const struct tcp *t, uint32_t offset) {
     return (uint32_t)(t->base.now / NS_PER_MS) + offset;
 }
 
+#define WINDOW_SCALE_MAX 14u /* a larger one counts as this (RFC 7323 2.3) */
+
 /* The window scale that we offer: the least that lets the window field express a buffer of `bytes` (RFC 7323 2.2). */
 static inline uint8_t window_scale_for(uint32_t bytes) {
     uint8_t scale = 0;
-    while (scale < 14 && (bytes >> scale) > UINT16_MAX) scale++;
+    while (scale < WINDOW_SCALE_MAX && (bytes >> scale) > UINT16_MAX) scale++;
     return scale;
 }
 
@@ -22,6 +24,8 @@ static inline uint16_t mss_offer(uint32_t mtu, bool ipv6) {
 }
 
 /* The MSS of a peer that did not say (RFC 9293 3.7.1). */
-static inline uint32_t mss_default(bool ipv6) { return ipv6 ? 1220 : 536; }
+static inline uint32_t mss_default(bool ipv6) {
+    return ipv6 ? 1220 : 536;
+}
 
 #endif

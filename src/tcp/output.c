@@ -46,7 +46,9 @@ static uint32_t unit_max(const struct tcp *t, const struct connection *c) {
 }
 
 /* Whether FIN may ride on a segment that ends at `end`. */
-static bool fin_follows(const struct connection *c, uint32_t end) { return c->fin_queued && end == c->snd_end; }
+static bool fin_follows(const struct connection *c, uint32_t end) {
+    return c->fin_queued && end == c->snd_end;
+}
 
 /* What was lost, again: as much of it as one unit, the windows and what was sent before allow. */
 static struct output_decision decide_retransmission(const struct tcp *t, const struct connection *c) {
@@ -72,7 +74,8 @@ static struct output_decision decide_retransmission(const struct tcp *t, const s
     if (c->rtx_end == c->snd_nxt && data < c->mss) data = u32_min(c->mss, to_end);
     uint32_t n = u32_min(u32_min(data, unit_max(t, c)), u32_min(room, u32_max(window_left, 1)));
     if (n > c->mss) n -= n % c->mss; /* several segments go whole; one may be short */
-    struct output_decision d = {.reason = c->rtx_reason, .flags = WIRE_ACK, .seq = c->rtx_nxt, .length = n, .again = BK_NEVER};
+    struct output_decision d = {
+        .reason = c->rtx_reason, .flags = WIRE_ACK, .seq = c->rtx_nxt, .length = n, .again = BK_NEVER};
     if (fin_follows(c, d.seq + n) && connection_fin_sent(c) && lost > n) {
         d.flags |= WIRE_FIN;
         if (n == 0 && d.reason == BK_REASON_SEND_RTO) d.reason = BK_REASON_SEND_FIN_AGAIN;
@@ -171,7 +174,7 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_CLOSING:
     case BK_LAST_ACK:
         /* Closed in SYN-RECEIVED: our SYN may still have to go again, before the FIN behind it. */
-        if (c->rtx_nxt == c->iss) d = decide_syn(c);
+        if (!c->syn_acked && c->rtx_nxt == c->iss) d = decide_syn(c);
         if (d.reason == BK_REASON_NONE) d = decide_retransmission(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_new(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_probe(c);
@@ -180,7 +183,8 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_CLOSED:
     case BK_LISTEN:
     case BK_TIME_WAIT:
-    case BK_STATES: return d;
+    case BK_STATES:
+        return d;
     }
     if (d.reason == BK_REASON_NONE) d.again = timeouts_next(t, c);
     return d;
@@ -283,6 +287,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
         t->mib.retrans_segs += segments;
         c->bytes_retransmitted += d->length;
         if (seq_lt(c->rtx_nxt, end) && seq_ge(c->rtx_nxt, d->seq)) c->rtx_nxt = seq_min(end, c->rtx_end);
+        c->rtx_high = seq_max(c->rtx_high, end);
         rtt_cancel(c);
     }
     if (seq_gt(end, c->snd_nxt)) {
@@ -296,7 +301,8 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
             c->rtx_kind = RTX_RETRANSMIT;
             c->rtx_due = BK_NEVER;
         }
-        if (c->rtx_due == BK_NEVER && c->rtx_kind == RTX_RETRANSMIT) c->rtx_due = now + rtt_rto_ns(c); /* RFC 6298 5.1 */
+        if (c->rtx_due == BK_NEVER && c->rtx_kind == RTX_RETRANSMIT)
+            c->rtx_due = now + rtt_rto_ns(c); /* RFC 6298 5.1 */
         c->override_now = false;
     }
     if (d->reason == BK_REASON_SEND_WINDOW_PROBE || d->reason == BK_REASON_SEND_KEEPALIVE) c->probe_now = false;
@@ -334,8 +340,7 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     }
     if (d->length != 0 && end == c->snd_end) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
-    h.checksum =
-        checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
+    h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     wire_tcp_emit(f->header + FRAME_L4, &h);
     f->end = (uint16_t)(FRAME_L4 + length);
     f->l4_header_length = (uint16_t)length;
@@ -347,7 +352,6 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     f->reason = d->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;
     f->gso_size = d->length > c->mss ? c->mss : 0;
-    reason_count(b, d->reason);
     struct event_about about = connection_about(c);
     event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
 }

@@ -13,7 +13,9 @@
 
 /* Bytes in flight. */
 uint32_t recovery_pipe(const struct connection *c);
-static inline bool recovery_has_lost(const struct connection *c) { return c->rtx_nxt != c->rtx_end; }
+static inline bool recovery_has_lost(const struct connection *c) {
+    return c->rtx_nxt != c->rtx_end;
+}
 /* SND.UNA moved on by `acked` bytes; `flight` were in flight before. */
 void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_t flight);
 /* A duplicate ACK came (RFC 5681 2). */

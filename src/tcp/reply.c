@@ -34,11 +34,10 @@ void reply_send(struct tcp *t, const struct reply *r) {
     f->checksum = FRAME_CHECKSUM_PARTIAL;
     frame_queue_push(b, &t->replies, id);
 
-    reason_count(b, r->reason);
     t->mib.out_segs++;
     if (r->flags & WIRE_RST) t->mib.out_rsts++;
     struct event_about about = {(enum event_object)r->object_kind, r->object, r->tuple, r->hash, r->iface};
-    event_segment_out(t, &about, &h, 0, r->reason, r->state, 0);
+    event_segment_out(t, &about, &h, 0, r->reason, r->state, r->scale);
 }
 
 void reply_reset(struct tcp *t, const struct segment *s, uint16_t reason) {

@@ -17,20 +17,29 @@ static uint64_t request_wait(const struct tcp *t, uint32_t sent) {
     return u64_min(ms, config->rto_max_ms) * NS_PER_MS;
 }
 
-static uint32_t request_levels(const struct tcp *t) { return u32_min(t->base.config.syn_ack_retries + 1, REQUEST_LEVELS); }
+static uint32_t request_levels(const struct tcp *t) {
+    return u32_min(t->base.config.syn_ack_retries + 1, REQUEST_LEVELS);
+}
 
 static uint8_t request_receive_scale(const struct tcp *t, const struct request *r) {
     return r->scaling ? window_scale_for(t->base.config.receive_buffer) : 0;
 }
 
+/* RCV.WND of a request: what a SYN can say. */
+static uint32_t request_window(const struct tcp *t) {
+    return u32_min(t->base.config.receive_buffer, UINT16_MAX);
+}
+
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                   uint16_t reason) {
+    uint8_t scale = request_receive_scale(t, r);
     struct reply y = {
         .tuple = tuple,
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)u32_min(t->base.config.receive_buffer, UINT16_MAX),
+        .window = (uint16_t)(request_window(t) >> scale),
+        .scale = scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
         .object_kind = EVENT_REQUEST,
@@ -50,6 +59,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
                                  uint16_t reason) {
     struct reply y = request_reply(t, r, tuple, id, reason);
     y.flags = WIRE_SYN | WIRE_ACK;
+    y.window = (uint16_t)request_window(t); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
     y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
     y.option.has_wscale = r->scaling;
@@ -89,7 +99,7 @@ static void request_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason)
 /* A cookie: 5 bits of a minute counter, 3 bits naming the peer's MSS, 24 bits of MAC over both and the segment. */
 static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 216, 536, 1220, 1300, 1400, 1440, 1460};
 #define COOKIE_PERIOD_NS (64 * NS_PER_S)
-#define COOKIE_PERIODS 2u /* how old a cookie may be */
+#define COOKIE_PERIODS   2u /* how old a cookie may be */
 
 static uint32_t cookie_make(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t counter,
                             uint32_t mss_index) {
@@ -101,7 +111,9 @@ static uint32_t cookie_make(const struct tcp *t, const struct tuple *tuple, uint
     return (counter & 31) << 27 | mss_index << 24 | (mac & 0xffffff);
 }
 
-static uint32_t cookie_counter(const struct tcp *t) { return (uint32_t)(t->base.now / COOKIE_PERIOD_NS); }
+static uint32_t cookie_counter(const struct tcp *t) {
+    return (uint32_t)(t->base.now / COOKIE_PERIOD_NS);
+}
 
 static uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
     uint32_t mss = s->header.option.mss != 0 ? s->header.option.mss : mss_default(!bk_addr_is_ipv4(&s->tuple.local));
@@ -112,7 +124,7 @@ static uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
         .hash = s->hash,
         .iface = s->packet->iface,
         .flags = WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)u32_min(t->base.config.receive_buffer, UINT16_MAX),
+        .window = (uint16_t)request_window(t),
         .reason = BK_REASON_SEND_SYN_COOKIE,
         .state = BK_LISTEN,
         .object = BK_NONE,
@@ -158,7 +170,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
     c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
-    c->rtx_nxt = c->rtx_end = c->snd_una;
+    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
     c->ts_recent = r->ts_recent;
     c->ts_offset = r->ts_offset;
@@ -181,7 +193,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
 /* The ACK at hand establishes the connection, and is processed as one of its own. */
 static uint16_t request_establish(struct tcp *t, struct listener *l, struct connection *c, const struct segment *s) {
     uint16_t reason = segment_arrives(t, c, s);
-    listener_hear(t, l, BK_READY_ACCEPTABLE);
+    if (l->accept_queue.count == 1) listener_hear(t, l, BK_READY_ACCEPTABLE); /* it was empty before */
     return reason;
 }
 
@@ -208,7 +220,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->sent = 1;
     r->iface = s->packet->iface;
     r->scaling = t->base.config.window_scaling && o->has_wscale;
-    r->send_scale = r->scaling ? o->wscale : 0;
+    r->send_scale = (uint8_t)(r->scaling ? u32_min(o->wscale, WINDOW_SCALE_MAX) : 0);
     r->timestamps = t->base.config.timestamps && o->has_timestamps;
     r->ts_recent = o->tsval;
     r->ts_offset = isn_timestamp_offset(t, &s->tuple);
@@ -235,8 +247,7 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     }
     const struct wire_tcp_options *o = &s->header.option;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
-    uint32_t window = u32_min(t->base.config.receive_buffer, UINT16_MAX);
-    if (stale || !segment_acceptable(s, rcv_nxt, window)) {
+    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
         struct reply y = request_reply(t, r, &s->tuple, id, BK_REASON_SEND_ACK_UNACCEPTABLE);
         reply_send(t, &y);
@@ -271,8 +282,7 @@ uint16_t request_input(struct tcp *t, bool ipv6, uint32_t id, const struct segme
     struct request *r = request_at(t, ipv6, id);
     struct listener *l = request_listener(t, r);
     BK_ASSERT(l != NULL, "a listener that ends forgets its requests");
-    struct connection *c =
-        request_promote(t, l, r, &s->tuple, demux_ref_make(DEMUX_REQUEST, ipv6, id), &reason);
+    struct connection *c = request_promote(t, l, r, &s->tuple, demux_ref_make(DEMUX_REQUEST, ipv6, id), &reason);
     if (c == NULL) return reason; /* the request stays: the peer's next segment tries again */
     request_unlist(t, ipv6, id);
     pool_free(&t->base, &t->requests[ipv6], id);

@@ -11,7 +11,9 @@ void rtt_start(const struct tcp *t, struct connection *c, uint32_t end) {
     c->rtt_sent = u64_max(t->base.now, 1);
 }
 
-void rtt_cancel(struct connection *c) { c->rtt_sent = 0; }
+void rtt_cancel(struct connection *c) {
+    c->rtt_sent = 0;
+}
 
 static uint32_t rto_clamp(const struct tcp *t, uint64_t us) {
     return (uint32_t)u64_min(u64_max(us, t->base.config.rto_min_ms * UINT64_C(1000)),
@@ -41,6 +43,7 @@ void rtt_acked(const struct tcp *t, struct connection *c, uint32_t ack, const st
     if (c->rtt_sent != 0 && seq_ge(ack, c->rtt_seq)) {
         rtt_sample(t, c, (t->base.now - c->rtt_sent) / NS_PER_US);
         c->rtt_sent = 0;
+        c->rtx_high = seq_max(c->rtx_high, ack);
         return;
     }
     /* An echo tells even what was sent again (RFC 7323 3.3), with the coarser clock; while a segment is being timed it
@@ -48,9 +51,13 @@ void rtt_acked(const struct tcp *t, struct connection *c, uint32_t ack, const st
     if (c->rtt_sent == 0 && c->timestamps && option->has_timestamps && option->tsecr != 0) {
         uint32_t ms = timestamp_now(t, c->ts_offset) - option->tsecr;
         if (ms < t->base.config.rto_max_ms) rtt_sample(t, c, (uint64_t)ms * 1000);
-    } else if (c->retransmits != 0 && c->srtt_us != 0) {
-        rtt_set_rto(t, c);
     }
+    /* Karn (RFC 9293 3.8.2): a back-off stays until something that was sent only once is acknowledged. */
+    if (seq_le(ack, c->rtx_high)) return;
+    c->rtx_high = ack;
+    if (c->srtt_us != 0) rtt_set_rto(t, c);
 }
 
-void rtt_back_off(const struct tcp *t, struct connection *c) { c->rto_us = rto_clamp(t, 2 * (uint64_t)c->rto_us); }
+void rtt_back_off(const struct tcp *t, struct connection *c) {
+    c->rto_us = rto_clamp(t, 2 * (uint64_t)c->rto_us);
+}

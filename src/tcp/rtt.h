@@ -17,6 +17,8 @@ void rtt_acked(const struct tcp *t, struct connection *c, uint32_t ack, const st
 void rtt_sample(const struct tcp *t, struct connection *c, uint64_t us);
 /* Doubles the RTO (RFC 6298 5.5). */
 void rtt_back_off(const struct tcp *t, struct connection *c);
-static inline uint64_t rtt_rto_ns(const struct connection *c) { return c->rto_us * NS_PER_US; }
+static inline uint64_t rtt_rto_ns(const struct connection *c) {
+    return c->rto_us * NS_PER_US;
+}
 
 #endif

@@ -12,16 +12,20 @@ struct segment {
     uint32_t hash;
     uint32_t data_length; /* bytes of text */
     uint32_t length;      /* SEG.LEN: text, and one each for SYN and FIN */
-    uint64_t event; /* position of its trace event */
+    uint64_t event;       /* position of its trace event */
 };
 
-static inline bool segment_has(const struct segment *s, uint8_t flags) { return (s->header.flags & flags) != 0; }
+static inline bool segment_has(const struct segment *s, uint8_t flags) {
+    return (s->header.flags & flags) != 0;
+}
 /* SEG.SEQ of the first byte of text: SYN comes before it. */
 static inline uint32_t segment_data_seq(const struct segment *s) {
     return s->header.seq + (segment_has(s, WIRE_SYN) ? 1 : 0);
 }
 /* The number after everything in the segment. */
-static inline uint32_t segment_end(const struct segment *s) { return s->header.seq + s->length; }
+static inline uint32_t segment_end(const struct segment *s) {
+    return s->header.seq + s->length;
+}
 
 /* Table 6 of RFC 9293 3.10.7.4: whether any of the segment lies in the receive window. */
 static inline bool segment_acceptable(const struct segment *s, uint32_t rcv_nxt, uint32_t rcv_wnd) {
@@ -38,8 +42,9 @@ struct reply {
     uint8_t iface;
     uint8_t flags;
     uint16_t window; /* as it goes on the wire */
+    uint8_t scale;   /* that the peer will read it with, for the trace */
     uint16_t reason;
-    uint8_t state; /* of the record it comes from */
+    uint8_t state;       /* of the record it comes from */
     uint8_t object_kind; /* enum event_object */
     uint32_t object;
     uint32_t seq, ack;

@@ -64,7 +64,7 @@ static void take_syn_options(struct tcp *t, struct connection *c, const struct s
         c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     }
     if (t->base.config.window_scaling && o->has_wscale)
-        c->send_scale = o->wscale;
+        c->send_scale = (uint8_t)u32_min(o->wscale, WINDOW_SCALE_MAX);
     else
         c->send_scale = c->receive_scale = 0;
     connection_set_mss(c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)), t->path[c->iface].mtu);
@@ -81,6 +81,7 @@ static void set_send_window(struct connection *c, const struct segment *s) {
 
 /* Our SYN is acknowledged: data may flow, and the timers that counted its repetitions start anew. */
 static void syn_acknowledged(struct tcp *t, struct connection *c) {
+    c->syn_acked = true;
     congestion_start(c, c->retransmits);
     /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
     if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
@@ -88,7 +89,7 @@ static void syn_acknowledged(struct tcp *t, struct connection *c) {
     c->retransmits = 0;
     c->recovery = RECOVERY_OPEN;
     c->recover = c->snd_una - 1;
-    c->rtx_nxt = c->rtx_end = c->snd_una;
+    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->rtx_due = BK_NEVER;
     c->rcv_mss = u32_min(c->mss, mss_default(connection_is_ipv6(c)));
 }
@@ -99,8 +100,7 @@ static void enter_established(struct tcp *t, struct connection *c, uint16_t reas
     connection_set_state(t, c, BK_ESTABLISHED, reason);
     if (c->fin_queued) connection_set_state(t, c, BK_FIN_WAIT_1, reason);
     if (c->keepalive) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
-    if (c->active_open)
-        connection_hear(t, c, BK_READY_CONNECTED | BK_READY_WRITABLE);
+    if (c->active_open) connection_hear(t, c, BK_READY_CONNECTED | BK_READY_WRITABLE);
     connection_touch(t, c);
 }
 
@@ -162,11 +162,12 @@ static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_rea
     return reason;
 }
 
-/* Before the first step: PAWS (RFC 7323 5.3 R1). A segment without the option on a connection that has it is let pass, as
- * other stacks do: middleboxes strip it, and RFC 7323 3.2 only SHOULD drop it. */
+/* Before the first step: timestamps. A connection that has them drops segments without (RFC 7323 3.2), and those that are older
+ * than what was seen: PAWS (RFC 7323 5.3 R1). */
 static uint16_t check_paws(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
-    if (!c->timestamps || !o->has_timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (!c->timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
+    if (!o->has_timestamps) return BK_REASON_DROP_NO_TIMESTAMP;
     if (seq_ge(o->tsval, c->ts_recent)) return 0;
     if ((uint32_t)(t->base.now / NS_PER_S) - c->ts_recent_s > PAWS_IDLE_S) return 0;
     if (s->data_length != 0) { /* an old duplicate, or one overtaken: tell the sender where we are */
@@ -178,7 +179,7 @@ static uint16_t check_paws(struct tcp *t, struct connection *c, const struct seg
 
 /* The peer's SYN-ACK while our own SYN is still unacknowledged: its SYN is known, its ACK is what we wait for. */
 static bool is_syn_of_simultaneous_open(const struct connection *c, const struct segment *s) {
-    return c->snd_una == c->iss && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
+    return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
 }
 
 /* First, the sequence number. */
@@ -220,7 +221,9 @@ static uint16_t check_reset(struct tcp *t, struct connection *c, const struct se
         connection_end(t, c, ERROR_CONNREFUSED, BK_REASON_ACCEPT_RST_REFUSED);
         return BK_REASON_ACCEPT_RST_REFUSED;
     case BK_CLOSING:
-    case BK_LAST_ACK: connection_end(t, c, 0, BK_REASON_ACCEPT_RST); return BK_REASON_ACCEPT_RST;
+    case BK_LAST_ACK:
+        connection_end(t, c, 0, BK_REASON_ACCEPT_RST);
+        return BK_REASON_ACCEPT_RST;
     default:
         if (c->state == BK_ESTABLISHED || c->state == BK_CLOSE_WAIT) t->mib.estab_resets++;
         connection_end(t, c, ERROR_CONNRESET, BK_REASON_ACCEPT_RST);
@@ -247,10 +250,11 @@ static void update_ts_recent(struct tcp *t, struct connection *c, const struct s
 /* Takes acknowledged bytes off the send queue and moves SND.UNA. */
 static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s) {
     uint32_t ack = s->header.ack, acked = ack - c->snd_una, flight = recovery_pipe(c);
-    uint32_t data_begin = seq_max(c->snd_una, c->iss + 1); /* our SYN and FIN are no bytes of the queue */
+    uint32_t data_begin = c->syn_acked ? c->snd_una : c->iss + 1; /* our SYN and FIN are no bytes of the queue */
     uint32_t data_end = seq_min(ack, c->snd_end);
     uint32_t bytes = seq_gt(data_end, data_begin) ? data_end - data_begin : 0;
-    if (c->snd_una == c->iss) syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
+    if (!c->syn_acked)
+        syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
     rtt_acked(t, c, ack, &s->header.option);
     c->snd_una = ack;
     if (bytes != 0) {
@@ -268,7 +272,8 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     c->rtx_kind = RTX_RETRANSMIT;
     c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
-    if (c->want_write && !c->fin_queued && c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
+    if (c->want_write && !link_in(&c->starved_link) && !c->fin_queued &&
+        c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
         c->want_write = false;
         connection_hear(t, c, BK_READY_WRITABLE);
     }
@@ -277,8 +282,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
 
 /* The window update of the ESTABLISHED case. Returns whether the window changed. */
 static bool update_window(struct connection *c, const struct segment *s) {
-    if (!seq_lt(c->snd_wl1, s->header.seq) &&
-        !(c->snd_wl1 == s->header.seq && seq_le(c->snd_wl2, s->header.ack)))
+    if (!seq_lt(c->snd_wl1, s->header.seq) && !(c->snd_wl1 == s->header.seq && seq_le(c->snd_wl2, s->header.ack)))
         return false;
     uint32_t before = c->snd_wnd;
     set_send_window(c, s);
@@ -303,6 +307,7 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
         reply_reset(t, s, BK_REASON_SEND_RST_SYN_RECEIVED_ACK);
         return BK_REASON_ANSWER_RST_ACK;
     }
+    update_ts_recent(t, c, s);
     rtt_acked(t, c, s->header.ack, &s->header.option);
     c->snd_una = c->iss + 1;
     set_send_window(c, s);
@@ -354,7 +359,8 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
         if (!connection_fin_acked(c)) break;
         connection_end(t, c, 0, *reason);
         return *reason;
-    default: break;
+    default:
+        break;
     }
     return 0;
 }
@@ -365,11 +371,11 @@ static void check_urgent(struct tcp *t, struct connection *c, const struct segme
     if (c->state != BK_ESTABLISHED && c->state != BK_FIN_WAIT_1 && c->state != BK_FIN_WAIT_2) return;
     uint32_t up = segment_data_seq(s) + s->header.urgent;
     uint32_t read = c->rcv_nxt - connection_receive_queued(t, c);
-    bool advances = seq_gt(up, c->rcv_up);
-    if (advances) c->rcv_up = up;
-    if (!seq_gt(c->rcv_up, read)) return;
+    bool advances = !c->urgent_in || seq_gt(up, c->rcv_up);
+    if (!advances || !seq_gt(up, read)) return;
+    c->rcv_up = up;
     /* Told when urgent data becomes pending, and when more of it is announced (RFC 9293 3.8.5, MUST-32). */
-    if (!c->urgent_in || advances) connection_hear(t, c, BK_READY_URGENT);
+    connection_hear(t, c, BK_READY_URGENT);
     c->urgent_in = true;
 }
 
@@ -389,9 +395,12 @@ static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct ac
     uint32_t max = t->base.config.buffer_chunks / 4 + 8;
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
     switch (extent_queue_insert(&t->base, &a->out_of_order, seq, s->packet, offset, n, max)) {
-    case 1: return BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
-    case 0: return BK_REASON_ANSWER_DUPLICATE;
-    default: return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
+    case 1:
+        return BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
+    case 0:
+        return BK_REASON_ANSWER_DUPLICATE;
+    default:
+        return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
     }
 }
 
@@ -431,7 +440,7 @@ static uint16_t process_text(struct tcp *t, struct connection *c, const struct s
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_DUPLICATE);
         return BK_REASON_ANSWER_DUPLICATE;
     }
-    struct active *a = connection_activate(t, c, BK_REASON_NONE);
+    struct active *a = connection_activate(t, c);
     if (a == NULL) return BK_REASON_DROP_NO_ACTIVE;
     uint16_t reason = seq == c->rcv_nxt ? take_in_order(t, c, a, s, offset, n, overlap)
                                         : keep_out_of_order(t, c, a, s, seq, offset, n);
@@ -446,9 +455,11 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
-    connection_hear(t, c, BK_READY_READABLE | BK_READY_PEER_CLOSED);
+    bool owned = c->owned; /* without an owner, TIME-WAIT leaves no record behind */
     switch (c->state) {
-    case BK_ESTABLISHED: connection_set_state(t, c, BK_CLOSE_WAIT, reason); break;
+    case BK_ESTABLISHED:
+        connection_set_state(t, c, BK_CLOSE_WAIT, reason);
+        break;
     case BK_FIN_WAIT_1:
         if (connection_fin_acked(c)) { /* the three-way close: this very segment did it (RFC 9293 3.3.2 note 2) */
             reason = BK_REASON_ACCEPT_FIN_ACK;
@@ -457,8 +468,11 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
             connection_set_state(t, c, BK_CLOSING, reason);
         }
         break;
-    case BK_FIN_WAIT_2: time_wait_enter(t, c, reason); break;
-    default: break;
+    case BK_FIN_WAIT_2:
+        time_wait_enter(t, c, reason);
+        break;
+    default:
+        break;
     }
     return reason;
 }
@@ -526,9 +540,12 @@ uint16_t segment_arrives(struct tcp *t, struct connection *c, const struct segme
 static uint8_t state_of(const struct tcp *t, demux_ref ref) {
     if (ref == DEMUX_NONE) return BK_CLOSED;
     switch (demux_ref_kind(ref)) {
-    case DEMUX_REQUEST: return BK_SYN_RECEIVED;
-    case DEMUX_TIME_WAIT: return BK_TIME_WAIT;
-    case DEMUX_CONNECTION: break;
+    case DEMUX_REQUEST:
+        return BK_SYN_RECEIVED;
+    case DEMUX_TIME_WAIT:
+        return BK_TIME_WAIT;
+    case DEMUX_CONNECTION:
+        break;
     }
     return connection_at(t, demux_ref_id(ref))->state;
 }
@@ -536,9 +553,12 @@ static uint8_t state_of(const struct tcp *t, demux_ref ref) {
 static uint16_t dispatch(struct tcp *t, demux_ref ref, const struct segment *s) {
     if (ref == DEMUX_NONE) return segment_arrives_listen(t, s);
     switch (demux_ref_kind(ref)) {
-    case DEMUX_REQUEST: return request_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
-    case DEMUX_TIME_WAIT: return time_wait_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
-    case DEMUX_CONNECTION: break;
+    case DEMUX_REQUEST:
+        return request_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
+    case DEMUX_TIME_WAIT:
+        return time_wait_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
+    case DEMUX_CONNECTION:
+        break;
     }
     return segment_arrives(t, connection_at(t, demux_ref_id(ref)), s);
 }

@@ -8,7 +8,9 @@
 #define SMALL_TUPLE_IPV4 12u
 #define SMALL_TUPLE_IPV6 36u
 
-static inline uint32_t small_tuple_bytes(bool ipv6) { return ipv6 ? SMALL_TUPLE_IPV6 : SMALL_TUPLE_IPV4; }
+static inline uint32_t small_tuple_bytes(bool ipv6) {
+    return ipv6 ? SMALL_TUPLE_IPV6 : SMALL_TUPLE_IPV4;
+}
 
 static inline void small_tuple_put(uint8_t *to, bool ipv6, const struct tuple *tuple) {
     if (ipv6) {

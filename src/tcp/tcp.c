@@ -18,7 +18,8 @@ static void tcp_pools(struct tcp *t) {
     pool_init(&t->listeners, sizeof(struct listener), c->listeners, 1, 8, true);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         pool_init(&t->requests[ipv6], request_size(ipv6), ipv6 ? c->requests_ipv6 : c->requests_ipv4, 2, 64, true);
-        pool_init(&t->time_waits[ipv6], time_wait_size(ipv6), ipv6 ? c->time_waits_ipv6 : c->time_waits_ipv4, 2, 64, true);
+        pool_init(&t->time_waits[ipv6], time_wait_size(ipv6), ipv6 ? c->time_waits_ipv6 : c->time_waits_ipv4, 2, 64,
+                  true);
     }
     demux_init(&t->base, &t->demux, records_max(c));
 }
@@ -41,6 +42,7 @@ void tcp_init(struct tcp *t) {
     wheel_init(&t->wheel, t->base.now);
     list_init(&t->ready);
     list_init(&t->listener_ready);
+    list_init(&t->starved);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         for (uint32_t level = 0; level < REQUEST_LEVELS; level++) list_init(&t->request_fifo[ipv6][level]);
         list_init(&t->time_wait_fifo[ipv6]);
@@ -52,7 +54,7 @@ void tcp_init(struct tcp *t) {
     for (uint32_t i = 0; i < BK_COUNT(t->port_counter); i++) t->port_counter[i] = (uint32_t)base_random(&t->base);
 }
 
-#define MIX(hash, value) (((hash) ^ (uint64_t)(value)) * UINT64_C(0x100000001b3))
+#define MIX(hash, value)             (((hash) ^ (uint64_t)(value)) * UINT64_C(0x100000001b3))
 #define MIX_FIELD(hash, type, field) MIX(MIX(hash, offsetof(type, field)), sizeof(((type *)0)->field))
 
 uint64_t tcp_layout(uint64_t hash) {

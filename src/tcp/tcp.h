@@ -19,30 +19,32 @@
 
 /* What TCP must know of an interface; the network layer keeps it current. */
 struct tcp_path {
-    uint32_t mtu;      /* of IP */
-    uint32_t unit_max; /* largest payload of one unit */
+    uint32_t mtu;       /* of IP */
+    uint32_t unit_max;  /* largest payload of one unit */
     struct list output; /* connections that may have something to send, in turn */
 };
 
 #define LISTENER_BUCKETS 32u
-#define REQUEST_LEVELS 12u /* retransmissions of a SYN-ACK that can be told apart: one list each */
+#define REQUEST_LEVELS   12u /* retransmissions of a SYN-ACK that can be told apart: one list each */
 
 struct tcp {
     struct base base;
     struct pool connections, active, listeners;
     struct pool requests[2], time_waits[2]; /* [0] IPv4, [1] IPv6 */
     struct demux demux;
-    struct wheel wheel;           /* a timer for each connection */
-    struct list ready;            /* connections with news for the user */
-    struct list listener_ready;   /* listeners likewise */
-    struct list request_fifo[2][REQUEST_LEVELS]; /* by number of SYN-ACKs sent: each list is in order of its deadlines */
-    struct list time_wait_fifo[2];               /* in order of expiry: all wait equally long */
+    struct wheel wheel;         /* a timer for each connection */
+    struct list ready;          /* connections with news for the user */
+    struct list starved;        /* connections whose user waits for a shared budget */
+    struct list listener_ready; /* listeners likewise */
+    struct list request_fifo[2]
+                            [REQUEST_LEVELS]; /* by number of SYN-ACKs sent: each list is in order of its deadlines */
+    struct list time_wait_fifo[2];            /* in order of expiry: all wait equally long */
     struct frame_queue replies;
     struct tcp_path path[TCP_PATHS];
     struct bk_tcp_mib mib;
     uint32_t listener_bucket[LISTENER_BUCKETS]; /* by local port */
-    uint64_t cookie_until; /* ACKs may carry SYN cookies until then */
-    uint32_t port_counter[64]; /* RFC 6056 algorithm 4 */
+    uint64_t cookie_until;                      /* ACKs may carry SYN cookies until then */
+    uint32_t port_counter[64];                  /* RFC 6056 algorithm 4 */
 };
 
 void tcp_init(struct tcp *t);
@@ -67,7 +69,12 @@ uint16_t tcp_icmp_error(struct tcp *t, enum tcp_icmp_kind kind, int error, const
 /* The next unit that a connection on this interface should send now, as a frame with the TCP header written, or BK_NONE. */
 uint32_t tcp_output_next(struct tcp *t, uint32_t iface);
 /* Whether tcp_output_next would have connections to ask. */
-static inline bool tcp_output_pending(const struct tcp *t, uint32_t iface) { return t->path[iface].output.count != 0; }
+static inline bool tcp_output_pending(const struct tcp *t, uint32_t iface) {
+    return t->path[iface].output.count != 0;
+}
+
+/* bk_tcp_list. */
+bool tcp_list(const struct tcp *t, uint64_t *cursor, struct bk_tcp_info *info);
 
 uint64_t tcp_next_deadline(const struct tcp *t);
 /* Fires the timeouts that are due at t->base.now. */

@@ -7,7 +7,9 @@
 
 #define LINK offsetof(struct time_wait, link)
 
-static demux_ref time_wait_ref(bool ipv6, uint32_t id) { return demux_ref_make(DEMUX_TIME_WAIT, ipv6, id); }
+static demux_ref time_wait_ref(bool ipv6, uint32_t id) {
+    return demux_ref_make(DEMUX_TIME_WAIT, ipv6, id);
+}
 
 static struct event_about time_wait_about(const struct time_wait *w, uint32_t id, const struct tuple *tuple) {
     return (struct event_about){EVENT_TIME_WAIT, id, tuple, w->hash, w->iface};
@@ -36,6 +38,7 @@ static void time_wait_answer(struct tcp *t, const struct time_wait *w, uint32_t 
         .iface = w->iface,
         .flags = WIRE_ACK,
         .window = w->window,
+        .scale = w->receive_scale,
         .reason = reason,
         .state = BK_TIME_WAIT,
         .object_kind = EVENT_TIME_WAIT,
@@ -73,6 +76,7 @@ void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
     w->ts_recent_s = c->ts_recent_s;
     w->window = (uint16_t)u32_min(connection_rcv_wnd(c) >> c->receive_scale, UINT16_MAX);
     w->iface = c->iface;
+    w->receive_scale = c->receive_scale;
     w->timestamps = c->timestamps;
     small_tuple_put(w->tuple, ipv6, &c->tuple);
     time_wait_list(t, ipv6, id);

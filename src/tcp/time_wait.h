@@ -23,6 +23,7 @@ struct time_wait {
     uint32_t answered_ms; /* low bits of the time before which no further challenge is answered */
     uint16_t window;      /* the window field of our last ACK */
     uint8_t iface;
+    uint8_t receive_scale;
     bool timestamps : 1, answered : 1;
     uint8_t tuple[]; /* small_tuple.h */
 };

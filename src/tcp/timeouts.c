@@ -15,7 +15,9 @@
 
 #define OVERRIDE_NS (200 * NS_PER_MS) /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
 
-static bool is_embryonic(const struct connection *c) { return c->state == BK_SYN_SENT || c->state == BK_SYN_RECEIVED; }
+static bool is_embryonic(const struct connection *c) {
+    return c->state == BK_SYN_SENT || c->state == BK_SYN_RECEIVED;
+}
 
 /* Something waits to be acknowledged, or to be let into the window: the peer owes us. */
 static bool waits_for_peer(const struct connection *c) {
@@ -128,8 +130,12 @@ void timeouts_fire(struct tcp *t, struct connection *c) {
     }
     if (c->rtx_due > now) return;
     switch ((enum rtx_kind)c->rtx_kind) {
-    case RTX_RETRANSMIT: fire_retransmission(t, c); break;
-    case RTX_PERSIST: fire_persist(t, c); break;
+    case RTX_RETRANSMIT:
+        fire_retransmission(t, c);
+        break;
+    case RTX_PERSIST:
+        fire_persist(t, c);
+        break;
     case RTX_OVERRIDE:
         c->override_now = true;
         c->rtx_due = BK_NEVER;

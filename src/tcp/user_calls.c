@@ -35,7 +35,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->owned = true;
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
-    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->iss;
+    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->rtx_high = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = t->base.config.window_scaling ? window_scale_for(c->receive_buffer) : 0;
@@ -85,7 +85,8 @@ static int send_refusal(const struct connection *c) {
     case BK_SYN_SENT:
     case BK_SYN_RECEIVED:
     case BK_ESTABLISHED:
-    case BK_CLOSE_WAIT: return c->fin_queued ? ERROR_PIPE : 0;
+    case BK_CLOSE_WAIT:
+        return c->fin_queued ? ERROR_PIPE : 0;
     case BK_CLOSED:
     case BK_LISTEN:
     case BK_FIN_WAIT_1:
@@ -93,7 +94,8 @@ static int send_refusal(const struct connection *c) {
     case BK_CLOSING:
     case BK_LAST_ACK:
     case BK_TIME_WAIT:
-    case BK_STATES: break;
+    case BK_STATES:
+        break;
     }
     return ERROR_PIPE;
 }
@@ -104,9 +106,17 @@ static uint32_t send_room(const struct tcp *t, const struct connection *c) {
     return c->send_buffer > queued ? c->send_buffer - queued : 0;
 }
 
-static ptrdiff_t send_wait(struct tcp *t, struct connection *c, uint16_t note) {
-    reason_count(&t->base, note);
+/* Its own send buffer is full: acknowledgments will make room. */
+static int send_wait_buffer(struct tcp *t, struct connection *c) {
+    reason_count(&t->base, BK_REASON_NOTE_SEND_FULL);
     c->want_write = true;
+    return ERROR_AGAIN;
+}
+
+/* What all connections share is spent. */
+static int send_wait_budget(struct tcp *t, struct connection *c) {
+    reason_count(&t->base, BK_REASON_NOTE_BUDGET_FULL);
+    connection_starve(t, c);
     return ERROR_AGAIN;
 }
 
@@ -127,16 +137,13 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
     if (refusal != 0) return refusal;
     if (length == 0) return 0;
     uint32_t n = (uint32_t)(length < send_room(t, c) ? length : send_room(t, c));
-    if (n == 0) return send_wait(t, c, BK_REASON_NOTE_SEND_FULL);
-    struct active *a = connection_activate(t, c, BK_REASON_NOTE_BUDGET_FULL);
-    if (a == NULL) {
-        c->want_write = true;
-        return ERROR_AGAIN;
-    }
+    if (n == 0) return send_wait_buffer(t, c);
+    struct active *a = connection_activate(t, c);
+    if (a == NULL) return send_wait_budget(t, c);
     n = extent_queue_append_copy(&t->base, &a->send, c->snd_end, data, n);
     if (n == 0) {
         connection_settle(t, c);
-        return send_wait(t, c, BK_REASON_NOTE_BUDGET_FULL);
+        return send_wait_budget(t, c);
     }
     send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)BK_SEND_URGENT);
     return n;
@@ -153,14 +160,10 @@ int user_send_parts(struct tcp *t, struct connection *c, const struct bk_part *p
         total += parts[i].length;
     }
     if (total == 0) return 0;
-    if (total > send_room(t, c)) return (int)send_wait(t, c, BK_REASON_NOTE_SEND_FULL);
-    if (t->base.config.buffer_chunks - t->base.buffer_chunks_used < n)
-        return (int)send_wait(t, c, BK_REASON_NOTE_BUDGET_FULL);
-    struct active *a = connection_activate(t, c, BK_REASON_NOTE_BUDGET_FULL);
-    if (a == NULL) {
-        c->want_write = true;
-        return ERROR_AGAIN;
-    }
+    if (total > send_room(t, c)) return send_wait_buffer(t, c);
+    if (t->base.config.buffer_chunks - t->base.buffer_chunks_used < n) return send_wait_budget(t, c);
+    struct active *a = connection_activate(t, c);
+    if (a == NULL) return send_wait_budget(t, c);
     uint32_t seq = c->snd_end;
     for (size_t i = 0; i < n; i++) {
         bool ok = extent_queue_append_part(&t->base, &a->send, seq, &parts[i]);
@@ -286,14 +289,19 @@ void user_abort(struct tcp *t, struct connection *c) {
     case BK_ESTABLISHED:
     case BK_FIN_WAIT_1:
     case BK_FIN_WAIT_2:
-    case BK_CLOSE_WAIT: output_reset(t, c, BK_REASON_SEND_RST_ABORT); break;
-    case BK_TIME_WAIT: time_wait_abort(t, c); break;
+    case BK_CLOSE_WAIT:
+        output_reset(t, c, BK_REASON_SEND_RST_ABORT);
+        break;
+    case BK_TIME_WAIT:
+        time_wait_abort(t, c);
+        break;
     case BK_CLOSED:
     case BK_LISTEN:
     case BK_SYN_SENT:
     case BK_CLOSING:
     case BK_LAST_ACK:
-    case BK_STATES: break;
+    case BK_STATES:
+        break;
     }
     bool alive = !c->detached;
     connection_disown(t, c);
@@ -320,26 +328,57 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
     const struct active *a = active_of(t, c);
     uint32_t unacked = a == NULL ? 0 : a->send.bytes;
     *info = (struct bk_tcp_info){
-        .local = c->tuple.local, .remote = c->tuple.remote,
-        .local_port = c->tuple.local_port, .remote_port = c->tuple.remote_port,
-        .state = c->state, .iface = c->iface,
-        .send_scale = c->send_scale, .receive_scale = c->receive_scale,
-        .timestamps = c->timestamps, .keepalive = c->keepalive, .nodelay = c->nodelay, .owned = c->owned,
+        .local = c->tuple.local,
+        .remote = c->tuple.remote,
+        .local_port = c->tuple.local_port,
+        .remote_port = c->tuple.remote_port,
+        .state = c->state,
+        .iface = c->iface,
+        .send_scale = c->send_scale,
+        .receive_scale = c->receive_scale,
+        .timestamps = c->timestamps,
+        .keepalive = c->keepalive,
+        .nodelay = c->nodelay,
+        .owned = c->owned,
         .error = c->error,
-        .iss = c->iss, .snd_una = c->snd_una, .snd_nxt = c->snd_nxt, .snd_wnd = c->snd_wnd,
-        .snd_wl1 = c->snd_wl1, .snd_wl2 = c->snd_wl2, .snd_up = c->snd_up, .max_snd_wnd = c->max_snd_wnd,
-        .irs = c->irs, .rcv_nxt = c->rcv_nxt, .rcv_wnd = connection_rcv_wnd(c), .rcv_up = c->rcv_up,
-        .send_mss = c->mss, .receive_mss = c->rcv_mss, .advertised_mss = c->mss_offered,
-        .send_queued = unacked, .receive_queued = connection_receive_queued(t, c),
+        .iss = c->iss,
+        .snd_una = c->snd_una,
+        .snd_nxt = c->snd_nxt,
+        .snd_wnd = c->snd_wnd,
+        .snd_wl1 = c->snd_wl1,
+        .snd_wl2 = c->snd_wl2,
+        .snd_up = c->snd_up,
+        .max_snd_wnd = c->max_snd_wnd,
+        .irs = c->irs,
+        .rcv_nxt = c->rcv_nxt,
+        .rcv_wnd = connection_rcv_wnd(c),
+        .rcv_up = c->urgent_in ? c->rcv_up : c->rcv_nxt,
+        .send_mss = c->mss,
+        .receive_mss = c->rcv_mss,
+        .advertised_mss = c->mss_offered,
+        .send_queued = unacked,
+        .receive_queued = connection_receive_queued(t, c),
         .out_of_order = connection_out_of_order(t, c),
-        .send_buffer = c->send_buffer, .receive_buffer = c->receive_buffer,
-        .srtt_us = c->srtt_us, .rttvar_us = c->rttvar_us, .min_rtt_us = c->min_rtt_us, .rto_us = c->rto_us,
-        .cwnd = c->cwnd, .ssthresh = c->ssthresh, .in_flight = recovery_pipe(c),
-        .recovery = c->recovery, .retransmits = c->retransmits, .probes = c->probes,
-        .bytes_sent = c->bytes_sent, .bytes_retransmitted = c->bytes_retransmitted,
-        .bytes_acked = c->bytes_acked, .bytes_received = c->bytes_received,
-        .segments_sent = c->segments_sent, .segments_received = c->segments_received,
-        .segments_retransmitted = c->segments_retransmitted, .idle_since = c->heard_at,
+        .send_buffer = c->send_buffer,
+        .receive_buffer = c->receive_buffer,
+        .srtt_us = c->srtt_us,
+        .rttvar_us = c->rttvar_us,
+        .min_rtt_us = c->min_rtt_us,
+        .rto_us = c->rto_us,
+        .cwnd = c->cwnd,
+        .ssthresh = c->ssthresh,
+        .in_flight = recovery_pipe(c),
+        .recovery = c->recovery,
+        .retransmits = c->retransmits,
+        .probes = c->probes,
+        .bytes_sent = c->bytes_sent,
+        .bytes_retransmitted = c->bytes_retransmitted,
+        .bytes_acked = c->bytes_acked,
+        .bytes_received = c->bytes_received,
+        .segments_sent = c->segments_sent,
+        .segments_received = c->segments_received,
+        .segments_retransmitted = c->segments_retransmitted,
+        .idle_since = c->heard_at,
     };
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
@@ -357,7 +396,9 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
 /* ---- options --------------------------------------------------------------------------------------- */
 
 /* Checks a value's range: [low, high]. */
-static bool in_range(uint64_t value, uint64_t low, uint64_t high) { return value >= low && value <= high; }
+static bool in_range(uint64_t value, uint64_t low, uint64_t high) {
+    return value >= low && value <= high;
+}
 
 static int set_keepalive(struct tcp *t, struct connection *c, bool on) {
     c->keepalive = on;
@@ -374,7 +415,8 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         c->nodelay = value != 0;
         if (!c->detached) connection_touch(t, c);
         return 0;
-    case BK_TCP_KEEPALIVE: return value > 1 ? ERROR_INVAL : set_keepalive(t, c, value != 0);
+    case BK_TCP_KEEPALIVE:
+        return value > 1 ? ERROR_INVAL : set_keepalive(t, c, value != 0);
     case BK_TCP_KEEPALIVE_IDLE_S:
         if (!in_range(value, 1, 32767)) return ERROR_INVAL;
         c->keepalive_idle_s = (uint32_t)value;
@@ -406,25 +448,49 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (value > 1) return ERROR_INVAL;
         c->quickack = value != 0;
         return 0;
-    case BK_TCP_USER: c->user = value; return 0;
-    case BK_TCP_OPTIONS: break;
+    case BK_TCP_USER:
+        c->user = value;
+        return 0;
+    case BK_TCP_OPTIONS:
+        break;
     }
     return ERROR_NOPROTOOPT;
 }
 
 int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *value) {
     switch (option) {
-    case BK_TCP_NODELAY: *value = c->nodelay; return 0;
-    case BK_TCP_KEEPALIVE: *value = c->keepalive; return 0;
-    case BK_TCP_KEEPALIVE_IDLE_S: *value = c->keepalive_idle_s; return 0;
-    case BK_TCP_KEEPALIVE_INTERVAL_S: *value = c->keepalive_interval_s; return 0;
-    case BK_TCP_KEEPALIVE_PROBES: *value = c->keepalive_probes; return 0;
-    case BK_TCP_USER_TIMEOUT_MS: *value = c->user_timeout_ms; return 0;
-    case BK_TCP_SEND_BUFFER: *value = c->send_buffer; return 0;
-    case BK_TCP_RECEIVE_BUFFER: *value = c->receive_buffer; return 0;
-    case BK_TCP_QUICKACK: *value = c->quickack; return 0;
-    case BK_TCP_USER: *value = c->user; return 0;
-    case BK_TCP_OPTIONS: break;
+    case BK_TCP_NODELAY:
+        *value = c->nodelay;
+        return 0;
+    case BK_TCP_KEEPALIVE:
+        *value = c->keepalive;
+        return 0;
+    case BK_TCP_KEEPALIVE_IDLE_S:
+        *value = c->keepalive_idle_s;
+        return 0;
+    case BK_TCP_KEEPALIVE_INTERVAL_S:
+        *value = c->keepalive_interval_s;
+        return 0;
+    case BK_TCP_KEEPALIVE_PROBES:
+        *value = c->keepalive_probes;
+        return 0;
+    case BK_TCP_USER_TIMEOUT_MS:
+        *value = c->user_timeout_ms;
+        return 0;
+    case BK_TCP_SEND_BUFFER:
+        *value = c->send_buffer;
+        return 0;
+    case BK_TCP_RECEIVE_BUFFER:
+        *value = c->receive_buffer;
+        return 0;
+    case BK_TCP_QUICKACK:
+        *value = c->quickack;
+        return 0;
+    case BK_TCP_USER:
+        *value = c->user;
+        return 0;
+    case BK_TCP_OPTIONS:
+        break;
     }
     return ERROR_NOPROTOOPT;
 }

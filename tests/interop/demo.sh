@@ -60,7 +60,7 @@ memory() {
 to_the_end() {
     exits 0 "$BECKON" demo "$@" --msl 1 > "$SCRATCH/end.txt"
     says "$SCRATCH/end.txt" '^TIME-WAIT ' 'TIME-WAIT of 2 x 1 s is over'
-    tail -n 6 "$SCRATCH/end.txt" > "$SCRATCH/last.txt"
+    tail -n 4 "$SCRATCH/end.txt" > "$SCRATCH/last.txt"
     if grep -q '^TIME-WAIT' "$SCRATCH/last.txt"; then
         echo "still there:"
         cat "$SCRATCH/last.txt"
@@ -85,12 +85,30 @@ END
 no_tap() {
     exits 0 unshare -m sh -c "mount --bind /dev/null /dev/net/tun && exec '$BECKON' demo" > "$SCRATCH/none.txt"
     told "$SCRATCH/none.txt"
-    says "$SCRATCH/none.txt" 'The kernel cannot be at the other end here \(opening' 'As root: sudo beckon demo'
+    says "$SCRATCH/none.txt" '^The kernel cannot be at the other end here \(.*Inappropriate ioctl' 'modprobe tun'
 }
+# A PATH on which nothing is to be found.
+no_curl() {
+    exits 0 env PATH="$SCRATCH" "$BECKON" demo > "$SCRATCH/curl.txt"
+    told "$SCRATCH/curl.txt"
+    says "$SCRATCH/curl.txt" '^The kernel cannot be .*finding curl' 'apt-get install curl'
+}
+# Without root it is the kernel all the same, where user namespaces may be made and everybody may open /dev/net/tun.
 no_root() {
     cp "$BECKON" "$SCRATCH/beckon"
     exits 0 setpriv --reuid=65534 --regid=65534 --clear-groups "$SCRATCH/beckon" demo > "$SCRATCH/user.txt"
     told "$SCRATCH/user.txt"
+    says "$SCRATCH/user.txt" 'sudo beckon demo|^curl [0-9.]+ fetched'
+}
+user_namespace() {
+    mknod -m 666 "$SCRATCH/tun" c 10 200
+    exits 0 unshare -m sh -c "mount --bind '$SCRATCH/tun' /dev/net/tun &&
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups '$SCRATCH/beckon' demo" > "$SCRATCH/userns.txt"
+    told "$SCRATCH/userns.txt"
+    if setpriv --reuid=65534 --regid=65534 --clear-groups \
+        sh -c "unshare -Un true && exec 3<> '$SCRATCH/tun'" 2> /dev/null; then
+        says "$SCRATCH/userns.txt" '^curl [0-9.]+ fetched both pages'
+    fi
 }
 
 no_such_directory() {
@@ -100,7 +118,7 @@ no_such_directory() {
 
 # A signal ends it in good order: status 2, and nothing of it is left.
 interrupted() {
-    "$BECKON" demo "$@" > "$SCRATCH/signal.txt" 2>&1 &
+    "$BECKON" demo --msl 5 "$@" > "$SCRATCH/signal.txt" 2>&1 & # which takes 10 s
     local pid=$! status=0
     eventually 10 grep -q '^TIME-WAIT' "$SCRATCH/signal.txt"
     kill -TERM $pid
@@ -129,6 +147,8 @@ check "the kernel, IPv6" kernel kernel6 ipv6 2001:db8::2 --ipv6
 check "the kernel, to the end of TIME-WAIT" to_the_end
 check "the kernel, JSON" json
 check "no TAP device" no_tap
+check "no curl" no_curl
 check "no root" no_root
+check "no root, but a user namespace" user_namespace
 check "the kernel, interrupted" interrupted
 finish

@@ -253,7 +253,7 @@ static void probe_that_is_answered_keeps_the_neighbour(void **state) {
         pass(w, 5 * SECOND);
         expect_sent(w, f->probe);
         answers(w, f->peer, peer_mac, f->us);
-        pass(w, 10 * SECOND);
+        pass(w, 4 * SECOND);
         expect_silence(w);
         world_close(w);
     }
