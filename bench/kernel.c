@@ -50,6 +50,29 @@ int kernel_namespace(struct netns *ns, struct bench_run *run) {
     return r < 0 ? bench_fail(run, "turning TCP timestamps off in a namespace: %s", strerror(-r)) : 0;
 }
 
+/* ---- processors ---- */
+
+/* The first (last: the last) of the processors in the set. */
+static void kernel_pin_to(const cpu_set_t *set, bool last) {
+    cpu_set_t one;
+    int chosen = -1;
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET(i, set) && (chosen < 0 || last)) chosen = i;
+    if (chosen < 0) return;
+    CPU_ZERO(&one);
+    CPU_SET(chosen, &one);
+    sched_setaffinity(0, sizeof one, &one);
+}
+
+void kernel_pin(cpu_set_t *was) {
+    CPU_ZERO(was);
+    if (sched_getaffinity(0, sizeof *was, was) == 0) kernel_pin_to(was, false);
+}
+
+void kernel_unpin(const cpu_set_t *was) {
+    if (CPU_COUNT(was) > 0) sched_setaffinity(0, sizeof *was, was);
+}
+
 /* ---- sockets ---- */
 
 static int kernel_socket(void) {
@@ -102,8 +125,10 @@ static bool kernel_read_end(int fd) {
 
 /* ---- the process ---- */
 
-static _Noreturn void kernel_child(int listener, enum kernel_role role, uint64_t bytes, bool verify) {
+static _Noreturn void kernel_child(int listener, const cpu_set_t *set, enum kernel_role role, uint64_t bytes,
+                                   bool verify) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    kernel_pin_to(set, true);
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0) _exit(1);
     bool good = role == KERNEL_SINK
@@ -112,12 +137,12 @@ static _Noreturn void kernel_child(int listener, enum kernel_role role, uint64_t
     _exit(good ? 0 : 1);
 }
 
-int kernel_start(struct kernel_peer *peer, const struct netns *ns, enum kernel_role role, uint64_t bytes,
-                 struct bench_run *run) {
+int kernel_start(struct kernel_peer *peer, const struct netns *ns, const cpu_set_t *set, enum kernel_role role,
+                 uint64_t bytes, struct bench_run *run) {
     int listener = kernel_listen(ns);
     if (listener < 0) return bench_fail(run, "the kernel's listening socket: %s", strerror(-listener));
     pid_t pid = fork();
-    if (pid == 0) kernel_child(listener, role, bytes, run->verify);
+    if (pid == 0) kernel_child(listener, set, role, bytes, run->verify);
     int error = errno;
     close(listener);
     if (pid < 0) return bench_fail(run, "fork: %s", strerror(error));

@@ -6,6 +6,7 @@
 #ifndef BENCH_KERNEL_H
 #define BENCH_KERNEL_H
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include "bench.h"
@@ -18,6 +19,12 @@ enum kernel_role {
     KERNEL_SOURCE, /* accepts, writes so many bytes, ends its side, waits for the other's end */
 };
 
+/* Pins this process to the first of the processors that it may use; the peer's process, started later, goes to the last. Left to
+ * themselves, a reader that is woken for each frame may come to the writer's processor and take it away, in one run and not in
+ * the next. `was` is for kernel_unpin. */
+void kernel_pin(cpu_set_t *was);
+void kernel_unpin(const cpu_set_t *was);
+
 struct kernel_peer {
     pid_t pid; /* 0: none */
 };
@@ -26,9 +33,10 @@ struct kernel_peer {
 int kernel_available(struct bench_run *run);
 /* A namespace whose TCP is as said above. Destroyed by netns_destroy. */
 int kernel_namespace(struct netns *ns, struct bench_run *run);
-/* Starts a process that listens at KERNEL_PORT inside and plays its role once. It listens when this returns. */
-int kernel_start(struct kernel_peer *peer, const struct netns *ns, enum kernel_role role, uint64_t bytes,
-                 struct bench_run *run);
+/* Starts a process, on the last processor of the set, that listens at KERNEL_PORT inside and plays its role once. It listens when
+ * this returns. */
+int kernel_start(struct kernel_peer *peer, const struct netns *ns, const cpu_set_t *set, enum kernel_role role,
+                 uint64_t bytes, struct bench_run *run);
 /* Waits for its end; -1 and run->why if it was not satisfied. */
 int kernel_finish(struct kernel_peer *peer, struct bench_run *run);
 /* Ends it, if it is there. */

@@ -28,6 +28,7 @@ enum tap_direction { TAP_KERNEL_TO_STACK, TAP_STACK_TO_KERNEL, TAP_KERNEL_TO_KER
 struct tap {
     struct netns ns, other; /* the second one for kernel to kernel */
     struct kernel_peer peer;
+    cpu_set_t processors;
     struct bench_stack memory;
     bk_stack *stack;
     bk_link *link;
@@ -127,7 +128,7 @@ static int tap_beckon(struct tap *t, enum tap_direction direction, uint64_t byte
                       struct bench_run *run) {
     bool sends = direction == TAP_STACK_TO_KERNEL;
     if (tap_stack(t, run) < 0 || tap_device(t, run) < 0) return -1;
-    if (kernel_start(&t->peer, &t->ns, sends ? KERNEL_SINK : KERNEL_SOURCE, bytes, run) < 0) return -1;
+    if (kernel_start(&t->peer, &t->ns, &t->processors, sends ? KERNEL_SINK : KERNEL_SOURCE, bytes, run) < 0) return -1;
     const struct bk_tcp_open open = {.remote = tap_kernel.addr, .remote_port = KERNEL_PORT};
     uint64_t start = bk_link_clock();
     int r = bk_tcp_connect(t->stack, &open, start, &t->source.conn);
@@ -146,7 +147,7 @@ static int tap_beckon(struct tap *t, enum tap_direction direction, uint64_t byte
 static int tap_kernels(struct tap *t, uint64_t bytes, double *seconds, struct bench_run *run) {
     const bk_addr to = tap_kernel.addr;
     if (kernel_namespace(&t->other, run) < 0 || kernel_veth(&t->ns, &t->other, run) < 0) return -1;
-    if (kernel_start(&t->peer, &t->ns, KERNEL_SINK, bytes, run) < 0) return -1;
+    if (kernel_start(&t->peer, &t->ns, &t->processors, KERNEL_SINK, bytes, run) < 0) return -1;
     return kernel_send(&t->other, &to, bytes, seconds, run) < 0 ? -1 : kernel_finish(&t->peer, run);
 }
 
@@ -156,11 +157,13 @@ static int tap_run(const struct bench_case *c, struct bench_run *run, double *va
     double seconds = 0;
     memset(&tap, 0, sizeof tap);
     tap.ns = tap.other = (struct netns){.fd = -1, .home = -1};
+    kernel_pin(&tap.processors);
     int r = kernel_namespace(&tap.ns, run);
     if (r == 0)
         r = direction == TAP_KERNEL_TO_KERNEL ? tap_kernels(&tap, bytes, &seconds, run)
                                               : tap_beckon(&tap, direction, bytes, &seconds, run);
     tap_close(&tap);
+    kernel_unpin(&tap.processors);
     if (r == 0) values[0] = (double)bytes * 8e-9 / seconds;
     return r;
 }
