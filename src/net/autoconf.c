@@ -140,6 +140,17 @@ static void autoconf_parameters(struct net *n, uint32_t iface, const struct wire
     }
 }
 
+/* The neighbour that advertises is a router; an entry is made only for one that was taken as default router. */
+static void autoconf_router_heard(struct net *n, const struct packet *p, const struct wire_ra *ra, bool taken) {
+    if (n->iface[p->iface].config.layer != BK_LAYER_ETHERNET) return;
+    uint32_t id = neighbour_find(n, p->iface, &p->src);
+    if (ra->has_mac && (taken || id != BK_NONE)) {
+        neighbour_heard(n, p->iface, &p->src, ra->mac);
+        id = neighbour_find(n, p->iface, &p->src);
+    }
+    if (id != BK_NONE) neighbour_at(n, id)->router = true;
+}
+
 uint16_t autoconf_advertisement(struct net *n, struct packet *p) {
     struct net_iface *i = &n->iface[p->iface];
     /* RFC 4861 6.1.2: from a link-local address; the rest is checked by the caller and the parser. */
@@ -157,12 +168,8 @@ uint16_t autoconf_advertisement(struct net *n, struct packet *p) {
     if (ra.router_lifetime_s != 0) {
         i->solicit_left = 0; /* RFC 4861 6.3.7 */
         i->solicit_due = BK_NEVER;
-        if (known && ra.has_mac && i->config.layer == BK_LAYER_ETHERNET) {
-            neighbour_heard(n, p->iface, &p->src, ra.mac);
-            uint32_t id = neighbour_find(n, p->iface, &p->src);
-            if (id != BK_NONE) neighbour_at(n, id)->router = true;
-        }
     }
+    autoconf_router_heard(n, p, &ra, known && ra.router_lifetime_s != 0);
     for (uint32_t k = 0; k < ra.prefix_count; k++) autoconf_prefix_option(n, p->iface, &ra.prefix[k]);
     return BK_REASON_ACCEPT_ROUTER_ADVERTISEMENT;
 }

@@ -239,10 +239,6 @@ void net_send(struct net *n, uint32_t id) {
             return;
         }
     }
-    if (iface != FRAME_ANY_IFACE && wire_addr_is_multicast(&f->dst)) {
-        ip_send_direct(n, id, NULL);
-        return;
-    }
     struct net_way way = {.iface = iface};
     bool found = iface == FRAME_ANY_IFACE ? net_way_find(n, &f->dst, &f->src, &way) == 0
                                           : route_find(n, &f->dst, &way.iface, &way.next_hop);

@@ -40,6 +40,7 @@ static bool shows_progress(uint16_t reason) {
     case BK_REASON_ACCEPT_COOKIE_ACK:
     case BK_REASON_ACCEPT_ACK:
     case BK_REASON_ACCEPT_ACK_OF_FIN:
+    case BK_REASON_ACCEPT_DATA:
         return true;
     default:
         return false;

@@ -2,8 +2,8 @@
  *
  * One table holds all: the user's routes, the on-link prefixes of manual addresses, and the prefixes and default
  * routers that routers advertise (RFC 4861 5.1: prefix list and default router list), of which an interface takes a bounded number, so that
- * an unfriendly one cannot crowd out the rest. The longest prefix wins; among equals a gateway that answers wins over one that
- * was found silent, and among silent ones the one found so longest ago (RFC 4861 6.3.6: round robin).
+ * an unfriendly one cannot crowd out the rest. The longest prefix wins; among equals a gateway that was not found silent, or the
+ * one found so longest ago (RFC 4861 6.3.6: round robin); then one whose link-layer address is known.
  *
  * Sending follows the strong end system model: a packet from a local address leaves by that address's interface. A
  * route is not taken to a destination that its own interface holds: two interfaces of one stack can thus talk to
@@ -20,9 +20,17 @@ static bool route_covers(const struct net *n, const struct net_route *r, const b
     return r->in_use && r->valid_until > n->tcp.base.now && wire_addr_prefix_equal(dst, &r->prefix, r->length);
 }
 
-static bool route_better(const struct net_route *a, const struct net_route *b) {
+/* Whether the gateway's link-layer address is known; a route without gateway needs none. */
+static bool route_resolved(const struct net *n, const struct net_route *r) {
+    if (bk_addr_is_any(&r->gateway)) return true;
+    uint32_t id = neighbour_find(n, r->iface, &r->gateway);
+    return id != BK_NONE && neighbour_at(n, id)->state != NEIGHBOUR_INCOMPLETE;
+}
+
+static bool route_better(const struct net *n, const struct net_route *a, const struct net_route *b) {
     if (a->length != b->length) return a->length > b->length;
-    return a->suspect < b->suspect;
+    if (a->suspect != b->suspect) return a->suspect < b->suspect;
+    return route_resolved(n, a) && !route_resolved(n, b);
 }
 
 static bool route_to_ourselves(const struct net *n, uint32_t iface, const bk_addr *dst) {
@@ -40,7 +48,7 @@ bool route_find(const struct net *n, const bk_addr *dst, uint32_t *iface, bk_add
     for (uint32_t id = 0; id < n->routes.fresh; id++) {
         const struct net_route *r = route_at(n, id);
         if (!route_covers(n, r, dst) || (*iface != FRAME_ANY_IFACE && r->iface != *iface)) continue;
-        if (best != NULL && !route_better(r, best)) continue;
+        if (best != NULL && !route_better(n, r, best)) continue;
         if (route_to_ourselves(n, r->iface, dst)) continue;
         best = r;
     }

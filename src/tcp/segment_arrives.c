@@ -474,6 +474,7 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
     default:
         break;
     }
+    if (owned) connection_hear(t, c, BK_READY_READABLE | BK_READY_PEER_CLOSED);
     return reason;
 }
 

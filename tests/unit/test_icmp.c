@@ -172,7 +172,8 @@ static void expect_quote(struct world *w, const struct seen *s, const struct pen
 }
 
 /* RFC 1122 4.1.3.1: "If a datagram arrives addressed to a UDP port for which there is no pending LISTEN call, UDP SHOULD send an ICMP Port
- * Unreachable message." RFC 4443 3.1 (code 4) likewise; 2.4 c: "as much of invoking packet as possible without exceeding the minimum IPv6 MTU". */
+ * Unreachable message." RFC 4443 3.1 (code 4) likewise; 2.4 c: as much of the packet as fits in the minimum IPv6
+ * MTU. */
 static void udp_draws_port_unreachable(void **state) {
     (void)state;
     EACH_FAMILY(f) {
@@ -348,8 +349,8 @@ static struct bk_tcp_info status(const struct opening *o) {
     return info;
 }
 
-/* RFC 9293 3.9.2.2: "Destination Unreachable -- codes 2-4: these are hard error conditions, so TCP implementations SHOULD abort the
- * connection"; codes 0, 1, 5, time exceeded and parameter problem: "MUST NOT abort the connection". RFC 5461 2: of ICMPv6 code 1 and 4 are
+/* RFC 9293 3.9.2.2: "Destination Unreachable -- codes 2-4. These are hard error conditions, so TCP implementations SHOULD
+ * abort the connection"; of codes 0, 1, 5, time exceeded and parameter problem: "MUST NOT abort the connection". RFC 5461 2: of ICMPv6 code 1 and 4 are
  * hard; 4.1: a synchronized connection takes hard errors as soft. */
 static void errors_end_an_open_only_when_hard(void **state) {
     (void)state;
@@ -388,8 +389,7 @@ static void eight_quoted_bytes_suffice(void **state) {
     world_close(o.w);
 }
 
-/* RFC 5927 4.1: "TCP SHOULD check that the TCP sequence number contained in the payload of the ICMP error message is within the range of the data
- * already sent but not yet acknowledged." And what is quoted must be from us, and to a peer that we know. */
+/* RFC 5927 4.1: the quoted sequence number must be that of data sent and not yet acknowledged. And what is quoted must be from us, and to a peer that we know. */
 static void unrelated_errors_are_dropped(void **state) {
     (void)state;
     EACH_FAMILY(f) {
@@ -420,9 +420,8 @@ static void unrelated_errors_are_dropped(void **state) {
     }
 }
 
-/* RFC 1191 6.4, RFC 8201 5.4: after "too big" segments are smaller. RFC 1191 5: "an ICMP message with zero in the next-hop MTU" draws the next
- * plateau below the quoted length. RFC 8201 4: "a Packet Too Big message reporting a next-hop MTU that is less than the IPv6 minimum link MTU MUST be
- * discarded". */
+/* RFC 1191 6.4, RFC 8201 5.4: after "too big" segments are smaller. RFC 1191 5, 7.1: without a next-hop MTU in the message, the
+ * next plateau below the quoted length is tried. RFC 8201 4: a next-hop MTU below the IPv6 minimum link MTU is discarded. */
 static void too_big_shrinks_segments(void **state) {
     (void)state;
     static const struct {
@@ -446,7 +445,7 @@ static void too_big_shrinks_segments(void **state) {
     }
 }
 
-/* RFC 6633 4: "a TCP implementation MUST silently ignore any received ICMP Source Quench messages." Nor is anything else acted upon. */
+/* RFC 9293 3.9.2.2: "TCP implementations MUST silently discard any received ICMP Source Quench messages (MUST-55)." Nor is anything else acted upon. */
 static void other_types_are_dropped(void **state) {
     (void)state;
     static const uint8_t ipv4_types[] = {0, 4, 5, 9, 13, 17, 200}, ipv6_types[] = {129, 137, 200, 5, 127};
@@ -481,6 +480,48 @@ static void absent_neighbour_is_a_soft_error(void **state) {
     }
 }
 
+/* A parameter problem that the limit withholds leaves the packet's own reason, and is counted. */
+static void withheld_problem_is_counted(void **state) {
+    (void)state;
+    struct world *w = acquainted(NULL);
+    struct line l = line("2001:db8::2", "2001:db8::1");
+    for (int i = 0; i < 32; i++) arrives_udp(w, &l);
+    forget(w);
+    uint8_t m[16] = {WIRE_UDP, 0, 0x81, 4};
+    struct pen frame;
+    packet(w, &frame, &l, WIRE_DESTINATION, m, sizeof m);
+    assert_reason(arrives(w, &frame), DROP_IP_EXTENSION);
+    assert_int_equal(count(w, BK_REASON_DROP_ICMP_LIMIT), 1);
+    expect_silence(w);
+    world_close(w);
+}
+
+/* An echo request in more parts than a frame can name is not answered, which is counted. */
+static void echo_in_too_many_parts_is_counted(void **state) {
+    (void)state;
+    struct world *w = acquainted(NULL);
+    uint8_t m[60];
+    struct line l = line("192.0.2.2", "192.0.2.1");
+    struct pen frame;
+    icmp(w, &frame, &l, m, echo_request(&families[0], m, 40));
+    struct bk_part parts[41];
+    for (uint32_t i = 0; i < 41; i++) {
+        parts[i] = (struct bk_part){.length = (uint16_t)(i == 0 ? frame.length - 40 : 1)};
+        assert_int_equal(bk_chunk_alloc(w->stack, &parts[i].chunk, 1), 1);
+        memcpy(bk_chunk_data(w->stack, parts[i].chunk), frame.bytes + (i == 0 ? 0 : frame.length - 41 + i),
+               parts[i].length);
+    }
+    struct bk_rx rx = {.parts = parts, .part_count = 41};
+    bk_input(w->stack, 0, &rx, 1, w->now);
+    collect(w);
+    assert_reason(rx.reason, ACCEPT_ECHO);
+    assert_int_equal(count(w, BK_REASON_NOTE_REPLY_LOST), 1);
+    expect_silence(w);
+    assert_int_equal(in_use(w, BK_POOL_CHUNKS), 0);
+    assert_int_equal(in_use(w, BK_POOL_FRAMES), 0);
+    world_close(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(echo_is_answered),
@@ -499,6 +540,8 @@ int main(void) {
         cmocka_unit_test(too_big_shrinks_segments),
         cmocka_unit_test(other_types_are_dropped),
         cmocka_unit_test(absent_neighbour_is_a_soft_error),
+        cmocka_unit_test(withheld_problem_is_counted),
+        cmocka_unit_test(echo_in_too_many_parts_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

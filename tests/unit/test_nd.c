@@ -67,8 +67,8 @@ static struct world *configured(void) {
 
 /* ---- duplicate address detection ---- */
 
-/* RFC 4862 5.4.2: "the interface MUST join the all-nodes multicast address and the solicited-node multicast address of the
- * tentative address ... the node SHOULD delay"; 5.4: "An address is considered unique if none of the tests indicate the presence of a
+/* RFC 4862 5.4.2: "an interface MUST join the all-nodes multicast address and the solicited-node multicast address of the
+ * tentative address", after a random delay; 5.4: "An address is considered unique if none of the tests indicate the presence of a
  * duplicate address within RetransTimer milliseconds after having sent DupAddrDetectTransmits Neighbor Solicitations." */
 static void address_is_tentative_until_nobody_objects(void **state) {
     (void)state;
@@ -86,8 +86,8 @@ static void address_is_tentative_until_nobody_objects(void **state) {
     world_close(w);
 }
 
-/* RFC 4862 5.4: "an interface discards received packets addressed to a tentative address"; 5.4.3: "if the source address is a unicast
- * address: the sender is performing address resolution on the target; the solicitation should be silently ignored." */
+/* RFC 4862 2: "An interface discards received packets addressed to a tentative address"; 5.4.3: from a unicast address "the
+ * solicitation's sender is performing address resolution on the target; the solicitation should be silently ignored." */
 static void tentative_address_is_neither_answered_for_nor_used(void **state) {
     (void)state;
     struct world *w = world_open(&bare);
@@ -106,7 +106,7 @@ static void tentative_address_is_neither_answered_for_nor_used(void **state) {
     world_close(w);
 }
 
-/* RFC 4862 5.4.4: "If the target address is tentative ... the tentative address is not unique." */
+/* RFC 4862 5.4.4: "If the target address is tentative, the tentative address is not unique." */
 static void advertisement_ends_a_tentative_address(void **state) {
     (void)state;
     struct world *w = world_open(&bare);
@@ -119,8 +119,8 @@ static void advertisement_ends_a_tentative_address(void **state) {
     world_close(w);
 }
 
-/* RFC 4862 5.4.3: "if the source address of the Neighbor Solicitation is the unspecified address ... the tentative address is a duplicate
- * and should not be used". RFC 7527 4.2: one that carries our own nonce is our own, looped back. */
+/* RFC 4862 5.4.3: if another node solicits from the unspecified address, "the tentative address is a duplicate and should
+ * not be used". RFC 7527 4.2: one that carries our own nonce is our own, looped back. */
 static void solicitation_ends_a_tentative_address_unless_it_is_ours(void **state) {
     (void)state;
     struct world *w = world_open(&bare);
@@ -212,7 +212,7 @@ static void advertisement_ends_solicitation(void **state) {
     world_close(w);
 }
 
-/* RFC 4862 5.5.3 d: "an address is formed by combining the advertised prefix with an interface identifier"; RFC 4861 6.3.4: the
+/* RFC 4862 5.5.3 d: an address is formed "by combining the advertised prefix with an interface identifier of the link"; RFC 4861 6.3.4: the
  * router is a default router, its link-layer address is taken from the advertisement. */
 static void advertisement_gives_address_and_router(void **state) {
     (void)state;
@@ -236,7 +236,7 @@ static void advertisement_gives_address_and_router(void **state) {
     world_close(w);
 }
 
-/* RFC 4861 6.3.4: "If the received Router Lifetime value is zero, immediately time-out the entry"; 6.3.5: "Whenever the Lifetime
+/* RFC 4861 6.3.4: "If ... the received Router Lifetime value is zero, immediately time-out the entry"; 6.3.5: "Whenever the Lifetime
  * of an entry in the Default Router List expires, that entry is discarded." */
 static void router_expires(void **state) {
     (void)state;
@@ -256,7 +256,7 @@ static void router_expires(void **state) {
     world_close(w);
 }
 
-/* RFC 4861 7.2.5: "If the Target's Neighbor Cache entry ... IsRouter flag changes from TRUE to FALSE as a result of this update, the node
+/* RFC 4861 7.2.5: "In those cases where the IsRouter flag changes from TRUE to FALSE as a result of this update, the node
  * MUST remove that router from the Default Router List". */
 static void router_that_becomes_a_host_is_no_gateway(void **state) {
     (void)state;
@@ -354,8 +354,8 @@ static uint64_t lifetime_after(uint32_t before_s, uint32_t valid_s) {
     return lived;
 }
 /* RFC 4862 5.5.3 e: "1. If the received Valid Lifetime is greater than 2 hours or greater than RemainingLifetime, set the valid
- * lifetime ... 2. If RemainingLifetime is less than or equal to 2 hours, ignore ... 3. Otherwise, reset the valid
- * lifetime of the corresponding address to 2 hours." And expiry: "An address ... becomes invalid". */
+ * lifetime ... 2. If RemainingLifetime is less than or equal to 2 hours, ignore ... 3. Otherwise, set the valid
+ * lifetime of the corresponding address to 2 hours." And past it the address is gone (5.5.4). */
 static void lifetimes_are_not_cut_below_two_hours(void **state) {
     (void)state;
     assert_int_equal(lifetime_after(20000, 8000), 8000);
@@ -490,6 +490,112 @@ static void groups_are_reported(void **state) {
     world_close(w);
 }
 
+/* RFC 4861 6.3.2: "ReachableTime ... should be a uniformly distributed random value between MIN_RANDOM_FACTOR and MAX_RANDOM_FACTOR times
+ * BaseReachableTime"; 6.3.4: which a router may set. */
+static void advertisement_sets_the_reachable_time(void **state) {
+    (void)state;
+    struct world *w = configured();
+    struct wire_ra ra = router();
+    ra.reachable_ms = 2000;
+    arrives_ra(w, &ra);
+    pass(w, 3 * SECOND);
+    connect_to(w, "2001:db8:1::5", 1);
+    struct wire_neighbor m = {.target = ip("2001:db8:1::5"), .solicited = true, .override = true, .has_mac = true};
+    memcpy(m.mac, peer_mac, 6);
+    struct line l = line("2001:db8:1::5", FORMED);
+    assert_reason(arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_ADVERTISEMENT, &m), ACCEPT_NEIGHBOR_ADVERTISEMENT);
+    forget(w);
+    pass(w, 900 * MILLISECOND); /* half of it has not passed yet */
+    connect_to(w, "2001:db8:1::5", 2);
+    pass(w, 6 * SECOND);
+    assert_null(sent(w, BK_REASON_SEND_NEIGHBOR_PROBE));
+    connect_to(w, "2001:db8:1::5", 3); /* one and a half of it have */
+    pass(w, 5 * SECOND);
+    expect_sent(w, BK_REASON_SEND_NEIGHBOR_PROBE);
+    world_close(w);
+}
+
+/* A layer-3 link has no MAC to make an identifier of, and nobody who could have the same; it finds its router all the same. */
+static void layer_3_link_configures_itself(void **state) {
+    (void)state;
+    struct world *w =
+        world_open(&(struct world_options){.layer3 = true, .autoconfigure = true, .no_ipv4 = true, .no_ipv6 = true});
+    struct bk_iface_address a;
+    assert_true(bk_iface_address_get(w->stack, 0, &a));
+    assert_int_equal(a.state, 1);
+    assert_true(wire_addr_is_link_local(&a.addr));
+    pass(w, SECOND);
+    struct seen s = look(w, expect_sent(w, BK_REASON_SEND_ROUTER_SOLICITATION));
+    assert_true(bk_addr_equal(&s.src, &a.addr));
+    assert_int_equal(s.length, 8); /* no link-layer address */
+    expect_silence(w);
+    struct wire_ra ra = router();
+    ra.has_mac = false;
+    assert_reason(arrives_ra(w, &ra), ACCEPT_ROUTER_ADVERTISEMENT);
+    assert_true(bk_iface_address_get(w->stack, 1, &a));
+    assert_int_equal(a.state, 1);
+    assert_int_equal(connect_to(w, "2001:db8:9::1", 1), 0);
+    s = look(w, expect_sent(w, BK_REASON_SEND_SYN));
+    assert_true(bk_addr_equal(&s.src, &a.addr));
+    struct wire_neighbor m = {.target = a.addr, .has_mac = true};
+    struct line l = {.src = ip("fe80::2"), .dst = a.addr};
+    assert_reason(arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_SOLICITATION, &m), DROP_ND_STRANGER);
+    expect_silence(w);
+    world_close(w);
+}
+
+/* RFC 4861 7.2.4: "it is possible that a node sending a solicited Neighbor Advertisement does not have a corresponding link-layer address for its
+ * neighbor in its Neighbor Cache. In such situations, a node will first have to use Neighbor Discovery". */
+static void solicitation_without_link_address_is_answered(void **state) {
+    (void)state;
+    struct world *w = world_open(NULL);
+    settle(w);
+    struct wire_neighbor m = {.target = ip("2001:db8::1")};
+    struct line l = line("2001:db8::2", "2001:db8::1");
+    assert_reason(arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_SOLICITATION, &m), ACCEPT_NEIGHBOR_SOLICITATION);
+    expect_sent(w, BK_REASON_SEND_NEIGHBOR_SOLICITATION);
+    expect_silence(w);
+    m = (struct wire_neighbor){.target = ip("2001:db8::2"), .solicited = true, .override = true, .has_mac = true};
+    memcpy(m.mac, peer_mac, 6);
+    arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_ADVERTISEMENT, &m);
+    struct seen s = look(w, expect_sent(w, BK_REASON_SEND_NEIGHBOR_ADVERTISEMENT));
+    assert_memory_equal(s.link.dst, peer_mac, 6);
+    assert_int_equal(s.hop_limit, 255);
+    assert_true(checksum_right(&s));
+    world_close(w);
+}
+
+/* Many groups take several reports; addresses that share a group share its record. RFC 3810 5.1.3: a response code of 0x8000 and more is
+ * (mant | 0x1000) << (exp + 3). */
+static void every_group_is_reported_once(void **state) {
+    (void)state;
+    struct world *w = world_open(&(struct world_options){.no_ipv4 = true, .no_ipv6 = true});
+    static const char *const addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4",
+                                            "2001:db8:1::4"};
+    for (size_t i = 0; i < 5; i++) add(w, addresses[i], true);
+    settle(w);
+    uint8_t q[28] = {WIRE_ICMPV6_MLD_QUERY, [4] = 0x80, [5] = 0x01}; /* 0x1001 << 3: 32.8 s */
+    struct line l = line("fe80::2", "ff02::1");
+    l.hop_limit = 1;
+    assert_reason(arrives_icmp(w, &l, q, sizeof q), ACCEPT_MLD_QUERY);
+    pass(w, 33 * SECOND);
+    uint32_t seen_groups = 0;
+    const struct out *o;
+    while ((o = sent(w, BK_REASON_SEND_MLD_REPORT)) != NULL) {
+        struct seen s = look(w, o);
+        uint16_t records = get_be16(s.payload + 14);
+        assert_int_equal(s.length, 16 + 20 * records);
+        for (uint32_t i = 0; i < records; i++) {
+            uint32_t bit = 1u << s.payload[16 + 20 * i + 19];
+            assert_int_equal(seen_groups & bit, 0);
+            seen_groups |= bit;
+        }
+    }
+    assert_int_equal(seen_groups, 2 + 4 + 8 + 16);
+    expect_silence(w);
+    world_close(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(address_is_tentative_until_nobody_objects),
@@ -509,6 +615,10 @@ int main(void) {
         cmocka_unit_test(invalid_advertisements_of_routers_are_dropped),
         cmocka_unit_test(invalid_neighbour_messages_are_dropped),
         cmocka_unit_test(groups_are_reported),
+        cmocka_unit_test(advertisement_sets_the_reachable_time),
+        cmocka_unit_test(layer_3_link_configures_itself),
+        cmocka_unit_test(solicitation_without_link_address_is_answered),
+        cmocka_unit_test(every_group_is_reported_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,8 @@ static void arp_request_is_answered_and_learnt(void **state) {
 }
 
 /* RFC 4861 7.2.3: "the recipient SHOULD create or update the Neighbor Cache entry for the IP Source Address of the
- * solicitation", and 7.2.4: "the node sends a Neighbor Advertisement ... MUST set the Solicited flag to one". */
+ * solicitation", and 7.2.4: "the node MUST set the Solicited flag to one and
+ * unicast the advertisement to the Source Address of the solicitation". */
 static void solicitation_is_answered_and_learnt(void **state) {
     (void)state;
     struct world *w = world_open(NULL);
@@ -209,8 +210,9 @@ static void resolution_gives_up_after_three(void **state) {
 
 /* RFC 4861 7.3.3: "The first time a node sends a packet to a neighbor whose entry is STALE, the sender changes the state to
  * DELAY and sets a timer to expire in DELAY_FIRST_PROBE_TIME seconds. ... If the entry is still in the DELAY state when the timer expires, the entry's
- * state changes to PROBE. ... retransmits Neighbor Solicitation messages every RetransTimer milliseconds until reachability confirmation ... after MAX_UNICAST_SOLICIT
- * ... the entry SHOULD be deleted." */
+ * state changes to PROBE. ... a node retransmits Neighbor Solicitation messages every
+ * RetransTimer milliseconds until reachability confirmation is obtained." After MAX_UNICAST_SOLICIT of them "retransmissions cease and
+ * the entry SHOULD be deleted." */
 static void silent_neighbour_is_probed_and_dropped(void **state) {
     (void)state;
     EACH_FAMILY(f) {
@@ -259,7 +261,7 @@ static void probe_that_is_answered_keeps_the_neighbour(void **state) {
     }
 }
 
-/* RFC 4861 7.3.1: "the receipt of a (new) acknowledgment indicates that previously sent data reached the peer"; then DELAY
+/* RFC 4861 7.3.1: "receipt of a (new) acknowledgment indicates that previously sent data reached the peer"; then DELAY
  * ends without a probe. */
 static void progress_of_tcp_confirms_the_neighbour(void **state) {
     (void)state;
@@ -293,9 +295,9 @@ static void advertisement_changes_the_entry(void **state) {
         const uint8_t *then; /* where packets go afterwards */
         bool probed;         /* whether the neighbour is no longer taken as reachable */
     } rows[] = {
-        {true, true, true, true, other_mac, false}, /* "update the link-layer address ... REACHABLE" */
-        {false, true, true, true, other_mac, true}, /* "... unsolicited and the address was updated: STALE" */
-        {true, false, true, true, peer_mac, true}, /* "if the state is REACHABLE, set it to STALE, but do not update" */
+        {true, true, true, true, other_mac, false},  /* II: updated, and reachable since solicited */
+        {false, true, true, true, other_mac, true},  /* II: updated, unsolicited */
+        {true, false, true, true, peer_mac, true},   /* I a: not updated, but in doubt */
         {false, false, true, true, peer_mac, true},  /* likewise */
         {false, true, true, false, peer_mac, false}, /* the same address, unsolicited: no change */
         {true, true, false, false, peer_mac, false}, /* no option: REACHABLE */
@@ -319,7 +321,7 @@ static void advertisement_changes_the_entry(void **state) {
     }
 }
 
-/* RFC 4861 7.2.5: "If no entry exists, the advertisement SHOULD be silently discarded. There is no need to create an entry". And "If the
+/* RFC 4861 7.2.5: "If no entry exists, the advertisement SHOULD be silently discarded. There is no need to create an entry if none exists". And "If the
  * target's Neighbor Cache entry is in the INCOMPLETE state ... If the link layer has addresses and no Target
  * Link-Layer Address option is included, the receiving node SHOULD silently discard the received advertisement." */
 static void advertisement_without_use_is_dropped(void **state) {
@@ -415,6 +417,33 @@ static void gateway_is_what_is_resolved(void **state) {
     }
 }
 
+/* At the capacity: the oldest question gives way to a new one; where all neighbours are in use, none does. */
+static void full_cache_has_a_defined_answer(void **state) {
+    (void)state;
+    EACH_FAMILY(f) {
+        struct world *w = world_open(&(struct world_options){.neighbours = 2});
+        settle(w);
+        connect_to(w, f->peer, 1);
+        connect_to(w, f->other, 1);
+        connect_to(w, f->router, 1);
+        for (int i = 0; i < 3; i++) expect_sent(w, f->ask);
+        assert_int_equal(count(w, BK_REASON_DROP_UNRESOLVED), 1);
+        answers(w, f->peer, peer_mac, f->us); /* too late */
+        expect_silence(w);
+        answers(w, f->other, other_mac, f->us);
+        assert_syn_to(w, other_mac);
+        answers(w, f->router, peer_mac, f->us);
+        assert_syn_to(w, peer_mac);
+        connect_to(w, f->peer, 2);
+        expect_silence(w);
+        assert_int_equal(count(w, BK_REASON_DROP_NO_NEIGHBOUR), 1);
+        pass(w, 46 * SECOND); /* and when they are so no longer: */
+        connect_to(w, f->peer, 3);
+        expect_sent(w, f->ask);
+        world_close(w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arp_request_is_answered_and_learnt),
@@ -433,6 +462,7 @@ int main(void) {
         cmocka_unit_test(strangers_do_not_push_out_neighbours_in_use),
         cmocka_unit_test(frames_that_wait_are_bounded),
         cmocka_unit_test(gateway_is_what_is_resolved),
+        cmocka_unit_test(full_cache_has_a_defined_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

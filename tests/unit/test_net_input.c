@@ -148,7 +148,7 @@ static void malformed_ipv6_headers_are_dropped(void **state) {
     uint8_t m[16] = {WIRE_TCP, 9}; /* an extension header longer than the packet */
     packet(w, &f, &l, WIRE_DESTINATION, m, sizeof m);
     assert_reason(arrives(w, &f), DROP_IP_EXTENSION);
-    memset(m, 0, sizeof m); /* "Next Header 59: nothing follows" */
+    memset(m, 0, sizeof m); /* No Next Header: nothing follows (RFC 8200 4.7) */
     packet(w, &f, &l, WIRE_NO_NEXT, m, sizeof m);
     assert_reason(arrives(w, &f), DROP_IP_PROTOCOL);
     expect_silence(w);
@@ -177,7 +177,7 @@ static void layer_3_link_carries_both_families(void **state) {
     world_close(w);
 }
 
-/* RFC 6864 4.1: atomic datagrams "DF=1 and MF=0 and frag_offset=0"; we send no others, with id 0. */
+/* RFC 6864 4.1: atomic datagrams have DF set, MF clear and offset 0; we send no others, with id 0. */
 static void what_we_send_is_atomic(void **state) {
     (void)state;
     struct world *w = world_open(&(struct world_options){.layer3 = true});
@@ -193,7 +193,7 @@ static void what_we_send_is_atomic(void **state) {
 /* ---- addresses ---- */
 
 /* RFC 1122 3.2.1.3: "A host MUST silently discard an incoming datagram containing an IP source address that is invalid by the rules
- * of this section." RFC 9293 3.9.2.3 (MUST-63): "a TCP implementation MUST silently discard an incoming SYN from an invalid source". */
+ * of this section." RFC 9293 3.9.2.3 (MUST-63): "An incoming SYN with an invalid source address MUST be ignored". */
 static void impossible_sources_are_dropped(void **state) {
     (void)state;
     static const char *const sources[2][9] = {
@@ -246,7 +246,7 @@ static void mapped_addresses_are_dropped(void **state) {
     world_close(w);
 }
 
-/* RFC 1122 3.2.1.3: "When a host receives a datagram that is not destined for it, it MUST silently discard it." */
+/* RFC 1122 3.2.1.3: "A host MUST silently discard an incoming datagram that is not destined for the host." */
 static void other_destinations_are_dropped(void **state) {
     (void)state;
     static const char *const others[2][5] = {{"192.0.2.3", "198.51.100.1", "127.0.0.1", "0.0.0.0"},

@@ -103,7 +103,7 @@ static struct world *acquainted(const struct world_options *options) {
     return w;
 }
 
-/* RFC 791 3.2: "If this completes the datagram ... then the datagram is sent to the next step"; fragments may come in any order. RFC
+/* RFC 791 3.2: fragments are put in their places as they come, and the whole is passed on when it is complete. RFC
  * 1122 3.2.2.6: "Data received in an ICMP Echo Request MUST be entirely included in the resulting Echo Reply." */
 static void fragments_in_any_order_make_a_datagram(void **state) {
     (void)state;
@@ -162,7 +162,7 @@ static void duplicate_fragment_is_harmless(void **state) {
     }
 }
 
-/* RFC 5722 4: "if any of its constituent fragments is determined to be an overlapping fragment, the entire datagram (and any constituent
+/* RFC 5722 4: "if one or more its constituent fragments is determined to be an overlapping fragment, the entire datagram (and any constituent
  * fragments, including those not yet received) MUST be silently discarded." */
 static void overlap_gives_the_datagram_up(void **state) {
     (void)state;
@@ -341,9 +341,9 @@ static void impossible_fragments_are_dropped(void **state) {
         if (!ipv4) {
             struct seen s = look(w, expect_sent(w, BK_REASON_SEND_PARAMETER_PROBLEM));
             assert_int_equal(s.payload[1], 0);
-            assert_int_equal(get_be32(s.payload + 4), 4); /* "pointing to the Payload Length field" */
+            assert_int_equal(get_be32(s.payload + 4), 4); /* Payload Length */
             s = look(w, expect_sent(w, BK_REASON_SEND_PARAMETER_PROBLEM));
-            assert_int_equal(get_be32(s.payload + 4), 42); /* "pointing to the Fragment Offset field" */
+            assert_int_equal(get_be32(s.payload + 4), 42); /* Fragment Offset */
         }
         expect_silence(w);
         free(d);

@@ -258,6 +258,38 @@ static void silent_gateway_gives_way(void **state) {
     }
 }
 
+/* The same sentence: a router whose link-layer address is known is preferred to one of which nothing is. */
+static void known_gateway_is_preferred(void **state) {
+    (void)state;
+    struct world *w = world_open(NULL);
+    char t[BK_ADDR_TEXT];
+    settle(w);
+    assert_int_equal(route(w, "0.0.0.0", 0, "192.0.2.10", 0), 0);
+    assert_int_equal(route(w, "0.0.0.0", 0, "192.0.2.11", 0), 0);
+    arrives_arp(w, WIRE_ARP_REQUEST, "192.0.2.11", peer_mac, "192.0.2.1");
+    assert_string_equal(asked_for(w, "198.51.100.1", t), "");
+    struct seen s = look(w, expect_sent(w, BK_REASON_SEND_SYN));
+    assert_memory_equal(s.link.dst, peer_mac, 6);
+    world_close(w);
+}
+
+/* An answer to where no way leads is dropped, and counted. */
+static void answer_without_a_way_is_counted(void **state) {
+    (void)state;
+    struct world *w = world_open(NULL);
+    settle(w);
+    static const char *const far[2] = {"198.51.100.1", "2001:db8:9::1"}, *const us[2] = {"192.0.2.1", "2001:db8::1"};
+    for (int k = 0; k < 2; k++) {
+        struct line l = line(far[k], us[k]);
+        struct wire_tcp syn = {.src_port = 9, .dst_port = 9, .seq = 1, .flags = WIRE_SYN, .window = 9};
+        assert_reason(arrives_tcp(w, &l, &syn), ANSWER_RST_CLOSED);
+        assert_int_equal(count(w, BK_REASON_DROP_NO_ROUTE), k + 1);
+    }
+    expect_silence(w);
+    assert_int_equal(in_use(w, BK_POOL_FRAMES), 0);
+    world_close(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(longest_prefix_wins),
@@ -268,6 +300,8 @@ int main(void) {
         cmocka_unit_test(source_decides_the_interface),
         cmocka_unit_test(accept_any_lends_every_source),
         cmocka_unit_test(silent_gateway_gives_way),
+        cmocka_unit_test(known_gateway_is_preferred),
+        cmocka_unit_test(answer_without_a_way_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
