@@ -420,12 +420,13 @@ BK_API bool bk_tcp_list(const bk_stack *stack, uint64_t *cursor, struct bk_tcp_i
 /* ---- readiness ------------------------------------------------------------------------------------- */
 
 enum bk_ready_what {
-    BK_READY_CONNECTED = 1,    /* SYN-SENT became ESTABLISHED */
+    BK_READY_CONNECTED = 1,    /* SYN-SENT became ESTABLISHED; WRITABLE comes with it */
     BK_READY_READABLE = 2,     /* data, or the peer's end of data, arrived at an empty queue */
     BK_READY_WRITABLE = 4,     /* room again after -EAGAIN */
     BK_READY_ACCEPTABLE = 8,   /* a listener's queue became non-empty */
     BK_READY_PEER_CLOSED = 16, /* the peer's FIN was taken in order */
-    BK_READY_CLOSED = 32,      /* the connection is over; the error, if any, is in bk_tcp_status */
+    BK_READY_CLOSED = 32,      /* the connection is over, the error, if any, is in bk_tcp_status; comes with READABLE
+                              * and WRITABLE, so that whoever waits for either wakes */
     BK_READY_URGENT = 64,      /* urgent data was announced (RFC 9293 3.8.5) */
 };
 struct bk_ready {

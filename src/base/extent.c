@@ -55,7 +55,8 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     if (q->tail == BK_NONE) return 0;
     const struct extent *e = extent_at(b, q->tail);
     if (*chunk_references(b, e->chunk) != 1) return 0;
-    return chunk_bytes(b) - e->offset - e->length;
+    uint32_t end = (uint32_t)e->offset + e->length; /* may be 65,536, beyond what chunk_bytes says */
+    return end < chunk_bytes(b) ? chunk_bytes(b) - end : 0;
 }
 
 /* An empty extent in a chunk of its own, not yet linked; BK_NONE at a bound. */
@@ -223,7 +224,7 @@ static void queue_link_after(struct base *b, struct extent_queue *q, uint32_t pr
 }
 
 /* Keeps packet bytes [offset, offset + n), numbered from seq and known to lie in a gap behind `prev`. Returns the
- * last extent of them, or BK_NONE at a bound (what was kept until then stays: it is good data). */
+ * last extent of them, or BK_NONE at a bound (what was kept until then stays: it is good data, and q->bytes tells). */
 static uint32_t queue_fill_gap(struct base *b, struct extent_queue *q, uint32_t prev, uint32_t seq,
                                const struct packet *p, uint32_t offset, uint32_t n, uint32_t max) {
     for (uint32_t done = 0; done < n;) {
@@ -261,8 +262,7 @@ static uint32_t queue_fill_gap(struct base *b, struct extent_queue *q, uint32_t 
 
 int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p, uint32_t offset,
                         uint32_t n, uint32_t max) {
-    uint32_t end = seq + n, prev = BK_NONE, id = q->head;
-    bool kept = false;
+    uint32_t end = seq + n, prev = BK_NONE, id = q->head, before = q->bytes;
     /* Most segments come in order behind the last gap. */
     if (q->tail != BK_NONE && seq_ge(seq, extent_end(extent_at(b, q->tail)))) {
         prev = q->tail;
@@ -276,8 +276,7 @@ int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, co
         uint32_t gap_end = id == BK_NONE ? end : seq_min(end, extent_at(b, id)->seq);
         if (seq_lt(seq, gap_end)) {
             prev = queue_fill_gap(b, q, prev, seq, p, offset, gap_end - seq, max);
-            if (prev == BK_NONE) return kept ? 1 : -1;
-            kept = true;
+            if (prev == BK_NONE) return q->bytes != before ? 1 : -1;
             offset += gap_end - seq;
             seq = gap_end;
         }
@@ -288,7 +287,7 @@ int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, co
             seq = known;
         }
     }
-    return kept ? 1 : 0;
+    return q->bytes != before ? 1 : 0;
 }
 
 uint32_t extent_queue_splice(struct base *b, struct extent_queue *to, struct extent_queue *from, uint32_t seq) {

@@ -18,6 +18,7 @@ enum cmd_exit {
 int cmd_demo(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_ss(int argc, char **argv);
+int cmd_bench(int argc, char **argv); /* in bench/ */
 
 /* "beckon: ..." on stderr: what is wrong and what to do about it, in one sentence. */
 __attribute__((format(printf, 1, 2))) void cmd_error(const char *format, ...);
@@ -25,15 +26,8 @@ __attribute__((format(printf, 1, 2))) void cmd_error(const char *format, ...);
 /* Parses a whole decimal number in [low, high]. Returns false, and leaves *out alone, for anything else. */
 bool cmd_number(const char *text, uint64_t low, uint64_t high, uint64_t *out);
 
-/* A stack in memory of its own: reserved for all that `config` allows, touched as it is used. */
-struct cmd_stack {
-    bk_stack *stack;
-    void *region;
-    size_t size;
-};
-/* Makes one with a fresh secret seed; false, and the complaint is printed. */
-bool cmd_stack_create(struct cmd_stack *s, const struct bk_config *config);
-void cmd_stack_destroy(struct cmd_stack *s);
+/* A stack in memory of its own (bk_host_create), or NULL and the complaint is printed. */
+bk_stack *cmd_stack_create(const struct bk_config *config);
 /* A locally administered unicast MAC, drawn at random. */
 void cmd_random_mac(uint8_t mac[6]);
 

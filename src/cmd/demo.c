@@ -25,7 +25,8 @@ static const struct argp_option demo_options[] = {
     {"pcap", DEMO_PCAP, "FILE", 0, "Keep the capture, a pcapng with the reason of each segment as its comment", 0},
     {"no-tap", DEMO_NO_TAP, NULL, 0, "Between two stacks in this process, without the kernel", 0},
     {"ipv6", DEMO_IPV6, NULL, 0, "Over IPv6", 0},
-    {"msl", DEMO_MSL, "SECONDS", 0, "Maximum segment lifetime, 1 to 120 (30): TIME-WAIT lasts twice this", 0},
+    {"msl", DEMO_MSL, "SECONDS", 0,
+     "Maximum segment lifetime, 1 to 120 (30): TIME-WAIT lasts twice this; up to 5, its end is waited for", 0},
     {"ascii", DEMO_ASCII, NULL, 0, "Draw with ASCII characters only", 0},
     {"json", DEMO_JSON, NULL, 0, "Print events, connections and the result as JSON, one object a line", 0},
     {0},
@@ -64,7 +65,7 @@ static error_t demo_option(int key, char *arg, struct argp_state *state) {
 
 /* ---- what the worlds share ------------------------------------------------------------------------- */
 
-int demo_stack(struct demo *d, struct cmd_stack *s, const bk_addr *addr) {
+int demo_stack(struct demo *d, bk_stack **out, const bk_addr *addr) {
     struct bk_config config;
     bk_config_default(&config);
     config.connections = 16;
@@ -73,12 +74,13 @@ int demo_stack(struct demo *d, struct cmd_stack *s, const bk_addr *addr) {
     config.buffer_chunks = 512;
     config.trace_events = DEMO_EVENTS;
     config.msl_ms = d->msl_s * 1000;
-    if (!cmd_stack_create(s, &config)) return -ENOMEM;
+    bk_stack *stack = *out = cmd_stack_create(&config);
+    if (!stack) return -ENOMEM;
     struct bk_iface_config iface = {.layer = BK_LAYER_ETHERNET, .mtu = 1500};
     cmd_random_mac(iface.mac);
     uint64_t now = bk_link_clock();
-    int r = bk_iface_add(s->stack, &iface, now);
-    if (r >= 0) r = bk_iface_address_add(s->stack, (uint32_t)r, addr, d->ipv6 ? 64 : 24, true, now);
+    int r = bk_iface_add(stack, &iface, now);
+    if (r >= 0) r = bk_iface_address_add(stack, (uint32_t)r, addr, d->ipv6 ? 64 : 24, true, now);
     if (r < 0) cmd_error("giving the stack an interface: %s", strerror(-r));
     return r < 0 ? r : 0;
 }
@@ -119,8 +121,8 @@ static void demo_drain_one(struct demo_events *to, bk_stack *stack) {
 }
 
 void demo_drain(struct demo *d) {
-    demo_drain_one(&d->server_events, d->server_stack.stack);
-    if (d->client_stack.stack) demo_drain_one(&d->client_events, d->client_stack.stack);
+    demo_drain_one(&d->server_events, d->server_stack);
+    if (d->client_stack) demo_drain_one(&d->client_events, d->client_stack);
 }
 
 /* Takes down what a world has set up, also one that failed half-way. */
@@ -128,14 +130,15 @@ static void demo_world_close(struct demo *d) {
     bk_link_close(d->loop.link);
     d->loop.link = NULL;
     d->loop.stack_count = 0;
-    cmd_stack_destroy(&d->server_stack);
-    cmd_stack_destroy(&d->client_stack);
+    bk_host_destroy(d->server_stack);
+    bk_host_destroy(d->client_stack);
+    d->server_stack = d->client_stack = NULL;
     netns_destroy(&d->netns);
 }
 
 static void demo_close(struct demo *d) {
     uint64_t now = bk_link_clock();
-    if (d->client_stack.stack && d->client.count != 0) http_client_destroy(&d->client, now);
+    if (d->client_stack && d->client.count != 0) http_client_destroy(&d->client, now);
     if (d->server.stack) http_server_stop(&d->server, now);
     demo_world_close(d);
     run_loop_close(&d->loop);
@@ -164,7 +167,7 @@ static int demo_world(struct demo *d, char why_not[DEMO_WHY]) {
 static int demo_serve(struct demo *d) {
     const struct http_site site = {.find = site_pages_find, .context = &d->pages};
     bk_addr any = d->ipv6 ? (bk_addr){{0}} : bk_addr_ipv4(0, 0, 0, 0);
-    int r = http_server_start(&d->server, d->server_stack.stack, &site, &any, DEMO_PORT, bk_link_clock());
+    int r = http_server_start(&d->server, d->server_stack, &site, &any, DEMO_PORT, bk_link_clock());
     if (r < 0) cmd_error("listening on port %u: %s", DEMO_PORT, strerror(-r));
     return r;
 }
@@ -176,10 +179,10 @@ static int demo_run(struct demo *d) {
     d->pages.close_after_last = true;
     if (r == 0) r = demo_world(d, why_not);
     if (r == 0) r = demo_serve(d);
-    if (r == 0) r = demo_capture(d, d->client_stack.stack ? "client" : "kernel");
+    if (r == 0) r = demo_capture(d, d->client_stack ? "client" : "kernel");
     if (r < 0) return CMD_USAGE;
     if (!d->json) demo_tell_begin(d, why_not);
-    r = d->client_stack.stack ? demo_memory_fetch(d) : demo_tap_fetch(d);
+    r = d->client_stack ? demo_memory_fetch(d) : demo_tap_fetch(d);
     demo_drain(d);
     if (r < 0) snprintf(d->failure, sizeof d->failure, "the link failed: %s", strerror(-r));
     r = d->json ? demo_tell_json(d, why_not) : demo_tell(d);

@@ -42,11 +42,11 @@ struct demo {
     /* the world */
     struct run_loop loop;
     struct site_pages pages;
-    struct cmd_stack server_stack;
+    bk_stack *server_stack;
     struct http_server server;
-    struct cmd_stack client_stack; /* memory only */
-    struct http_client client;     /* memory only */
-    struct netns netns;            /* TAP only */
+    bk_stack *client_stack;    /* memory only */
+    struct http_client client; /* memory only */
+    struct netns netns;        /* TAP only */
     bk_addr server_addr, client_addr;
     /* what came of it */
     struct demo_page page[SITE_PAGES];
@@ -62,9 +62,9 @@ int demo_memory_open(struct demo *d, const char **why);
 int demo_tap_fetch(struct demo *d);
 int demo_memory_fetch(struct demo *d);
 
-/* A stack for a world, with a trace: an interface on `layer`, and `addr`. Returns 0, or a negative errno with the complaint
+/* A stack for a world, with a trace: an Ethernet interface with `addr`. Returns 0, or a negative errno with the complaint
  * printed. */
-int demo_stack(struct demo *d, struct cmd_stack *s, const bk_addr *addr);
+int demo_stack(struct demo *d, bk_stack **out, const bk_addr *addr);
 /* Compares what arrived with page i. */
 void demo_check(struct demo *d, size_t i, int status, const void *body, size_t length, bool new_connection);
 /* Appends what the trace rings hold. */

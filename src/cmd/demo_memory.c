@@ -29,13 +29,13 @@ int demo_memory_open(struct demo *d, const char **why) {
     if (r == 0) {
         *why = "joining them by a memory link";
         const struct bk_memory_options options = {0};
-        r = bk_memory_open(d->client_stack.stack, 0, d->server_stack.stack, 0, &options, &d->loop.link);
+        r = bk_memory_open(d->client_stack, 0, d->server_stack, 0, &options, &d->loop.link);
     }
     if (r < 0) return r;
-    d->loop.stack[0] = (struct run_loop_stack){
-        .stack = d->server_stack.stack, .ready = demo_memory_server_ready, .context = &d->server};
+    d->loop.stack[0] =
+        (struct run_loop_stack){.stack = d->server_stack, .ready = demo_memory_server_ready, .context = &d->server};
     d->loop.stack[1] =
-        (struct run_loop_stack){.stack = d->client_stack.stack, .ready = demo_memory_client_ready, .context = d};
+        (struct run_loop_stack){.stack = d->client_stack, .ready = demo_memory_client_ready, .context = d};
     d->loop.stack_count = 2;
     snprintf(d->client_name, sizeof d->client_name, "A second stack");
     return 0;
@@ -47,14 +47,14 @@ static void demo_memory_after(void *context, uint64_t now) {
     (void)now;
     demo_drain(d);
     if (!d->client.over || d->server.open != 0) return;
-    d->loop.done = !bk_output_pending(d->server_stack.stack, 0) && !bk_output_pending(d->client_stack.stack, 0) &&
-                   !bk_link_busy(d->loop.link);
+    d->loop.done =
+        !bk_output_pending(d->server_stack, 0) && !bk_output_pending(d->client_stack, 0) && !bk_link_busy(d->loop.link);
 }
 
 int demo_memory_fetch(struct demo *d) {
     uint64_t now = bk_link_clock();
-    int r = http_client_start(&d->client, d->client_stack.stack, &d->server_addr, DEMO_PORT, demo_memory_paths,
-                              SITE_PAGES, now);
+    int r =
+        http_client_start(&d->client, d->client_stack, &d->server_addr, DEMO_PORT, demo_memory_paths, SITE_PAGES, now);
     if (r < 0) return r;
     d->loop.after = demo_memory_after;
     d->loop.after_context = d;

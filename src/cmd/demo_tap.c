@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -75,7 +76,7 @@ static int demo_tap_device(struct demo *d, const char **why) {
     if (r < 0) return r;
     *why = "opening a TAP device";
     const struct bk_tap_options options = {.name = DEMO_TAP_DEVICE, .fd = -1};
-    r = bk_tap_open(d->server_stack.stack, 0, &options, &d->loop.link, why);
+    r = bk_tap_open(d->server_stack, 0, &options, &d->loop.link, why);
     int back = netns_leave(&d->netns);
     if (r < 0 || back < 0) return r < 0 ? r : back;
     const struct netns_address address = {.addr = d->client_addr, .prefix_length = d->ipv6 ? 64 : 24};
@@ -92,7 +93,7 @@ int demo_tap_open(struct demo *d, const char **why) {
     r = demo_stack(d, &d->server_stack, &d->server_addr);
     if (r == 0) r = demo_tap_device(d, why);
     if (r < 0) return r;
-    d->loop.stack[0] = (struct run_loop_stack){.stack = d->server_stack.stack,
+    d->loop.stack[0] = (struct run_loop_stack){.stack = d->server_stack,
                                                .ready = demo_tap_ready,
                                                .deadline = demo_tap_deadline,
                                                .advance = demo_tap_advance,
@@ -129,7 +130,6 @@ static void demo_tap_read(void *context, short revents, uint64_t now) {
 
 static int demo_tap_stream_open(struct demo_tap_stream *s, struct demo_tap_client *c) {
     int ends[2];
-    *s = (struct demo_tap_stream){.client = c, .read_end = -1, .write_end = -1};
     if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
     s->read_end = ends[0];
     s->write_end = ends[1];
@@ -155,7 +155,7 @@ static int demo_tap_start(struct demo_tap_client *c) {
                  d->pages.page[i].path);
     char curl[] = "curl", no_config[] = "-q", silent[] = "-sS", http[] = "--http1.1", globoff[] = "-g",
          no_proxy[] = "--noproxy", all[] = "*", time_option[] = "--max-time", seconds[] = "10", write_out[] = "-w",
-         format[] = "%{stderr}page %{http_code} %{num_connects} %{size_download}\\n";
+         format[] = "%{stderr}{\"status\":%{http_code},\"connects\":%{num_connects},\"bytes\":%{size_download}}\\n";
     char *argv[] = {curl,        no_config, silent,    http,   globoff, no_proxy, all,
                     time_option, seconds,   write_out, format, url[0],  url[1],   NULL};
     c->pid = netns_spawn(&d->netns, argv, c->out.write_end, c->err.write_end);
@@ -165,20 +165,28 @@ static int demo_tap_start(struct demo_tap_client *c) {
     return c->pid < 0 ? (int)c->pid : 0;
 }
 
-/* Reads curl's lines: "page 200 1 4711" is status, connections opened for it, bytes. Others are complaints. */
+/* Reads one of curl's lines about a page. False: it is a complaint. */
+static bool demo_tap_line(const char *line, int *status, int *connects, size_t *length) {
+    json_error_t error;
+    json_int_t bytes = 0;
+    json_t *object = json_loads(line, 0, &error);
+    bool ok = json_unpack(object, "{s:i,s:i,s:I}", "status", status, "connects", connects, "bytes", &bytes) == 0;
+    json_decref(object);
+    *length = (size_t)bytes;
+    return ok && bytes >= 0;
+}
+
 static void demo_tap_verdict(struct demo_tap_client *c) {
     struct demo *d = c->demo;
-    size_t i = 0, at = 0;
-    char *next = NULL;
-    for (char *line = c->err.text ? strtok_r(c->err.text, "\n", &next) : NULL; line;
-         line = strtok_r(NULL, "\n", &next)) {
-        int status, connects;
-        unsigned long long length;
-        if (sscanf(line, "page %d %d %llu", &status, &connects, &length) != 3 || i == SITE_PAGES) {
+    size_t i = 0, at = 0, length;
+    int status, connects;
+    char *next = NULL, *line = c->err.text ? strtok_r(c->err.text, "\n", &next) : NULL;
+    for (; line; line = strtok_r(NULL, "\n", &next)) {
+        if (!demo_tap_line(line, &status, &connects, &length) || i == SITE_PAGES) {
             snprintf(d->failure, sizeof d->failure, "%s", line);
             continue;
         }
-        size_t n = length <= c->out.length - at ? (size_t)length : c->out.length - at;
+        size_t n = length <= c->out.length - at ? length : c->out.length - at;
         demo_check(d, i++, status, c->out.text ? c->out.text + at : "", n, connects > 0);
         at += n;
     }
@@ -204,9 +212,9 @@ static void demo_tap_after_fetch(void *context, uint64_t now) {
 /* Whether every connection of the server is over or in TIME-WAIT. */
 static bool demo_tap_at_rest(const struct demo *d) {
     struct bk_tcp_info info;
-    for (uint64_t cursor = 0; bk_tcp_list(d->server_stack.stack, &cursor, &info);)
+    for (uint64_t cursor = 0; bk_tcp_list(d->server_stack, &cursor, &info);)
         if (info.state != BK_LISTEN && info.state != BK_TIME_WAIT) return false;
-    return !bk_output_pending(d->server_stack.stack, 0);
+    return !bk_output_pending(d->server_stack, 0);
 }
 
 static void demo_tap_after_close(void *context, uint64_t now) {
@@ -217,7 +225,8 @@ static void demo_tap_after_close(void *context, uint64_t now) {
 }
 
 int demo_tap_fetch(struct demo *d) {
-    struct demo_tap_client c = {.demo = d};
+    struct demo_tap_client c = {.demo = d, .out = {.client = &c, .read_end = -1, .write_end = -1}};
+    c.err = c.out;
     int r = demo_tap_stream_open(&c.out, &c);
     if (r == 0) r = demo_tap_stream_open(&c.err, &c);
     if (r == 0) r = demo_tap_start(&c);

@@ -14,7 +14,8 @@
 #include "beckon/render.h"
 #include "cmd/demo.h"
 
-#define DEMO_SNAPSHOTS 3u
+#define DEMO_SNAPSHOTS   3u
+#define DEMO_SHORT_MSL_S 5u /* up to this, the end of TIME-WAIT is waited for */
 
 /* What would bring the kernel in. */
 static const char *demo_advice(const struct demo *d, const char *why_not) {
@@ -31,7 +32,7 @@ void demo_tell_begin(const struct demo *d, const char *why_not) {
         printf("The kernel cannot be at the other end here (%s),\nso two Beckon stacks in this process talk to each "
                "other. %s\n\n",
                why_not, demo_advice(d, why_not));
-    if (d->client_stack.stack)
+    if (d->client_stack)
         printf("Beckon %s, an HTTP server at %s; at the other end of a link in memory a second stack, at %s.\n\n",
                bk_version(), server, client);
     else
@@ -71,7 +72,7 @@ static int demo_tell_ladder(const struct demo *d) {
     bk_addr_format(&d->server_addr, server);
     bk_addr_format(&d->client_addr, client);
     snprintf(name[0], sizeof name[0], "Beckon, server %s", server);
-    snprintf(name[1], sizeof name[1], "%s, client %s", d->client_stack.stack ? "Beckon" : "kernel", client);
+    snprintf(name[1], sizeof name[1], "%s, client %s", d->client_stack ? "Beckon" : "kernel", client);
     struct bk_ladder_side sides[2] = {{name[0], d->server_events.event, d->server_events.count},
                                       {name[1], d->client_events.event, d->client_events.count}};
     const struct bk_ladder_options options = {.width = demo_columns(), .colour = demo_colour(), .ascii = d->ascii};
@@ -79,14 +80,14 @@ static int demo_tell_ladder(const struct demo *d) {
     bool both = d->client_events.count != 0;
     int r = bk_ladder(&sides[both ? 1 : 0], &sides[both ? 0 : 1], NULL, &options, bk_text_to_file, stdout);
     if (r == -ENOENT) printf("(no segment of a connection was seen)\n");
-    if (d->server_events.lost + d->client_events.lost != 0)
-        printf("(%llu events were lost)\n", (unsigned long long)(d->server_events.lost + d->client_events.lost));
+    uint64_t lost = d->server_events.lost + d->client_events.lost;
+    if (lost != 0) printf("(%llu events were lost)\n", (unsigned long long)lost);
     return r == -ENOENT ? 0 : r;
 }
 
 static size_t demo_list(const struct demo *d, struct bk_tcp_info *infos, size_t room) {
     size_t n = 0;
-    for (uint64_t cursor = 0; n < room && bk_tcp_list(d->server_stack.stack, &cursor, &infos[n]);) n++;
+    for (uint64_t cursor = 0; n < room && bk_tcp_list(d->server_stack, &cursor, &infos[n]);) n++;
     return n;
 }
 
@@ -127,7 +128,7 @@ static unsigned demo_lines(const char *text, uint32_t columns) {
  * over. Returns what is left of it, in seconds, or a negative errno. */
 static double demo_tell_table(struct demo *d) {
     uint64_t start = bk_link_clock();
-    uint32_t snapshots = u32_max(DEMO_SNAPSHOTS, d->msl_s <= 2 ? 2 * d->msl_s + 2 : 0);
+    uint32_t snapshots = u32_max(DEMO_SNAPSHOTS, d->msl_s <= DEMO_SHORT_MSL_S ? 2 * d->msl_s + 2 : 0);
     unsigned drawn = 0;
     double left = 0;
     printf("The server's connections, as `beckon ss -ao' lists them, a second apart:\n\n");
@@ -151,7 +152,7 @@ static double demo_tell_table(struct demo *d) {
 
 static uint64_t demo_segments(const struct demo *d) {
     struct bk_tcp_mib mib;
-    bk_tcp_mib(d->server_stack.stack, &mib);
+    bk_tcp_mib(d->server_stack, &mib);
     return mib.in_segs + mib.out_segs;
 }
 
@@ -216,8 +217,8 @@ int demo_tell_json(struct demo *d, const char *why_not) {
     json_t *pages = json_array();
     for (size_t i = 0; i < SITE_PAGES; i++) json_array_append_new(pages, demo_json_page(d, i));
     json_t *result = json_pack("{s:s,s:s,s:s,s:o,s:I,s:f}", "result", demo_worked(d) ? "worked" : "failed", "link",
-                               d->client_stack.stack ? "memory" : "tap", "why", d->failure[0] ? d->failure : why_not,
-                               "pages", pages, "segments", (json_int_t)demo_segments(d), "time_wait_left_s", left);
+                               d->client_stack ? "memory" : "tap", "why", d->failure[0] ? d->failure : why_not, "pages",
+                               pages, "segments", (json_int_t)demo_segments(d), "time_wait_left_s", left);
     if (!result) return r < 0 ? r : -ENOMEM;
     json_dumpf(result, stdout, JSON_COMPACT);
     putchar('\n');

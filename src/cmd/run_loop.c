@@ -45,6 +45,9 @@ int run_loop_open(struct run_loop *l) {
 
 void run_loop_close(struct run_loop *l) {
     if (l->signal_fd < 0) return;
+    /* A signal that came after the last round asks for an end that is being made already. */
+    struct signalfd_siginfo info;
+    while (read(l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) l->signal = (int)info.ssi_signo;
     close(l->signal_fd);
     l->signal_fd = -1;
     sigset_t set;

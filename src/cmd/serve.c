@@ -34,7 +34,7 @@ struct serve {
     uint32_t mtu, msl_s, connections;
     /* the world */
     struct run_loop loop;
-    struct cmd_stack stack;
+    bk_stack *stack;
     struct site_pages pages;
     struct site_directory directory;
     struct http_server server;
@@ -151,12 +151,12 @@ static error_t serve_option(int key, char *arg, struct argp_state *state) {
 static int serve_addresses(struct serve *s, uint64_t now) {
     for (size_t i = 0; i < s->address_count; i++) {
         const struct serve_address *a = &s->address[i];
-        int r = bk_iface_address_add(s->stack.stack, 0, &a->addr, a->prefix_length, false, now);
+        int r = bk_iface_address_add(s->stack, 0, &a->addr, a->prefix_length, false, now);
         if (r < 0) return r;
     }
     for (size_t i = 0; i < s->gateway_count; i++) {
         bk_addr any = bk_addr_is_ipv4(&s->gateway[i]) ? bk_addr_ipv4(0, 0, 0, 0) : (bk_addr){{0}};
-        int r = bk_route_add(s->stack.stack, &any, 0, &s->gateway[i], 0);
+        int r = bk_route_add(s->stack, &any, 0, &s->gateway[i], 0);
         if (r < 0) return r;
     }
     return 0;
@@ -168,11 +168,12 @@ static int serve_stack(struct serve *s) {
     config.connections = s->connections;
     config.active_connections = 0;
     config.msl_ms = s->msl_s * 1000;
-    if (!cmd_stack_create(&s->stack, &config)) return -ENOMEM;
+    s->stack = cmd_stack_create(&config);
+    if (!s->stack) return -ENOMEM;
     struct bk_iface_config iface = {.layer = s->tun ? BK_LAYER_IP : BK_LAYER_ETHERNET, .mtu = s->mtu};
     if (!s->tun) cmd_random_mac(iface.mac);
     uint64_t now = bk_link_clock();
-    int r = bk_iface_add(s->stack.stack, &iface, now);
+    int r = bk_iface_add(s->stack, &iface, now);
     if (r >= 0) r = serve_addresses(s, now);
     if (r < 0) cmd_error("giving the stack its interface and addresses: %s", strerror(-r));
     return r;
@@ -181,7 +182,7 @@ static int serve_stack(struct serve *s) {
 static int serve_link(struct serve *s) {
     const struct bk_tap_options options = {.name = s->device, .netns = s->netns, .tun = s->tun, .fd = -1};
     const char *why = "opening it";
-    int r = bk_tap_open(s->stack.stack, 0, &options, &s->loop.link, &why);
+    int r = bk_tap_open(s->stack, 0, &options, &s->loop.link, &why);
     if (r < 0) {
         cmd_error("%s %s: %s: %s%s", s->tun ? "TUN" : "TAP", s->device, why, strerror(-r),
                   r == -EPERM || r == -EACCES ? "; run it as root, or have root make the device for this user with "
@@ -208,7 +209,7 @@ static int serve_site(struct serve *s) {
         return r;
     }
     bk_addr any = {{0}};
-    r = http_server_start(&s->server, s->stack.stack, &site, &any, s->port, bk_link_clock());
+    r = http_server_start(&s->server, s->stack, &site, &any, s->port, bk_link_clock());
     if (r < 0) cmd_error("listening on port %u: %s", s->port, strerror(-r));
     return r;
 }
@@ -238,13 +239,13 @@ static void serve_tell(const struct serve *s) {
 static int serve_run(struct serve *s) {
     char why[CONTROL_WHY];
     if (serve_stack(s) < 0 || serve_link(s) < 0 || serve_site(s) < 0) return CMD_USAGE;
-    s->loop.stack[0] = (struct run_loop_stack){.stack = s->stack.stack,
+    s->loop.stack[0] = (struct run_loop_stack){.stack = s->stack,
                                                .ready = serve_ready,
                                                .deadline = serve_deadline,
                                                .advance = serve_advance,
                                                .context = &s->server};
     s->loop.stack_count = 1;
-    if (control_open(&s->control, &s->loop, s->stack.stack, "serve", why) < 0)
+    if (control_open(&s->control, &s->loop, s->stack, "serve", why) < 0)
         cmd_error("no control socket, so `beckon ss' will not see this stack: %s", why);
     serve_tell(s);
     int r = run_loop_until(&s->loop, BK_NEVER);
@@ -287,7 +288,7 @@ int cmd_serve(int argc, char **argv) {
     else
         status = serve_run(s);
     bk_link_close(s->loop.link);
-    cmd_stack_destroy(&s->stack);
+    bk_host_destroy(s->stack);
     run_loop_close(&s->loop);
     site_directory_close(&s->directory);
     site_pages_free(&s->pages);

@@ -41,7 +41,8 @@ static const char *site_verdict(enum bk_verdict verdict) {
 
 static void site_write_reasons(FILE *f) {
     fputs("Every reason that Beckon gives, with what it did and where the RFCs say so.\n\n", f);
-    for (uint16_t reason = 1; reason < BK_REASON_COUNT; reason++) {
+    for (unsigned r = 1; r < BK_REASON_COUNT; r++) {
+        uint16_t reason = (uint16_t)r;
         const char *rfc = bk_reason_rfc(reason);
         fprintf(f, "%-9s %s%s%s%s\n", site_verdict(bk_reason_verdict(reason)), bk_reason_words(reason),
                 rfc[0] ? " (" : "", rfc, rfc[0] ? ")" : "");

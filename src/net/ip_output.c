@@ -70,7 +70,7 @@ static void ip_write(const struct net *n, struct frame *f, const struct ip_cut *
     f->start = f->l3;
 }
 
-/* The end of the way: from here bk_output takes it. TCP has counted its segments when it made them. */
+/* The end of the way: from here bk_output takes it. */
 static void ip_ready(struct net *n, uint32_t frame) {
     const struct frame *f = frame_at(&n->tcp.base, frame);
     frame_queue_push(&n->tcp.base, &n->iface[f->iface].ready, frame);

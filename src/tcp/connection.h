@@ -82,6 +82,7 @@ struct connection {
     bool want_write : 1;   /* the user was told -EAGAIN */
     bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
     bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
+    bool syn_acked : 1;    /* SND.UNA is past our SYN */
     bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
     uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
@@ -115,6 +116,8 @@ struct connection {
     uint32_t cwnd_credit;      /* bytes acknowledged that have not yet grown cwnd */
     uint32_t recover;          /* SND.NXT when the loss was noticed */
     uint32_t rtx_nxt, rtx_end; /* lost, to be sent again: rtx_nxt is the next */
+    uint32_t rtx_high;         /* end of the last number ever sent again; SND.UNA when that is acknowledged */
+    uint32_t loss_edge;        /* SND.NXT at the first duplicate ACK */
     uint32_t duplicate_acks;
 
     /* deadlines and times, ns */

@@ -174,7 +174,7 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_CLOSING:
     case BK_LAST_ACK:
         /* Closed in SYN-RECEIVED: our SYN may still have to go again, before the FIN behind it. */
-        if (c->rtx_nxt == c->iss) d = decide_syn(c);
+        if (!c->syn_acked && c->rtx_nxt == c->iss) d = decide_syn(c);
         if (d.reason == BK_REASON_NONE) d = decide_retransmission(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_new(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_probe(c);
@@ -287,6 +287,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
         t->mib.retrans_segs += segments;
         c->bytes_retransmitted += d->length;
         if (seq_lt(c->rtx_nxt, end) && seq_ge(c->rtx_nxt, d->seq)) c->rtx_nxt = seq_min(end, c->rtx_end);
+        c->rtx_high = seq_max(c->rtx_high, end);
         rtt_cancel(c);
     }
     if (seq_gt(end, c->snd_nxt)) {

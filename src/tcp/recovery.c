@@ -39,7 +39,12 @@ void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_
         return;
     }
     c->duplicate_acks = 0;
-    if (c->recovery == RECOVERY_LOSS && seq_ge(c->snd_una, c->recover)) c->recovery = RECOVERY_OPEN;
+    /* After a timeout an ACK may cover much that was not lost after all: it counts as one segment (RFC 3465 2.3). */
+    if (c->recovery == RECOVERY_LOSS) acked = u32_min(acked, c->mss);
+    if (seq_ge(c->snd_una, c->recover)) {
+        c->recovery = RECOVERY_OPEN;
+        c->recover = c->snd_una; /* it follows, lest it seem to lie ahead once the numbers have gone half round */
+    }
     congestion_acked(c, acked, flight);
 }
 
@@ -47,10 +52,10 @@ void recovery_duplicate_ack(struct tcp *t, struct connection *c) {
     (void)t;
     /* After a timeout, duplicate ACKs may be echoes of what was sent again: they say nothing (RFC 6582 3.2 step 1). */
     if (c->recovery == RECOVERY_LOSS) return;
-    c->duplicate_acks++;
+    if (c->duplicate_acks++ == 0) c->loss_edge = c->snd_nxt;
     if (c->recovery == RECOVERY_FAST || c->duplicate_acks != DUPLICATE_THRESHOLD || seq_lt(c->snd_una, c->recover))
         return;
-    congestion_loss(c, connection_outstanding(c));
+    congestion_loss(c, c->loss_edge - c->snd_una); /* without what limited transmit added (RFC 5681 3.2 step 2) */
     c->recovery = RECOVERY_FAST;
     c->recover = c->snd_nxt;
     recovery_lose_first(c, BK_REASON_SEND_FAST_RETRANSMIT);

@@ -170,7 +170,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
     c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
-    c->rtx_nxt = c->rtx_end = c->snd_una;
+    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
     c->ts_recent = r->ts_recent;
     c->ts_offset = r->ts_offset;

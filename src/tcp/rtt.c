@@ -43,14 +43,19 @@ void rtt_acked(const struct tcp *t, struct connection *c, uint32_t ack, const st
     if (c->rtt_sent != 0 && seq_ge(ack, c->rtt_seq)) {
         rtt_sample(t, c, (t->base.now - c->rtt_sent) / NS_PER_US);
         c->rtt_sent = 0;
+        c->rtx_high = seq_max(c->rtx_high, ack);
         return;
     }
     /* An echo tells even what was sent again (RFC 7323 3.3), with the coarser clock; while a segment is being timed it
-     * is left to that one. Without either, a backed-off RTO stays (Karn; RFC 9293 3.8.2). */
+     * is left to that one. */
     if (c->rtt_sent == 0 && c->timestamps && option->has_timestamps && option->tsecr != 0) {
         uint32_t ms = timestamp_now(t, c->ts_offset) - option->tsecr;
         if (ms < t->base.config.rto_max_ms) rtt_sample(t, c, (uint64_t)ms * 1000);
     }
+    /* Karn (RFC 9293 3.8.2): a back-off stays until something that was sent only once is acknowledged. */
+    if (seq_le(ack, c->rtx_high)) return;
+    c->rtx_high = ack;
+    if (c->srtt_us != 0) rtt_set_rto(t, c);
 }
 
 void rtt_back_off(const struct tcp *t, struct connection *c) {

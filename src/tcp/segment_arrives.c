@@ -81,6 +81,7 @@ static void set_send_window(struct connection *c, const struct segment *s) {
 
 /* Our SYN is acknowledged: data may flow, and the timers that counted its repetitions start anew. */
 static void syn_acknowledged(struct tcp *t, struct connection *c) {
+    c->syn_acked = true;
     congestion_start(c, c->retransmits);
     /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
     if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
@@ -88,7 +89,7 @@ static void syn_acknowledged(struct tcp *t, struct connection *c) {
     c->retransmits = 0;
     c->recovery = RECOVERY_OPEN;
     c->recover = c->snd_una - 1;
-    c->rtx_nxt = c->rtx_end = c->snd_una;
+    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->rtx_due = BK_NEVER;
     c->rcv_mss = u32_min(c->mss, mss_default(connection_is_ipv6(c)));
 }
@@ -178,7 +179,7 @@ static uint16_t check_paws(struct tcp *t, struct connection *c, const struct seg
 
 /* The peer's SYN-ACK while our own SYN is still unacknowledged: its SYN is known, its ACK is what we wait for. */
 static bool is_syn_of_simultaneous_open(const struct connection *c, const struct segment *s) {
-    return c->snd_una == c->iss && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
+    return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
 }
 
 /* First, the sequence number. */
@@ -249,10 +250,10 @@ static void update_ts_recent(struct tcp *t, struct connection *c, const struct s
 /* Takes acknowledged bytes off the send queue and moves SND.UNA. */
 static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s) {
     uint32_t ack = s->header.ack, acked = ack - c->snd_una, flight = recovery_pipe(c);
-    uint32_t data_begin = seq_max(c->snd_una, c->iss + 1); /* our SYN and FIN are no bytes of the queue */
+    uint32_t data_begin = c->syn_acked ? c->snd_una : c->iss + 1; /* our SYN and FIN are no bytes of the queue */
     uint32_t data_end = seq_min(ack, c->snd_end);
     uint32_t bytes = seq_gt(data_end, data_begin) ? data_end - data_begin : 0;
-    if (c->snd_una == c->iss)
+    if (!c->syn_acked)
         syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
     rtt_acked(t, c, ack, &s->header.option);
     c->snd_una = ack;
@@ -370,11 +371,11 @@ static void check_urgent(struct tcp *t, struct connection *c, const struct segme
     if (c->state != BK_ESTABLISHED && c->state != BK_FIN_WAIT_1 && c->state != BK_FIN_WAIT_2) return;
     uint32_t up = segment_data_seq(s) + s->header.urgent;
     uint32_t read = c->rcv_nxt - connection_receive_queued(t, c);
-    bool advances = seq_gt(up, c->rcv_up);
-    if (advances) c->rcv_up = up;
-    if (!seq_gt(c->rcv_up, read)) return;
+    bool advances = !c->urgent_in || seq_gt(up, c->rcv_up);
+    if (!advances || !seq_gt(up, read)) return;
+    c->rcv_up = up;
     /* Told when urgent data becomes pending, and when more of it is announced (RFC 9293 3.8.5, MUST-32). */
-    if (!c->urgent_in || advances) connection_hear(t, c, BK_READY_URGENT);
+    connection_hear(t, c, BK_READY_URGENT);
     c->urgent_in = true;
 }
 
@@ -454,7 +455,7 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
-    connection_hear(t, c, BK_READY_READABLE | BK_READY_PEER_CLOSED);
+    bool owned = c->owned; /* without an owner, TIME-WAIT leaves no record behind */
     switch (c->state) {
     case BK_ESTABLISHED:
         connection_set_state(t, c, BK_CLOSE_WAIT, reason);
@@ -473,6 +474,7 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
     default:
         break;
     }
+    if (owned) connection_hear(t, c, BK_READY_READABLE | BK_READY_PEER_CLOSED);
     return reason;
 }
 

@@ -57,6 +57,7 @@ static void list_time_wait(const struct tcp *t, bool ipv6, uint32_t id, struct b
     info->timestamps = w->timestamps;
     info->timer = 3;
     info->timer_due = w->expires;
+    info->idle_since = w->expires - 2 * t->base.config.msl_ms * NS_PER_MS; /* the peer's last FIN */
 }
 
 enum list_phase { LIST_LISTENERS, LIST_REQUESTS, LIST_CONNECTIONS, LIST_TIME_WAITS, LIST_END };

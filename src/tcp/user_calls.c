@@ -35,7 +35,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->owned = true;
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
-    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->iss;
+    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->rtx_high = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = t->base.config.window_scaling ? window_scale_for(c->receive_buffer) : 0;
@@ -352,7 +352,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .irs = c->irs,
         .rcv_nxt = c->rcv_nxt,
         .rcv_wnd = connection_rcv_wnd(c),
-        .rcv_up = c->rcv_up,
+        .rcv_up = c->urgent_in ? c->rcv_up : c->rcv_nxt,
         .send_mss = c->mss,
         .receive_mss = c->rcv_mss,
         .advertised_mss = c->mss_offered,

@@ -118,7 +118,7 @@ no_such_directory() {
 
 # A signal ends it in good order: status 2, and nothing of it is left.
 interrupted() {
-    "$BECKON" demo "$@" > "$SCRATCH/signal.txt" 2>&1 &
+    "$BECKON" demo --msl 5 "$@" > "$SCRATCH/signal.txt" 2>&1 & # which takes 10 s
     local pid=$! status=0
     eventually 10 grep -q '^TIME-WAIT' "$SCRATCH/signal.txt"
     kill -TERM $pid

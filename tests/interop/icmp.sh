@@ -2,15 +2,14 @@
 # ICMP with the kernel: echo, also in fragments; port unreachable; and a path MTU behind a router that is smaller than
 # the link's (RFC 1191, RFC 8201), learnt from its message while data flows. Both families.
 . "$(dirname "$0")/lib.sh"
-command -v ping > /dev/null || skip "needs ping"
 
 # echo_answered ADDRESS
 echo_answered() {
     namespace "echo-${1//[.:]/}"
     start beckon.json beckon --connections 0 listen 7000
-    in_ns ping -n -c 5 -i 0.05 -W 2 "$1"
-    in_ns ping -n -c 2 -i 0.05 -W 2 -s 4000 "$1" # three fragments there
-    in_ns ping -n -c 2 -i 0.05 -W 2 -s 0 "$1"
+    (kernel ping "$1" 5 56)
+    (kernel ping "$1" 2 4000) # three fragments each
+    (kernel ping "$1" 2 0)
     kill "$PID"
     wait "$PID"
     expect "echoes" 9 "$(field "$WORK/beckon.json" reason.ACCEPT_ECHO)"
@@ -46,7 +45,6 @@ path_mtu() {
     ip -n "$far" link set near0 up
     ip -n "$far" route add default via 10.78.0.1
     ip -n "$far" -6 route add default via fd78::1
-    ip netns exec "$far" sysctl -qw net.ipv4.tcp_congestion_control=cubic || true
 
     data "$WORK/sent" 1000000
     (NS=$far kernel --receive "$WORK/received" --timeout-s 30 listen 7000) > "$WORK/kernel.json" &

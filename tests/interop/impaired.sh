@@ -10,7 +10,14 @@ data "$SCRATCH/to-kernel" "$BYTES"
 data "$SCRATCH/to-beckon" "$BYTES"
 
 # A counter of the impairment that must have moved, or the case shows nothing.
-hit() { at_least "frames $2" 1 $(($(field "$1" "impair.in.$2") + $(field "$1" "impair.out.$2"))); }
+# `errors` are segments that Beckon's checksum refused: TCP carries nearly all the bits, so most flips end there.
+hit() {
+    if [ "$2" = errors ]; then
+        at_least "segments in error" 1 "$(field "$1" mib.in_errs)"
+        return
+    fi
+    at_least "frames $2" 1 $(($(field "$1" "impair.in.$2") + $(field "$1" "impair.out.$2")))
+}
 
 # transfer TAG ADDRESS COUNTERS OPTIONS...: the kernel connects to Beckon behind the impaired wire.
 transfer() {
@@ -25,8 +32,6 @@ transfer() {
     same "$SCRATCH/to-kernel" "$WORK/at-kernel"
     same "$SCRATCH/to-beckon" "$WORK/at-beckon"
     for counter in $counters; do hit "$WORK/beckon.json" "$counter"; done
-    # A flipped bit is nearly always found by a TCP checksum; TCP carries nearly all the bits.
-    case $counters in *corrupted*) at_least "segments in error" 1 "$(field "$WORK/beckon.json" mib.in_errs)" ;; esac
     expect "chunks left" 0 "$(field "$WORK/beckon.json" pool.chunks.in_use)"
 }
 
@@ -44,8 +49,8 @@ for family in 4 6; do
     check_later "IPv$family, 10 % reordering" transfer "reo$family" $address reordered "${REORDER[@]}"
     check_later "IPv$family, 5 ms delay" transfer "del$family" $address passed "${DELAY[@]}"
     check_later "IPv$family, 0.1 % bit flips" transfer "bit$family" $address corrupted "${CORRUPT[@]}"
-    check_later "IPv$family, 1 % bit flips" transfer "bits$family" $address corrupted "${CORRUPT_MORE[@]}"
-    check_later "IPv$family, all at once" transfer "all$family" $address "lost duplicated reordered corrupted" \
+    check_later "IPv$family, 1 % bit flips" transfer "bits$family" $address "corrupted errors" "${CORRUPT_MORE[@]}"
+    check_later "IPv$family, all at once" transfer "all$family" $address "lost duplicated reordered corrupted errors" \
         "${LOSS[@]}" "${DUPLICATE[@]}" "${REORDER[@]}" "${DELAY[@]}" "${CORRUPT_MORE[@]}"
 done
 check_wait

@@ -2,11 +2,12 @@
  *
  *     kernel_peer [options] listen PORT | connect ADDRESS PORT
  *     kernel_peer [options] flood ADDRESS PORT COUNT
+ *     kernel_peer ping ADDRESS COUNT SIZE [SOURCE]
  *     kernel_peer commands
  *
  * listen and connect carry one connection: the file of --send goes out while what arrives goes to the file of --receive.
  * flood opens COUNT connections one after the other, waits for each one's end of data and closes it, and prints
- * as flat JSON how that went. commands makes socket calls one at a time, as a test script asks for them on stdin:
+ * as flat JSON how that went. ping sends COUNT echo requests and wants each payload back. commands makes socket calls one at a time, as a test script asks for them on stdin:
  * see kernel_commands. Every socket uses the congestion control of --congestion (default cubic), whatever the machine
  * prefers. Exit status 0: all went well; 1: a connection failed; 2: usage or environment. */
 #define _GNU_SOURCE
@@ -270,6 +271,34 @@ static int kernel_flood(char **argument) {
     return f.failed != 0;
 }
 
+/* ---- ping: by the kernel's ICMP sockets ------------------------------------------------------------- */
+
+static int kernel_ping(char **argument) {
+    struct sockaddr_storage remote, source;
+    socklen_t length = kernel_address(argument[0], "0", &remote);
+    bool ipv4 = remote.ss_family == AF_INET;
+    int fd = socket(remote.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+    if (fd < 0) kernel_fail("ICMP socket");
+    if (argument[3] != NULL && bind(fd, (struct sockaddr *)&source, kernel_address(argument[3], "0", &source)) != 0)
+        kernel_fail("bind");
+    struct timeval patience = {.tv_sec = 1};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+
+    static uint8_t request[65536], answer[65536];
+    unsigned count = (unsigned)atoi(argument[1]), answered = 0;
+    size_t size = 8 + strtoul(argument[2], NULL, 10) % 60000;
+    for (unsigned i = 0; i < count; i++) {
+        for (size_t k = 8; k < size; k++) request[k] = (uint8_t)(k * 7 + i);
+        request[0] = ipv4 ? 8 : 128; /* echo; the kernel fills in checksum and identifier */
+        request[7] = (uint8_t)i;     /* the sequence number's low byte */
+        if (sendto(fd, request, size, 0, (struct sockaddr *)&remote, length) < 0) continue;
+        ssize_t n = recv(fd, answer, sizeof answer, 0);
+        answered += n == (ssize_t)size && answer[7] == (uint8_t)i && memcmp(answer + 8, request + 8, size - 8) == 0;
+    }
+    printf("{\"sent\": %u, \"answered\": %u}\n", count, answered);
+    return answered != count;
+}
+
 /* ---- commands -------------------------------------------------------------------------------------- */
 
 static struct {
@@ -431,7 +460,9 @@ int main(int argc, char **argv) {
     if (strcmp(mode, "listen") == 0 && count == 1) return kernel_transfer(true, rest);
     if (strcmp(mode, "connect") == 0 && count == 2) return kernel_transfer(false, rest);
     if (strcmp(mode, "flood") == 0 && count == 3) return kernel_flood(rest);
+    if (strcmp(mode, "ping") == 0 && (count == 3 || count == 4)) return kernel_ping(rest);
     if (strcmp(mode, "commands") == 0 && count == 0) return kernel_commands();
-    fprintf(stderr, "usage: kernel_peer [options] listen PORT | connect ADDRESS PORT | flood ADDRESS PORT COUNT | commands\n");
+    fprintf(stderr, "usage: kernel_peer [options] listen PORT | connect ADDRESS PORT | flood ADDRESS PORT COUNT |\n"
+                    "       ping ADDRESS COUNT SIZE [SOURCE] | commands\n");
     return 2;
 }

@@ -4,7 +4,7 @@
 #     kernel   10.77.0.1/24  fd77::1/64        Beckon   10.77.0.2  fd77::2
 #
 # Programs: $BECKON_HELPERS, or $BECKON_BUILD/tests/interop, or build/tests/interop. BECKON_KEEP=1 keeps the scratch
-# directory with logs and captures, BECKON_CAPTURE=1 makes captures. Each script runs its cases with `check`, and ends
+# directory with logs and captures, BECKON_CAPTURE=1 makes captures, BECKON_VERBOSE=1 shows what passing cases say. Each script runs its cases with `check`, and ends
 # with `finish`. A script that cannot run here says why and exits with 77.
 set -u
 export LC_ALL=C
@@ -59,10 +59,13 @@ namespace() {
     : > "$SCRATCH/ns.$NS"
     ip netns add "$NS" && ip -n "$NS" tuntap add dev bk0 mode "$KIND" && ip -n "$NS" link set lo up || return 1
     local setting
-    for setting in net.ipv4.tcp_congestion_control=cubic net.ipv4.tcp_tw_reuse=1 \
-        net.ipv4.tcp_no_metrics_save=1 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.bk0.accept_dad=0; do
-        in_ns sysctl -qw $setting 2> /dev/null # what this kernel does not have stays as it is
+    for setting in net.ipv4.tcp_tw_reuse=1 net.ipv4.tcp_no_metrics_save=1 \
+        net.ipv4.ping_group_range="0 0" net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.bk0.accept_dad=0; do
+        in_ns sysctl -qw "$setting" 2> /dev/null || true # what this kernel does not have stays as it is
     done
+    # kernel_peer asks for cubic by itself; for other programs a namespace may be allowed no more than reno
+    in_ns sysctl -qw net.ipv4.tcp_congestion_control=cubic 2> /dev/null ||
+        in_ns sysctl -qw net.ipv4.tcp_congestion_control=reno
     ip -n "$NS" addr add $K4/24 dev bk0 && ip -n "$NS" addr add $K6/64 dev bk0 nodad &&
         ip -n "$NS" link set bk0 up
 }
@@ -172,8 +175,8 @@ talk() {
 # hush WHO [SIGNAL]: ends it; the default signal kills as a crash does.
 hush() {
     local who=$1 in=IN_$1 out=OUT_$1 pid=PID_$1
-    kill "-${2:-KILL}" "${!pid}" 2> /dev/null
-    wait "${!pid}" 2> /dev/null
+    kill "-${2:-KILL}" "${!pid}" 2> /dev/null || true
+    wait "${!pid}" 2> /dev/null || true
     eval "exec ${!in}>&- ${!out}>&-"
     rm -f "$WORK/$who.in" "$WORK/$who.out"
 }
@@ -217,6 +220,7 @@ verdict() {
     CASES=$((CASES + 1))
     if [ "$2" = 0 ]; then
         echo "ok - $1"
+        [ -z "${BECKON_VERBOSE:-}" ] || sed "s/^/    /" "$3"
     else
         FAILURES=$((FAILURES + 1))
         echo "not ok - $1"

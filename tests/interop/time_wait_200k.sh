@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 CONNECTIONS=${BECKON_TIME_WAIT_CONNECTIONS:-200000}
 POOL=10000 PORTS=15000
+RANGE="20000 49999" # connect(2) takes every other port of the range
 
 # Of the namespace's kernel: a counter of /proc/net/netstat or snmp by its name.
 kernel_counter() { in_ns cat /proc/net/netstat /proc/net/snmp | awk -v name="$1" '
@@ -17,7 +18,7 @@ storm() {
     local total=$3 pool=time_waits_ipv4
     [ "$2" = $B4 ] || pool=time_waits_ipv6
     namespace "$1"
-    in_ns sysctl -qw net.ipv4.ip_local_port_range="20000 $((20000 + PORTS - 1))" net.ipv4.tcp_timestamps="$4"
+    in_ns sysctl -qw net.ipv4.ip_local_port_range="$RANGE" net.ipv4.tcp_timestamps="$4"
     start beckon.json beckon --set msl_ms=30000 --set $pool=$POOL --set connections=64 --close first \
         --connections "$total" --warm-after $((2 * PORTS)) --timeout-s 240 listen 7000
     (kernel flood "$2" 7000 "$total") > "$WORK/kernel.json" || cat "$WORK/kernel.json"
@@ -36,7 +37,7 @@ storm() {
     expect "resets" 0 "$(field "$b" mib.out_rsts)"
 
     # The ports came back within 2MSL.
-    at_least "ports used" $((PORTS / 4)) "$(field "$k" ports)"
+    at_least "ports used" $((PORTS / 2)) "$(field "$k" ports)"
     expect "first uses and uses again" "$total" $(($(field "$k" ports) + $(field "$k" reused)))
     expect "uses again after 2MSL" 0 "$(field "$k" reused_later)"
 

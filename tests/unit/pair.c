@@ -196,7 +196,7 @@ bk_conn pair_accept(struct pair *p, int side, bk_listener listener) {
 
 void pair_establish(struct pair *p, bk_listener listener, bk_conn conn[2]) {
     conn[0] = pair_connect(p, 0);
-    pair_run(p, 4 * PAIR_LATENCY + PAIR_MS); /* resolution of the neighbour and the handshake */
+    pair_run(p, 6 * PAIR_LATENCY); /* resolution of the neighbour and the handshake */
     conn[1] = pair_accept(p, 1, listener);
     assert_int_equal(pair_status(p, 0, conn[0]).state, BK_ESTABLISHED);
     assert_int_equal(pair_status(p, 1, conn[1]).state, BK_ESTABLISHED);

@@ -53,7 +53,7 @@ static void opening(void **state) {
     pair_run(&w.p, 100 * PAIR_MS);
 
     assert_int_equal(bk_ready_poll(w.p.side[0].stack, &event, 1), 1);
-    assert_int_equal(event.what, BK_READY_CONNECTED);
+    assert_int_equal(event.what, BK_READY_CONNECTED | BK_READY_WRITABLE);
     assert_false(event.listener);
     assert_int_equal(event.user, 7);
     assert_int_equal(event.index, w.conn[0].index);
@@ -213,8 +213,7 @@ static void refusal_closes(void **state) {
     pair_close(&w.p);
 }
 
-/* An orderly end is told too, without an error, once 2MSL or the last ACK is over or not at all while the user still may
- * write: here both sides have shut down. */
+/* An orderly end is told too, without an error: here the side that closes last, when its FIN is acknowledged. */
 static void orderly_end_closes(void **state) {
     (void)state;
     struct world w;
@@ -224,7 +223,7 @@ static void orderly_end_closes(void **state) {
     quiet(&w);
     bk_tcp_shutdown(w.p.side[1].stack, w.conn[1], w.p.now);
     pair_run(&w.p, 100 * PAIR_MS);
-    assert_int_equal(next(&w, 1, w.conn[1]), BK_READY_CLOSED); /* LAST-ACK is over */
+    assert_int_equal(next(&w, 1, w.conn[1]), BK_READY_CLOSED | BK_READY_READABLE | BK_READY_WRITABLE); /* LAST-ACK is over */
     assert_int_equal(pair_status(&w.p, 1, w.conn[1]).error, 0);
     pair_close(&w.p);
 }

@@ -1,0 +1,91 @@
+/* Shows that a 4-tuple leads to the record that holds it, of whatever kind, even among others with the very same hash; and that small records
+ * keep their tuple. */
+#include "core.h"
+
+#include "tcp/connection.h"
+#include "tcp/lookup.h"
+#include "tcp/request.h"
+#include "tcp/time_wait.h"
+
+static struct tuple tuple_of(bool ipv6, uint32_t n) {
+    bk_addr local, remote;
+    assert_int_equal(bk_addr_parse(ipv6 ? "2001:db8::1" : "192.0.2.1", &local), 0);
+    assert_int_equal(bk_addr_parse(ipv6 ? "2001:db8::ffff:2" : "203.0.113.2", &remote), 0);
+    return (struct tuple){local, remote, (uint16_t)(n * 259), (uint16_t)(40000 + n)};
+}
+
+/* A record of each kind and family, all in one chain: neither hash nor id tells them apart. */
+static void each_kind_under_one_hash(void **state) {
+    (void)state;
+    struct bk_config config;
+    bk_config_tiny(&config);
+    config.connections = config.requests_ipv4 = config.requests_ipv6 = config.time_waits_ipv4 = config.time_waits_ipv6 =
+        9;
+    struct core k = core_up(&config, 0);
+    struct tcp *t = k.tcp;
+    demux_ref refs[6 * 9];
+    struct tuple tuples[6 * 9];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < 9; i++)
+        for (uint32_t what = 0; what < 5; what++) {
+            bool ipv6 = what % 2;
+            struct tuple tuple = tuple_of(ipv6, n);
+            uint32_t id;
+            if (what < 2) {
+                id = pool_alloc(k.base, &t->requests[ipv6]);
+                small_tuple_put(request_at(t, ipv6, id)->tuple, ipv6, &tuple);
+            } else if (what < 4) {
+                id = pool_alloc(k.base, &t->time_waits[ipv6]);
+                small_tuple_put(time_wait_at(t, ipv6, id)->tuple, ipv6, &tuple);
+            } else {
+                id = pool_alloc(k.base, &t->connections);
+                connection_at(t, id)->tuple = tuple;
+            }
+            assert_int_not_equal(id, BK_NONE);
+            enum demux_kind kind = what < 2 ? DEMUX_REQUEST : what < 4 ? DEMUX_TIME_WAIT : DEMUX_CONNECTION;
+            refs[n] = demux_ref_make(kind, ipv6, id);
+            tuples[n] = tuple;
+            demux_insert(k.base, &t->demux, 99, refs[n++]);
+        }
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(lookup_tuple(t, &tuples[i], 99), refs[i]);
+        struct tuple back = lookup_tuple_of(t, refs[i]);
+        assert_true(tuple_equal(&back, &tuples[i]));
+        /* Each of the four parts tells tuples apart. */
+        struct tuple other = tuples[i];
+        other.local.byte[15] ^= 1;
+        assert_int_equal(lookup_tuple(t, &other, 99), DEMUX_NONE);
+        other = tuples[i];
+        other.remote.byte[15] ^= 1;
+        assert_int_equal(lookup_tuple(t, &other, 99), DEMUX_NONE);
+        other = tuples[i];
+        other.local_port ^= 0x8000;
+        assert_int_equal(lookup_tuple(t, &other, 99), DEMUX_NONE);
+        other = tuples[i];
+        other.remote_port ^= 0x8000;
+        assert_int_equal(lookup_tuple(t, &other, 99), DEMUX_NONE);
+        assert_int_equal(lookup_tuple(t, &tuples[i], 98), DEMUX_NONE);
+    }
+    core_down(&k);
+}
+
+/* A request or TIME-WAIT takes 64 bytes at the most over IPv4 (96 over IPv6): printed for readers. */
+static void small_records_are_small(void **state) {
+    (void)state;
+    assert_true(request_size(false) <= 64);
+    assert_true(request_size(true) <= 96);
+    assert_true(time_wait_size(false) <= 64);
+    assert_true(time_wait_size(true) <= 96);
+    print_message(
+        "note: request %u and %u bytes, TIME-WAIT %u and %u (IPv4, IPv6); connection %zu, with data %zu more\n",
+        request_size(false), request_size(true), time_wait_size(false), time_wait_size(true), sizeof(struct connection),
+        sizeof(struct active));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_kind_under_one_hash),
+        cmocka_unit_test(small_records_are_small),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

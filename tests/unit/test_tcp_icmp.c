@@ -1,0 +1,254 @@
+/* Shows which ICMP errors TCP heeds (RFC 9293 3.9.2.2), and that a forged one (RFC 5927) ends nothing. */
+#include <errno.h>
+
+#include "fixture.h"
+
+enum what {
+    NET_UNREACHABLE,
+    HOST_UNREACHABLE,
+    PORT_UNREACHABLE,
+    TIME_EXCEEDED,
+    PARAMETER_PROBLEM,
+    SOURCE_QUENCH,
+    TOO_BIG
+};
+
+static const struct {
+    uint8_t type4, code4, type6, code6;
+} codes[] = {
+    [NET_UNREACHABLE] = {3, 0, 1, 0}, [HOST_UNREACHABLE] = {3, 1, 1, 3},   [PORT_UNREACHABLE] = {3, 3, 1, 4},
+    [TIME_EXCEEDED] = {11, 0, 3, 0},  [PARAMETER_PROBLEM] = {12, 0, 4, 0}, [SOURCE_QUENCH] = {4, 0, 0, 0},
+    [TOO_BIG] = {3, 4, 2, 0},
+};
+
+static void put32(uint8_t *p, uint32_t v) {
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static uint16_t sum(const uint8_t *p, size_t n, uint32_t s) {
+    for (size_t i = 0; i < n; i++) s += (i & 1) ? p[i] : (uint32_t)p[i] << 8;
+    while (s >> 16) s = (s & 0xffff) + (s >> 16);
+    return (uint16_t)~s;
+}
+
+/* Lets an error arrive from the peer's side about a segment of ours with this (relative) sequence number. */
+static uint16_t icmp(enum what what, int64_t seq, uint32_t mtu) {
+    uint8_t quoted[FRAME_MAX / 100], frame[FRAME_MAX / 100] = {0};
+    struct wire_seg w = {.src = fx.flow.local,
+                         .dst = fx.flow.remote,
+                         .sport = fx.flow.local_port,
+                         .dport = fx.flow.remote_port,
+                         .seq = fx.flow.iss + (uint32_t)seq,
+                         .flags = ACK,
+                         .mss = -1,
+                         .wscale = -1};
+    size_t n = wire_seg_build(&w, quoted);
+    bool v4 = fx.family == 4;
+    size_t ip = v4 ? 20 : 40, length = 8 + n;
+    uint8_t *m = frame + ip;
+    m[0] = v4 ? codes[what].type4 : codes[what].type6;
+    m[1] = v4 ? codes[what].code4 : codes[what].code6;
+    put32(m + 4, mtu);
+    memcpy(m + 8, quoted, n);
+    uint16_t check;
+    if (v4) {
+        frame[0] = 0x45;
+        frame[2] = (uint8_t)((ip + length) >> 8);
+        frame[3] = (uint8_t)(ip + length);
+        frame[8] = 64;
+        frame[9] = 1;
+        memcpy(frame + 12, fx.flow.remote.byte + 12, 4);
+        memcpy(frame + 16, fx.flow.local.byte + 12, 4);
+        check = sum(frame, ip, 0);
+        frame[10] = (uint8_t)(check >> 8);
+        frame[11] = (uint8_t)check;
+        check = sum(m, length, 0);
+    } else {
+        frame[0] = 0x60;
+        frame[4] = (uint8_t)(length >> 8);
+        frame[5] = (uint8_t)length;
+        frame[6] = 58;
+        frame[7] = 64;
+        memcpy(frame + 8, fx.flow.remote.byte, 16);
+        memcpy(frame + 24, fx.flow.local.byte, 16);
+        uint32_t pseudo = 58 + (uint32_t)length;
+        for (int i = 8; i < 40; i += 2) pseudo += (uint32_t)(frame[i] << 8 | frame[i + 1]);
+        check = sum(m, length, pseudo);
+    }
+    m[2] = (uint8_t)(check >> 8);
+    m[3] = (uint8_t)check;
+    fx.verdict = bk_input_copy(fx.stack, fx.iface, frame, ip + length, fx.now);
+    return fx.verdict;
+}
+
+/* SHLD-26, RFC 5461: a hard error ends an open in progress. */
+static void hard_error_while_opening(void **state) {
+    (void)state;
+    syn_sent();
+    assert_int_equal(icmp(PORT_UNREACHABLE, 0, 0), BK_REASON_ACCEPT_ICMP_ERROR);
+    expect_silence();
+    expect_state(BK_CLOSED);
+    expect_error(-ECONNREFUSED);
+    assert_int_equal(heard() & BK_READY_CLOSED, BK_READY_CLOSED);
+}
+
+/* RFC 5927: no more than that. */
+static void hard_error_when_established(void **state) {
+    (void)state;
+    established();
+    expect_call(call_send(10), 10);
+    ignore_sent();
+    assert_int_equal(icmp(PORT_UNREACHABLE, 1, 0), BK_REASON_ACCEPT_ICMP_ERROR);
+    expect_state(BK_ESTABLISHED);
+    receive(SEG(.flags = ACK));
+    expect_error(0);
+}
+
+/* MUST-56. */
+static void soft_errors(void **state) {
+    (void)state;
+    static const enum what soft[] = {NET_UNREACHABLE, HOST_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM};
+    syn_sent();
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(icmp(soft[i], 0, 0), BK_REASON_ACCEPT_ICMP_ERROR);
+        expect_state(BK_SYN_SENT);
+    }
+    receive(SEG(.flags = SYN | ACK));
+    expect(SEG(.flags = ACK, .seq = 1));
+    expect_call(call_send(10), 10);
+    ignore_sent();
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(icmp(soft[i], 1, 0), BK_REASON_ACCEPT_ICMP_ERROR);
+        expect_state(BK_ESTABLISHED);
+    }
+}
+
+/* SHLD-25: when the connection fails in the end, the user learns what was heard. */
+static void soft_error_is_told_in_the_end(void **state) {
+    (void)state;
+    syn_sent();
+    icmp(HOST_UNREACHABLE, 0, 0);
+    advance_by(100000);
+    ignore_sent();
+    expect_state(BK_CLOSED);
+    expect_error(-EHOSTUNREACH);
+}
+
+/* RFC 5927 4: what is not outstanding cannot have been returned. */
+static void sequence_number_is_checked(void **state) {
+    (void)state;
+    established();
+    expect_call(call_send(10), 10);
+    ignore_sent();
+    assert_int_equal(icmp(TOO_BIG, 0, 1300), BK_REASON_DROP_ICMP_UNRELATED);
+    assert_int_equal(icmp(TOO_BIG, 11, 1300), BK_REASON_DROP_ICMP_UNRELATED);
+    assert_int_equal(icmp(TOO_BIG, 1 << 20, 1300), BK_REASON_DROP_ICMP_UNRELATED);
+    receive(SEG(.flags = ACK));
+    assert_int_equal(icmp(TOO_BIG, 10, 1300), BK_REASON_DROP_ICMP_UNRELATED);
+    assert_int_equal(call_status().send_mss, our_mss());
+    fx.flow.remote_port++;
+    assert_int_equal(icmp(TOO_BIG, 10, 1300), BK_REASON_DROP_ICMP_UNRELATED);
+}
+
+static void forged_refusal(void **state) {
+    (void)state;
+    syn_sent();
+    assert_int_equal(icmp(PORT_UNREACHABLE, 1, 0), BK_REASON_DROP_ICMP_UNRELATED);
+    assert_int_equal(icmp(PORT_UNREACHABLE, -1, 0), BK_REASON_DROP_ICMP_UNRELATED);
+    expect_state(BK_SYN_SENT);
+}
+
+/* A request and a TIME-WAIT have nothing that an ICMP error could be about. */
+static void requests_and_time_waits(void **state) {
+    (void)state;
+    request();
+    icmp(PORT_UNREACHABLE, 0, 0);
+    expect_state(BK_SYN_RECEIVED);
+    fx.flow = flow_like(&fx.flow, 40000, 80);
+    fx.orphan = true;
+    time_wait();
+    icmp(PORT_UNREACHABLE, 1, 0);
+    expect_silence();
+    expect_state(BK_TIME_WAIT);
+}
+
+/* Path MTU discovery: smaller segments, and what was too big goes again at once. */
+static void path_mtu(void **state) {
+    (void)state;
+    fx.flow.wnd = 65535;
+    established();
+    int64_t mss = our_mss(), smaller = 1300 - (fx.family == 4 ? 40 : 60);
+    expect_call(call_send((size_t)(3 * mss)), 3 * mss);
+    assert_int_equal(ignore_sent(), 3);
+    assert_int_equal(icmp(TOO_BIG, 1, 1300), BK_REASON_ACCEPT_ICMP_ERROR);
+    assert_int_equal(call_status().send_mss, smaller);
+    int64_t at = 1;
+    for (int turn = 0; turn < 20 && at < 1 + 3 * mss; turn++) {
+        while (anything_sent()) {
+            next_sent();
+            assert_true(fx.last.len <= smaller);
+            assert_true(last_seq() <= at);
+            if (last_end() > at) at = last_end();
+        }
+        receive(SEG(.flags = ACK, .ack = at));
+    }
+    assert_int_equal(at, 1 + 3 * mss);
+    assert_int_equal(fx.now, 1000 * MS); /* no timer was needed */
+}
+
+static void path_mtu_with_timestamps(void **state) {
+    (void)state;
+    fx.flow.timestamps = true;
+    established();
+    expect_call(call_send(2000), 2000);
+    ignore_sent();
+    icmp(TOO_BIG, 1, 1300);
+    assert_true(anything_sent());
+    next_sent();
+    assert_int_equal(fx.last.len, 1300 - (fx.family == 4 ? 40 : 60) - 12);
+}
+
+/* A claim that would make segments absurdly small, or larger, changes nothing for the worse. */
+static void absurd_path_mtu(void **state) {
+    (void)state;
+    established();
+    expect_call(call_send(1000), 1000);
+    ignore_sent();
+    icmp(TOO_BIG, 1, 9000);
+    assert_int_equal(call_status().send_mss, our_mss());
+    icmp(TOO_BIG, 1, 68);
+    assert_true(call_status().send_mss >= (fx.family == 4 ? 500 : 1220));
+    icmp(TOO_BIG, 1, 0);
+    assert_true(call_status().send_mss >= (fx.family == 4 ? 500 : 1220));
+    expect_state(BK_ESTABLISHED);
+}
+
+/* MUST-55. */
+static void source_quench(void **state) {
+    (void)state;
+    if (fx.family == 6) return; /* there is none in ICMPv6 */
+    established();
+    expect_call(call_send(1000), 1000);
+    ignore_sent();
+    uint32_t cwnd = call_status().cwnd;
+    icmp(SOURCE_QUENCH, 1, 0);
+    expect_silence();
+    assert_int_equal(call_status().cwnd, cwnd);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        BOTH(hard_error_while_opening),
+        BOTH(hard_error_when_established),
+        BOTH(soft_errors),
+        BOTH(soft_error_is_told_in_the_end),
+        BOTH(sequence_number_is_checked),
+        BOTH(forged_refusal),
+        BOTH(requests_and_time_waits),
+        BOTH(path_mtu),
+        BOTH(path_mtu_with_timestamps),
+        BOTH(absurd_path_mtu),
+        BOTH(source_quench),
+    };
+    return run_fixture_tests(tests);
+}
