@@ -363,7 +363,8 @@ BK_API size_t bk_tcp_peek_parts(const bk_stack *stack, bk_conn conn, struct bk_p
 /* Consumes `length` bytes of what bk_tcp_peek_parts lent. Returns 0, -EINVAL (more than is there), -EBADF. */
 BK_API int bk_tcp_consume(bk_stack *stack, bk_conn conn, size_t length, uint64_t now);
 /* SEND by reference: queues bytes of chunks that the caller filled (bk_chunk_alloc), and takes over one reference to each;
- * all or nothing. Returns 0 or as bk_tcp_send. */
+ * all or nothing. Returns 0, -EINVAL (no such bytes), -EMSGSIZE (more than the send buffer, or three quarters of
+ * buffer_chunks, can ever hold), or as bk_tcp_send. */
 BK_API int bk_tcp_send_parts(bk_stack *stack, bk_conn conn, const struct bk_part *parts, size_t n, uint32_t flags,
                              uint64_t now);
 

@@ -187,6 +187,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(NOTE_REPLY_LOST, BK_NOTED, "", "", "an answer was not sent: no output frame was free")                           \
     R(NOTE_SEND_FULL, BK_NOTED, "", "", "the user was told to wait: send buffer full")                                 \
     R(NOTE_BUDGET_FULL, BK_NOTED, "", "", "the user was told to wait: buffer budget spent")                            \
+    R(NOTE_OUT_OF_ORDER_PRUNED, BK_NOTED, "", "", "data after a gap given up for what fills the gap: budget spent")    \
     R(NOTE_TIME_WAIT_EVICTED, BK_NOTED, "", "", "oldest TIME-WAIT dropped before its time: pool full")                 \
     R(NOTE_TIME_WAIT_REUSED, BK_NOTED, "RFC 6191", "", "TIME-WAIT ended early by an acceptable SYN")                   \
     R(NOTE_TIME_WAIT_OVER, BK_NOTED, "RFC 9293 3.10.8", "", "2MSL are over")                                           \

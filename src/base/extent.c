@@ -10,11 +10,12 @@
 void extent_queue_init(struct extent_queue *q) {
     q->head = q->tail = BK_NONE;
     q->bytes = q->count = 0;
+    q->limit = UINT32_MAX;
 }
 
 /* A new extent for a chunk that is charged to the budget, not yet linked; BK_NONE at a bound. */
-static uint32_t extent_alloc(struct base *b) {
-    if (b->buffer_chunks_used >= b->config.buffer_chunks) return BK_NONE;
+static uint32_t extent_alloc(struct base *b, const struct extent_queue *q) {
+    if (b->buffer_chunks_used >= u32_min(b->config.buffer_chunks, q->limit)) return BK_NONE;
     uint32_t id = pool_alloc(b, &b->extents);
     if (id != BK_NONE) b->buffer_chunks_used++;
     return id;
@@ -43,7 +44,8 @@ void extent_queue_clear(struct base *b, struct extent_queue *q) {
         extent_free(b, id);
         id = next;
     }
-    extent_queue_init(q);
+    q->head = q->tail = BK_NONE;
+    q->bytes = q->count = 0;
 }
 
 static uint32_t chunk_bytes(const struct base *b) {
@@ -60,8 +62,8 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
 }
 
 /* An empty extent in a chunk of its own, not yet linked; BK_NONE at a bound. */
-static uint32_t extent_new_chunk(struct base *b, uint32_t seq) {
-    uint32_t id = extent_alloc(b);
+static uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq) {
+    uint32_t id = extent_alloc(b, q);
     if (id == BK_NONE) return BK_NONE;
     uint32_t chunk = chunk_alloc(b);
     if (chunk == BK_NONE) {
@@ -79,7 +81,7 @@ uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32
     while (done < n) {
         uint32_t room = tail_room(b, q);
         if (room == 0) {
-            uint32_t id = extent_new_chunk(b, seq + done);
+            uint32_t id = extent_new_chunk(b, q, seq + done);
             if (id == BK_NONE) break;
             queue_link_tail(b, q, id);
             room = chunk_bytes(b);
@@ -95,8 +97,8 @@ uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32
 }
 
 /* An extent for a run of bytes, with a reference of its own to the chunk, not yet linked; BK_NONE at a bound. */
-static uint32_t extent_refer(struct base *b, uint32_t seq, const struct bk_part *part) {
-    uint32_t id = extent_alloc(b);
+static uint32_t extent_refer(struct base *b, const struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
+    uint32_t id = extent_alloc(b, q);
     if (id == BK_NONE) return BK_NONE;
     chunk_hold(b, part->chunk);
     *extent_at(b, id) = (struct extent){BK_NONE, part->chunk, seq, part->offset, part->length};
@@ -104,7 +106,7 @@ static uint32_t extent_refer(struct base *b, uint32_t seq, const struct bk_part 
 }
 
 bool extent_queue_append_part(struct base *b, struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
-    uint32_t id = extent_refer(b, seq, part);
+    uint32_t id = extent_refer(b, q, seq, part);
     if (id == BK_NONE) return false;
     queue_link_tail(b, q, id);
     return true;
@@ -244,13 +246,13 @@ static uint32_t queue_fill_gap(struct base *b, struct extent_queue *q, uint32_t 
         if (q->count >= max) return BK_NONE;
         uint32_t id;
         if (is_small(b, part.length)) {
-            id = extent_new_chunk(b, seq + done);
+            id = extent_new_chunk(b, q, seq + done);
             if (id == BK_NONE) return BK_NONE;
             struct extent *e = extent_at(b, id);
             memcpy(chunk_data(b, e->chunk), chunk_data(b, part.chunk) + part.offset, part.length);
             e->length = part.length;
         } else {
-            id = extent_refer(b, seq + done, &part);
+            id = extent_refer(b, q, seq + done, &part);
             if (id == BK_NONE) return BK_NONE;
         }
         queue_link_after(b, q, prev, id);

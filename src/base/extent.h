@@ -23,6 +23,7 @@ struct extent_queue {
     uint32_t head, tail;
     uint32_t bytes;
     uint32_t count; /* extents, which is also the chunks charged */
+    uint32_t limit; /* the queue takes no chunk when all queues together hold so many (at most config.buffer_chunks) */
 };
 
 static inline struct extent *extent_at(const struct base *b, uint32_t id) {
@@ -32,8 +33,9 @@ static inline uint32_t extent_end(const struct extent *e) {
     return e->seq + e->length;
 }
 
+/* An empty queue that may use all of the budget; set `limit` to leave some of it to others. */
 void extent_queue_init(struct extent_queue *q);
-/* Drops everything. */
+/* Drops everything; the limit stays. */
 void extent_queue_clear(struct base *b, struct extent_queue *q);
 /* Appends a copy of up to n bytes, the first of which has number `seq`; returns how many found room in the budget. */
 uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32_t seq, const void *data, uint32_t n);

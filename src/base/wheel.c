@@ -1,6 +1,6 @@
 /* The hierarchical timing wheel: see wheel.h.
  *
- * A timer whose deadline lies in tick T (T = deadline >> 20) is listed at the lowest level whose slot it shares with
+ * A timer whose deadline lies in tick T (T = deadline >> 16) is listed at the lowest level whose slot it shares with
  * no earlier time: level 0 if T is within the 64 ticks that the current level-0 turn covers, and so on. As `tick` passes
  * the start of a higher slot, that slot's timers are sorted again, into lower levels. Deadlines at or before
  * the current tick are listed in the current level-0 slot.

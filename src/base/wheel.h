@@ -1,6 +1,6 @@
 /* A hierarchical timing wheel for one timer a pool object.
  *
- * Level 0 has 64 slots of 2^20 ns (about a millisecond), each higher level 64 slots 64 times as long; eight levels hold
+ * Level 0 has 64 slots of 2^16 ns (about 66 microseconds), each higher level 64 slots 64 times as long; eight levels hold
  * every time that 64 bits can name. A slot is a list; arming and cancelling are O(1). Deadlines
  * are exact: a timer fires at the first advance whose time is at or past its deadline, never before, and slots
  * only say where to look. wheel_next may return an earlier time than the earliest deadline (when a coarse slot must be sorted into
@@ -15,7 +15,7 @@
 
 #define WHEEL_LEVELS     8u
 #define WHEEL_SLOTS      64u
-#define WHEEL_TICK_SHIFT 20u
+#define WHEEL_TICK_SHIFT 16u
 
 struct timer {
     uint64_t deadline; /* BK_NEVER: not armed */

@@ -78,6 +78,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
         extent_queue_init(&a->send);
         extent_queue_init(&a->receive);
         extent_queue_init(&a->out_of_order);
+        a->send.limit = a->out_of_order.limit = budget_mark(t);
         a->send_hint = BK_NONE;
     }
     return active_of(t, c);
@@ -115,23 +116,23 @@ static void connection_unstarve(struct tcp *t, struct connection *c) {
         list_remove(&t->base, &t->connections, CONNECTION_STARVED_LINK, &t->starved, c->self);
 }
 
-void connection_starve(struct tcp *t, struct connection *c) {
+void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks) {
     c->want_write = true;
+    c->starved_need = chunks;
     if (!link_in(&c->starved_link))
         list_push_tail(&t->base, &t->connections, CONNECTION_STARVED_LINK, &t->starved, c->self);
 }
 
 void connection_feed(struct tcp *t) {
     const struct base *b = &t->base;
-    uint32_t room = u32_min(b->config.buffer_chunks - b->buffer_chunks_used, chunk_free_count(b));
+    uint32_t used = b->buffer_chunks_used, mark = budget_mark(t);
+    uint32_t room = u32_min(used < mark ? mark - used : 0, chunk_free_count(b));
     uint32_t records = t->active.capacity - t->active.in_use;
     while (room != 0 && t->starved.head != BK_NONE) {
         struct connection *c = connection_at(t, t->starved.head);
-        if (c->active == BK_NONE) {
-            if (records == 0) return;
-            records--;
-        }
-        room--;
+        if (room < c->starved_need || (c->active == BK_NONE && records == 0)) return;
+        records -= c->active == BK_NONE;
+        room -= c->starved_need;
         connection_unstarve(t, c);
         c->want_write = false;
         connection_hear(t, c, BK_READY_WRITABLE);

@@ -133,6 +133,7 @@ struct connection {
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
     uint8_t pad2;
+    uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
 
     /* STATUS */
@@ -144,6 +145,13 @@ struct connection {
 /* With a connection table entry (8 bytes, 16 with slack) and a socket object (48, a later layer), an idle connection stays
  * within 512 bytes for both families. */
 _Static_assert(sizeof(struct connection) <= 448, "the cold record of a connection");
+
+/* The budget of chunks has three marks, so that no kind of use can keep all others waiting: what is queued for sending may use three
+ * quarters of it, and so may data that waits behind a gap; the last quarter is for data in order, whose users will
+ * read it. */
+static inline uint32_t budget_mark(const struct tcp *t) {
+    return t->base.config.buffer_chunks - t->base.config.buffer_chunks / 4;
+}
 
 struct active {
     struct extent_queue send;         /* [max(snd_una, iss + 1), snd_end) */
@@ -234,8 +242,8 @@ void connection_end(struct tcp *t, struct connection *c, int error, uint16_t rea
 /* The connection's place in the table went to a TIME-WAIT record: stops all sending and timing here. */
 void connection_leave_table(struct tcp *t, struct connection *c);
 /* The user was told to wait for what all connections share (buffer budget, chunks, active records): it is told WRITABLE when
- * there is some again. */
-void connection_starve(struct tcp *t, struct connection *c);
+ * there is enough again for so many chunks. */
+void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks);
 /* Wakes as many of those as there is something for, the longest waiting first. */
 void connection_feed(struct tcp *t);
 /* The owner lets go: an ended connection is freed. */

@@ -29,8 +29,10 @@ uint16_t isn_port(struct tcp *t, const struct tuple *tuple) {
     probe.local_port = 0;
     uint32_t offset = (uint32_t)isn_hash(t, &probe, ISN_PORT_START);
     uint32_t *counter = &t->port_counter[isn_hash(t, &probe, ISN_PORT_COUNTER) % BK_COUNT(t->port_counter)];
-    for (uint32_t i = 0; i < n; i++) {
-        probe.local_port = (uint16_t)(first + (offset + (*counter)++) % n);
+    uint32_t at = (offset % n + *counter % n) % n;
+    for (uint32_t i = 0; i < n; i++, at = at + 1 == n ? 0 : at + 1) {
+        ++*counter;
+        probe.local_port = (uint16_t)(first + at);
         if (lookup_tuple(t, &probe, demux_hash(&t->base, &probe)) == DEMUX_NONE) return probe.local_port;
     }
     return 0;

@@ -40,7 +40,8 @@ int listener_open(struct tcp *t, const bk_addr *local, uint16_t port, uint32_t b
     bool ipv4_only = bk_addr_is_any(local) && bk_addr_is_ipv4(local);
     for (uint32_t id = t->listener_bucket[port % LISTENER_BUCKETS]; id != BK_NONE; id = listener_at(t, id)->next) {
         const struct listener *l = listener_at(t, id);
-        if (l->port == port && bk_addr_equal(&l->local, local)) return ERROR_ADDRINUSE;
+        bool both_any = bk_addr_is_any(&l->local) && bk_addr_is_any(local); /* :: takes IPv4 too */
+        if (l->port == port && (both_any || bk_addr_equal(&l->local, local))) return ERROR_ADDRINUSE;
     }
     uint32_t id = pool_alloc(&t->base, &t->listeners);
     if (id == BK_NONE) return ERROR_NOBUFS;

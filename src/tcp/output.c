@@ -72,7 +72,7 @@ static struct output_decision decide_retransmission(const struct tcp *t, const s
     uint32_t data = u32_min(lost, to_end);
     /* The last segment of what was sent may take along what was queued since (RFC 9293 3.8.6.2.1's spirit, MAY repacketize):
      * the single byte of a window probe above all. */
-    if (c->rtx_end == c->snd_nxt && data < c->mss) data = u32_min(c->mss, to_end);
+    if (c->rtx_end == c->snd_nxt && data < c->mss && c->snd_wnd != 0) data = u32_min(c->mss, to_end);
     uint32_t n = u32_min(u32_min(data, unit_max(t, c)), u32_min(room, u32_max(window_left, 1)));
     if (n > c->mss) n -= n % c->mss; /* several segments go whole; one may be short */
     struct output_decision d = {
@@ -214,6 +214,10 @@ static uint16_t offer_window(const struct tcp *t, struct connection *c, bool syn
     uint32_t window = output_right_edge(t, c) - c->rcv_nxt;
     uint32_t granule = UINT32_C(1) << c->receive_scale;
     uint32_t field = u32_min((window + granule - 1) >> c->receive_scale, UINT16_MAX);
+    /* Rounding up again and again would be a window that never closes: one granule beyond the buffer is all. Then the field
+     * says less than was offered, which senders know (RFC 7323 2.4); rcv_adv still stands for the offer. */
+    if (connection_receive_queued(t, c) + (field << c->receive_scale) >= c->receive_buffer + granule)
+        field = window >> c->receive_scale;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->receive_scale));
     return (uint16_t)field;
 }
@@ -377,10 +381,13 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
         uint32_t frame = frame_alloc(&t->base);
         if (frame == BK_NONE) {
             reason_count(&t->base, BK_REASON_NOTE_NO_FRAME);
+            connection_arm(t, c, timeouts_next(t, c));
             return BK_NONE;
         }
         build(t, c, frame, &d);
         note_sent(t, c, &d);
+        /* The link may have room for no more: the timers run all the same. */
+        connection_arm(t, c, timeouts_next(t, c));
         return frame;
     }
     return BK_NONE;

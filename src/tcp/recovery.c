@@ -43,7 +43,9 @@ void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_
     if (c->recovery == RECOVERY_LOSS) acked = u32_min(acked, c->mss);
     if (seq_ge(c->snd_una, c->recover)) {
         c->recovery = RECOVERY_OPEN;
-        c->recover = c->snd_una; /* it follows, lest it seem to lie ahead once the numbers have gone half round */
+        if (seq_gt(c->snd_una, c->recover))
+            c->recover =
+                c->snd_una - 1; /* it follows, lest it seem to lie ahead once the numbers have gone half round */
     }
     congestion_acked(c, acked, flight);
 }
@@ -53,7 +55,7 @@ void recovery_duplicate_ack(struct tcp *t, struct connection *c) {
     /* After a timeout, duplicate ACKs may be echoes of what was sent again: they say nothing (RFC 6582 3.2 step 1). */
     if (c->recovery == RECOVERY_LOSS) return;
     if (c->duplicate_acks++ == 0) c->loss_edge = c->snd_nxt;
-    if (c->recovery == RECOVERY_FAST || c->duplicate_acks != DUPLICATE_THRESHOLD || seq_lt(c->snd_una, c->recover))
+    if (c->recovery == RECOVERY_FAST || c->duplicate_acks != DUPLICATE_THRESHOLD || seq_le(c->snd_una, c->recover))
         return;
     congestion_loss(c, c->loss_edge - c->snd_una); /* without what limited transmit added (RFC 5681 3.2 step 2) */
     c->recovery = RECOVERY_FAST;

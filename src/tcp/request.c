@@ -246,6 +246,7 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
         return BK_REASON_ACCEPT_SYN_DUPLICATE;
     }
     const struct wire_tcp_options *o = &s->header.option;
+    if (r->timestamps && !o->has_timestamps && !segment_has(s, WIRE_RST | WIRE_SYN)) return BK_REASON_DROP_NO_TIMESTAMP;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
     if (stale || !segment_acceptable(s, rcv_nxt, request_window(t))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;

@@ -193,7 +193,9 @@ static uint16_t check_sequence(struct tcp *t, struct connection *c, const struct
     if (is_syn_of_simultaneous_open(c, s)) return 0;
     if (segment_has(s, WIRE_SYN)) return challenge(t, c, BK_REASON_SEND_CHALLENGE_SYN, BK_REASON_ANSWER_CHALLENGE_SYN);
     if (s->length <= 1 && segment_end(s) - s->data_length == c->rcv_nxt - 1 && !segment_has(s, WIRE_FIN)) {
-        /* One below what is expected: how keep-alive probes look. They are paced by their sender. */
+        /* One below what is expected: how keep-alive probes look. Without an octet they look like our own answer, so that two
+         * confused ends could answer each other for ever: within the limit only. */
+        if (s->data_length == 0) return challenge(t, c, BK_REASON_SEND_ACK_PROBE, BK_REASON_ACCEPT_KEEPALIVE);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
         return BK_REASON_ACCEPT_KEEPALIVE;
     }
@@ -392,7 +394,8 @@ static void owe_ack_for_data(struct tcp *t, struct connection *c, bool gap_befor
 /* Text that begins beyond RCV.NXT: kept, and the gap reported. */
 static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
                                   uint32_t seq, uint32_t offset, uint32_t n) {
-    uint32_t max = t->base.config.buffer_chunks / 4 + 8;
+    /* In proportion to the window that was offered: a connection cannot pin more. */
+    uint32_t max = u32_min(t->base.config.buffer_chunks / 4, 2 * (c->receive_buffer / t->base.config.chunk_size)) + 8;
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
     switch (extent_queue_insert(&t->base, &a->out_of_order, seq, s->packet, offset, n, max)) {
     case 1:
@@ -408,8 +411,14 @@ static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct ac
 static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
                               uint32_t offset, uint32_t n, bool overlap) {
     bool was_empty = a->receive.bytes == 0, gap = a->out_of_order.bytes != 0;
-    if (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n))
-        return BK_REASON_DROP_NO_BUFFER;
+    if (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n)) {
+        /* What waits behind the gap was never promised: it makes room for what fills it. */
+        if (!gap) return BK_REASON_DROP_NO_BUFFER;
+        reason_count(&t->base, BK_REASON_NOTE_OUT_OF_ORDER_PRUNED);
+        extent_queue_clear(&t->base, &a->out_of_order);
+        if (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n))
+            return BK_REASON_DROP_NO_BUFFER;
+    }
     uint32_t before = c->rcv_nxt;
     c->rcv_nxt += n;
     if (gap) c->rcv_nxt = extent_queue_splice(&t->base, &a->receive, &a->out_of_order, c->rcv_nxt);
@@ -492,6 +501,8 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
         }
         reason = process_text(t, c, s);
     }
+    /* A FIN noted ahead was none if text went past it. */
+    if (c->fin_known && !c->fin_received && seq_gt(c->rcv_nxt, c->fin_seq)) c->fin_known = false;
     if (segment_has(s, WIRE_FIN) && !c->fin_known) {
         uint32_t seq = segment_data_seq(s) + s->data_length;
         if (seq_le(seq, c->rcv_adv)) {

@@ -54,19 +54,9 @@ static void time_wait_answer(struct tcp *t, const struct time_wait *w, uint32_t 
     reply_send(t, &y);
 }
 
-void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
-    bool ipv6 = connection_is_ipv6(c);
-    if (t->time_waits[ipv6].capacity == 0) { /* configured not to wait at all */
-        connection_end(t, c, 0, reason);
-        return;
-    }
-    uint32_t id = pool_alloc(&t->base, &t->time_waits[ipv6]);
-    if (id == BK_NONE) {
-        reason_count(&t->base, BK_REASON_NOTE_TIME_WAIT_EVICTED);
-        time_wait_drop(t, ipv6, t->time_wait_fifo[ipv6].head, BK_REASON_NOTE_TIME_WAIT_EVICTED);
-        id = pool_alloc(&t->base, &t->time_waits[ipv6]);
-    }
-    struct time_wait *w = time_wait_at(t, ipv6, id);
+/* What a connection leaves behind, but for tuple and list. */
+static void time_wait_fill(struct time_wait *w, const struct connection *c) {
+    memset(w, 0, offsetof(struct time_wait, tuple));
     link_init(&w->link);
     w->hash = c->hash;
     w->snd_nxt = c->snd_nxt;
@@ -78,6 +68,25 @@ void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
     w->iface = c->iface;
     w->receive_scale = c->receive_scale;
     w->timestamps = c->timestamps;
+}
+
+void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
+    bool ipv6 = connection_is_ipv6(c);
+    if (t->time_waits[ipv6].capacity == 0) { /* configured not to wait at all: their FIN is acknowledged once */
+        struct time_wait now;
+        time_wait_fill(&now, c);
+        if (c->ack_owed != ACK_NONE) time_wait_answer(t, &now, BK_NONE, &c->tuple, c->ack_reason);
+        connection_end(t, c, 0, reason);
+        return;
+    }
+    uint32_t id = pool_alloc(&t->base, &t->time_waits[ipv6]);
+    if (id == BK_NONE) {
+        reason_count(&t->base, BK_REASON_NOTE_TIME_WAIT_EVICTED);
+        time_wait_drop(t, ipv6, t->time_wait_fifo[ipv6].head, BK_REASON_NOTE_TIME_WAIT_EVICTED);
+        id = pool_alloc(&t->base, &t->time_waits[ipv6]);
+    }
+    struct time_wait *w = time_wait_at(t, ipv6, id);
+    time_wait_fill(w, c);
     small_tuple_put(w->tuple, ipv6, &c->tuple);
     time_wait_list(t, ipv6, id);
     demux_replace(&t->base, &t->demux, c->hash, demux_ref_make(DEMUX_CONNECTION, ipv6, c->self),

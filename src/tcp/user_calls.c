@@ -114,9 +114,9 @@ static int send_wait_buffer(struct tcp *t, struct connection *c) {
 }
 
 /* What all connections share is spent. */
-static int send_wait_budget(struct tcp *t, struct connection *c) {
+static int send_wait_budget(struct tcp *t, struct connection *c, uint32_t chunks) {
     reason_count(&t->base, BK_REASON_NOTE_BUDGET_FULL);
-    connection_starve(t, c);
+    connection_starve(t, c, chunks);
     return ERROR_AGAIN;
 }
 
@@ -139,11 +139,11 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
     uint32_t n = (uint32_t)(length < send_room(t, c) ? length : send_room(t, c));
     if (n == 0) return send_wait_buffer(t, c);
     struct active *a = connection_activate(t, c);
-    if (a == NULL) return send_wait_budget(t, c);
+    if (a == NULL) return send_wait_budget(t, c, 1);
     n = extent_queue_append_copy(&t->base, &a->send, c->snd_end, data, n);
     if (n == 0) {
         connection_settle(t, c);
-        return send_wait_budget(t, c);
+        return send_wait_budget(t, c, 1);
     }
     send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)BK_SEND_URGENT);
     return n;
@@ -160,10 +160,11 @@ int user_send_parts(struct tcp *t, struct connection *c, const struct bk_part *p
         total += parts[i].length;
     }
     if (total == 0) return 0;
+    if (total > c->send_buffer || n > budget_mark(t)) return ERROR_MSGSIZE;
     if (total > send_room(t, c)) return send_wait_buffer(t, c);
-    if (t->base.config.buffer_chunks - t->base.buffer_chunks_used < n) return send_wait_budget(t, c);
+    if (t->base.buffer_chunks_used + n > budget_mark(t)) return send_wait_budget(t, c, (uint32_t)n);
     struct active *a = connection_activate(t, c);
-    if (a == NULL) return send_wait_budget(t, c);
+    if (a == NULL) return send_wait_budget(t, c, (uint32_t)n);
     uint32_t seq = c->snd_end;
     for (size_t i = 0; i < n; i++) {
         bool ok = extent_queue_append_part(&t->base, &a->send, seq, &parts[i]);
