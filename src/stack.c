@@ -426,6 +426,11 @@ bool bk_tcp_list(const bk_stack *s, uint64_t *cursor, struct bk_tcp_info *info) 
 
 /* ---- readiness ------------------------------------------------------------------------------------- */
 
+bool bk_ready_pending(const bk_stack *s) {
+    const struct tcp *t = &s->net.tcp;
+    return t->ready.count != 0 || t->listener_ready.count != 0 || connection_could_feed(t);
+}
+
 size_t bk_ready_poll(bk_stack *s, struct bk_ready *events, size_t n) {
     struct tcp *t = &s->net.tcp;
     size_t i = 0;

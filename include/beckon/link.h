@@ -6,7 +6,7 @@
  *
  *     for (;;) {
  *         bk_link_pump(link, now());                  // in, advance, out
- *         ... bk_ready_poll, user calls; if there were any, pump again ...
+ *         ... bk_ready_poll, user calls; if there were any, once more from the top ...
  *         poll(bk_link_fd(link), POLLIN, until(bk_next_deadline(stack)));
  *     }
  */

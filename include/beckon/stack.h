@@ -116,6 +116,7 @@ struct bk_config {
     uint32_t syn_ack_retries;  /* of a passive open, before the request is dropped */
     uint32_t retries2;         /* R2 for data: retransmissions of one segment before ETIMEDOUT */
     uint32_t orphan_retries;   /* R2 once the user has closed: also bounds a close against a zero window */
+    uint32_t orphan_ms;        /* how long a connection whose user has closed may take to send what is queued */
     uint32_t fin_wait_2_ms;    /* how long a connection without owner may stay in FIN-WAIT-2 */
     uint32_t keepalive_idle_s; /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
     uint32_t keepalive_interval_s;
@@ -444,6 +445,8 @@ struct bk_ready {
     uint32_t index, generation;
     uint64_t user;
 };
+/* Whether bk_ready_poll would return something: do not sleep before it has been asked. */
+BK_API bool bk_ready_pending(const bk_stack *stack);
 /* Takes up to n events and returns how many. O(1) each, however many connections there are. A connection stands in the
  * queue once, with all that happened to it. */
 BK_API size_t bk_ready_poll(bk_stack *stack, struct bk_ready *events, size_t n);

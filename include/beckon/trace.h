@@ -254,6 +254,7 @@ struct bk_event {
     uint16_t mss;          /* of a SYN; 0 when absent */
     uint8_t wscale;        /* of a SYN; 255 when absent */
     uint8_t family;        /* 4 or 6 */
+    uint32_t pad;
 };
 
 /* Takes up to n of the oldest events and returns how many. *lost, if not NULL, is how many were overwritten

@@ -32,6 +32,7 @@ void bk_config_default(struct bk_config *c) {
         .syn_ack_retries = 5,
         .retries2 = 15,
         .orphan_retries = 8,
+        .orphan_ms = 900000,
         .fin_wait_2_ms = 60000,
         .keepalive_idle_s = 7200,
         .keepalive_interval_s = 75,
@@ -101,11 +102,12 @@ static const struct config_range config_ranges[] = {
     RANGE(syn_ack_retries, 0, 11),
     RANGE(retries2, 0, 255),
     RANGE(orphan_retries, 0, 255),
+    RANGE(orphan_ms, 1, 86400000),
     RANGE(fin_wait_2_ms, 1, 3600000),
     RANGE(keepalive_idle_s, 1, 32767),
     RANGE(keepalive_interval_s, 1, 32767),
     RANGE(keepalive_probes, 1, 127),
-    RANGE(challenge_ack_ms, 0, 60000),
+    RANGE(challenge_ack_ms, 1, 60000),
 };
 
 const char *config_fault(const struct bk_config *c) {

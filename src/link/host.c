@@ -42,6 +42,8 @@ int bk_link_wait(bk_link *l, uint64_t until) {
     uint64_t now = bk_link_clock();
     int moved = bk_link_pump(l, now);
     if (moved != 0 || bk_link_busy(l)) return moved;
+    for (unsigned e = 0; e < l->ends; e++)
+        if (bk_ready_pending(l->end[e].stack)) return 0;
     uint64_t due = u64_min(host_due(l), until);
     struct timespec sleep = {0};
     if (due > now) sleep = (struct timespec){(time_t)((due - now) / NS_PER_S), (long)((due - now) % NS_PER_S)};

@@ -109,7 +109,8 @@ static bool iface_config_valid(const struct bk_iface_config *c) {
 }
 
 int net_iface_add(struct net *n, const struct bk_iface_config *config) {
-    if (!iface_config_valid(config)) return ERROR_INVAL;
+    /* A frame is at most so many chunks: bk_input_copy and the links go no further. */
+    if (!iface_config_valid(config) || config->mtu > 60 * n->tcp.base.config.chunk_size) return ERROR_INVAL;
     if (n->iface_count >= u32_min(n->tcp.base.config.interfaces, NET_IFACES)) return ERROR_NOSPC;
     uint32_t number = n->iface_count++;
     struct net_iface *i = &n->iface[number];

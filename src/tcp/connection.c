@@ -123,20 +123,38 @@ void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks) {
         list_push_tail(&t->base, &t->connections, CONNECTION_STARVED_LINK, &t->starved, c->self);
 }
 
+/* Chunks that SEND may still take. */
+static uint32_t send_budget(const struct tcp *t) {
+    uint32_t used = t->base.buffer_chunks_used, mark = budget_mark(t);
+    return u32_min(used < mark ? mark - used : 0, chunk_free_count(&t->base));
+}
+
+/* The first starved connection from `id` on that `room` chunks and `records` active records suffice for, or BK_NONE. Who
+ * needs many chunks is not overtaken by those behind; who needs an active record is, by those that have one. */
+static uint32_t next_to_feed(const struct tcp *t, uint32_t id, uint32_t room, uint32_t records) {
+    for (; id != BK_NONE; id = connection_at(t, id)->starved_link.next) {
+        const struct connection *c = connection_at(t, id);
+        if (room < c->starved_need) return BK_NONE;
+        if (c->active != BK_NONE || records != 0) return id;
+    }
+    return BK_NONE;
+}
+
 void connection_feed(struct tcp *t) {
-    const struct base *b = &t->base;
-    uint32_t used = b->buffer_chunks_used, mark = budget_mark(t);
-    uint32_t room = u32_min(used < mark ? mark - used : 0, chunk_free_count(b));
-    uint32_t records = t->active.capacity - t->active.in_use;
-    while (room != 0 && t->starved.head != BK_NONE) {
-        struct connection *c = connection_at(t, t->starved.head);
-        if (room < c->starved_need || (c->active == BK_NONE && records == 0)) return;
-        records -= c->active == BK_NONE;
+    uint32_t room = send_budget(t), records = t->active.capacity - t->active.in_use, id = t->starved.head;
+    while ((id = next_to_feed(t, id, room, records)) != BK_NONE) {
+        struct connection *c = connection_at(t, id);
+        id = c->starved_link.next;
         room -= c->starved_need;
+        records -= c->active == BK_NONE;
         connection_unstarve(t, c);
         c->want_write = false;
         connection_hear(t, c, BK_READY_WRITABLE);
     }
+}
+
+bool connection_could_feed(const struct tcp *t) {
+    return next_to_feed(t, t->starved.head, send_budget(t), t->active.capacity - t->active.in_use) != BK_NONE;
 }
 
 void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when, uint16_t reason) {

@@ -21,7 +21,7 @@
  *     rtx_due      retransmission, or window probe, or SWS override: rtx_kind says which (they exclude each other)
  *     ack_due      the delayed ACK
  *     keepalive_due
- *     linger_due   FIN-WAIT-2 without owner
+ *     linger_due   an end for connections whose user is gone
  *     user timeout: derived from progress_at
  */
 #ifndef TCP_CONNECTION_H
@@ -246,6 +246,8 @@ void connection_leave_table(struct tcp *t, struct connection *c);
 void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks);
 /* Wakes as many of those as there is something for, the longest waiting first. */
 void connection_feed(struct tcp *t);
+/* Whether that would wake one. */
+bool connection_could_feed(const struct tcp *t);
 /* The owner lets go: an ended connection is freed. */
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */

@@ -14,8 +14,10 @@ uint32_t recovery_pipe(const struct connection *c) {
 
 /* Names the segment at SND.UNA lost. */
 static void recovery_lose_first(struct connection *c, uint16_t reason) {
+    uint32_t end = c->snd_una + u32_min(c->mss, connection_outstanding(c));
+    c->rtx_end =
+        recovery_has_lost(c) ? seq_max(c->rtx_end, end) : end; /* more may be known to be lost: tcp_icmp_error */
     c->rtx_nxt = c->snd_una;
-    c->rtx_end = c->snd_una + u32_min(c->mss, connection_outstanding(c));
     c->rtx_reason = reason;
 }
 

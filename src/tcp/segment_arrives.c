@@ -162,6 +162,11 @@ static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_rea
     return reason;
 }
 
+/* TS.Recent is too old to compare with (RFC 7323 5.5). */
+static bool ts_recent_is_stale(const struct tcp *t, const struct connection *c) {
+    return (uint32_t)(t->base.now / NS_PER_S) - c->ts_recent_s > PAWS_IDLE_S;
+}
+
 /* Before the first step: timestamps. A connection that has them drops segments without (RFC 7323 3.2), and those that are older
  * than what was seen: PAWS (RFC 7323 5.3 R1). */
 static uint16_t check_paws(struct tcp *t, struct connection *c, const struct segment *s) {
@@ -169,7 +174,7 @@ static uint16_t check_paws(struct tcp *t, struct connection *c, const struct seg
     if (!c->timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
     if (!o->has_timestamps) return BK_REASON_DROP_NO_TIMESTAMP;
     if (seq_ge(o->tsval, c->ts_recent)) return 0;
-    if ((uint32_t)(t->base.now / NS_PER_S) - c->ts_recent_s > PAWS_IDLE_S) return 0;
+    if (ts_recent_is_stale(t, c)) return 0;
     if (s->data_length != 0) { /* an old duplicate, or one overtaken: tell the sender where we are */
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_CHALLENGE_PAWS);
         return BK_REASON_ANSWER_PAWS;
@@ -180,6 +185,13 @@ static uint16_t check_paws(struct tcp *t, struct connection *c, const struct seg
 /* The peer's SYN-ACK while our own SYN is still unacknowledged: its SYN is known, its ACK is what we wait for. */
 static bool is_syn_of_simultaneous_open(const struct connection *c, const struct segment *s) {
     return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
+}
+
+/* The peer is there: keep-alive begins anew. Only segments that fit the connection say so; a stranger's do not. */
+static void note_heard(const struct tcp *t, struct connection *c) {
+    c->heard_at = t->base.now;
+    if (c->keepalive_due != BK_NEVER) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
+    if (c->rtx_kind != RTX_PERSIST) c->probes = 0;
 }
 
 /* First, the sequence number. */
@@ -195,6 +207,7 @@ static uint16_t check_sequence(struct tcp *t, struct connection *c, const struct
     if (s->length <= 1 && segment_end(s) - s->data_length == c->rcv_nxt - 1 && !segment_has(s, WIRE_FIN)) {
         /* One below what is expected: how keep-alive probes look. Without an octet they look like our own answer, so that two
          * confused ends could answer each other for ever: within the limit only. */
+        note_heard(t, c);
         if (s->data_length == 0) return challenge(t, c, BK_REASON_SEND_ACK_PROBE, BK_REASON_ACCEPT_KEEPALIVE);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
         return BK_REASON_ACCEPT_KEEPALIVE;
@@ -244,7 +257,8 @@ static uint16_t check_syn(struct tcp *t, struct connection *c, const struct segm
 static void update_ts_recent(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
     if (!c->timestamps || !o->has_timestamps) return;
-    if (seq_lt(o->tsval, c->ts_recent) || seq_gt(s->header.seq, c->last_ack_sent)) return;
+    if ((seq_lt(o->tsval, c->ts_recent) && !ts_recent_is_stale(t, c)) || seq_gt(s->header.seq, c->last_ack_sent))
+        return;
     c->ts_recent = o->tsval;
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
 }
@@ -530,6 +544,7 @@ static uint16_t arrives_other(struct tcp *t, struct connection *c, const struct 
     uint16_t reason;
     if ((reason = check_paws(t, c, s)) != 0) return reason;
     if ((reason = check_sequence(t, c, s)) != 0) return reason;
+    note_heard(t, c);
     if ((reason = check_reset(t, c, s)) != 0) return reason;
     if ((reason = check_syn(t, c, s)) != 0) return reason;
     uint16_t meant = BK_REASON_ACCEPT_ACK_OLD;
@@ -542,9 +557,6 @@ static uint16_t arrives_other(struct tcp *t, struct connection *c, const struct 
 uint16_t segment_arrives(struct tcp *t, struct connection *c, const struct segment *s) {
     c->segments_received++;
     if (c->state == BK_SYN_SENT) return arrives_syn_sent(t, c, s);
-    c->heard_at = t->base.now;
-    if (c->keepalive_due != BK_NEVER) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
-    if (c->rtx_kind != RTX_PERSIST) c->probes = 0;
     return arrives_other(t, c, s);
 }
 

@@ -62,22 +62,20 @@ static void list_time_wait(const struct tcp *t, bool ipv6, uint32_t id, struct b
 
 enum list_phase { LIST_LISTENERS, LIST_REQUESTS, LIST_CONNECTIONS, LIST_TIME_WAITS, LIST_END };
 
-/* The entry after `id` (BK_NONE: the first) in a chain of small records that may go through several lists. */
+/* Walks the lists of requests: the position is the next record's id plus one, with the list's number above bit 32; a
+ * position whose id part is 0 stands before the list named there. */
 static bool list_next_request(const struct tcp *t, uint64_t *position, struct bk_tcp_info *info) {
-    uint64_t seen = 0;
-    for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
-        for (uint32_t level = 0; level < REQUEST_LEVELS; level++) {
-            const struct list *l = &t->request_fifo[ipv6][level];
-            if (*position >= seen + l->count) {
-                seen += l->count;
-                continue;
-            }
-            uint32_t id = l->head;
-            for (; seen < *position; seen++) id = request_at(t, ipv6, id)->link.next;
-            list_request(t, ipv6, id, info);
-            ++*position;
-            return true;
-        }
+    uint32_t number = (uint32_t)(*position >> 32), id = (uint32_t)*position - 1;
+    bool begin = (uint32_t)*position == 0;
+    for (; number < 2 * REQUEST_LEVELS; number++, begin = true) {
+        uint32_t ipv6 = number / REQUEST_LEVELS;
+        if (begin) id = t->request_fifo[ipv6][number % REQUEST_LEVELS].head;
+        if (id == BK_NONE) continue;
+        list_request(t, ipv6, id, info);
+        uint32_t next = request_at(t, ipv6, id)->link.next;
+        *position = next == BK_NONE ? (uint64_t)(number + 1) << 32 : (uint64_t)number << 32 | (next + 1);
+        return true;
+    }
     return false;
 }
 

@@ -94,7 +94,11 @@ void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
     if (c->ack_owed != ACK_NONE) time_wait_answer(t, w, id, &c->tuple, c->ack_reason);
     connection_set_state(t, c, BK_TIME_WAIT, reason);
     connection_leave_table(t, c);
-    if (!c->owned) connection_free(t, c);
+    if (c->owned)
+        connection_hear(t, c,
+                        BK_READY_CLOSED | BK_READY_READABLE | BK_READY_WRITABLE); /* nothing more will happen to it */
+    else
+        connection_free(t, c);
 }
 
 void time_wait_abort(struct tcp *t, const struct connection *c) {
@@ -134,7 +138,9 @@ uint16_t time_wait_input(struct tcp *t, bool ipv6, uint32_t id, const struct seg
     struct time_wait *w = time_wait_at(t, ipv6, id);
     if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_TIME_WAIT; /* RFC 1337 3, fix F1 */
     if (segment_has(s, WIRE_SYN) && !segment_has(s, WIRE_ACK)) {
-        if (!time_wait_syn_is_new(t, w, s) || listener_find(t, &s->tuple.local, s->tuple.local_port) == NULL)
+        /* Nobody there to take it, or no room to: then the wait goes on, and the SYN comes again. */
+        if (!time_wait_syn_is_new(t, w, s) || listener_find(t, &s->tuple.local, s->tuple.local_port) == NULL ||
+            t->requests[ipv6].in_use == t->requests[ipv6].capacity)
             return time_wait_challenge(t, w, id, s);
         uint32_t above = w->snd_nxt;
         reason_count(&t->base, BK_REASON_NOTE_TIME_WAIT_REUSED);

@@ -4,7 +4,7 @@
  *     persist          a probe of the zero window (3.8.6.1), backed off like the RTO; bounded for connections without owner
  *     override         SWS avoidance has held small data long enough (3.8.6.2.1)
  *     keep-alive       3.8.4
- *     linger           FIN-WAIT-2 whose user is gone
+ *     linger           a connection whose user is gone has so long to send what is queued, or to wait in FIN-WAIT-2
  *     user timeout     3.10.8, RFC 5482
  */
 #include "tcp/timeouts.h"
@@ -123,6 +123,10 @@ void timeouts_fire(struct tcp *t, struct connection *c) {
         return;
     }
     if (c->linger_due <= now) {
+        if (c->state != BK_FIN_WAIT_2) {
+            give_up(t, c, ERROR_TIMEDOUT, BK_REASON_NOTE_TIMEOUT);
+            return;
+        }
         reason_count(&t->base, BK_REASON_NOTE_FIN_WAIT_2);
         connection_end(t, c, 0, BK_REASON_NOTE_FIN_WAIT_2);
         return;

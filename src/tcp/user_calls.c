@@ -275,10 +275,9 @@ void user_close(struct tcp *t, struct connection *c) {
         return;
     }
     close_sending(t, c, BK_REASON_SEND_FIN);
-    if (c->state == BK_FIN_WAIT_2) {
-        c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
-        connection_touch(t, c);
-    }
+    const struct bk_config *config = &t->base.config;
+    c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? config->fin_wait_2_ms : config->orphan_ms) * NS_PER_MS;
+    connection_touch(t, c);
 }
 
 /* ---- 3.10.5 ABORT ---------------------------------------------------------------------------------- */

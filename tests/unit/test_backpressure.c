@@ -232,7 +232,7 @@ static void budget_spent_sending(void **state) {
     ptrdiff_t n;
     while ((n = pair_send(&p, 0, greedy[0], 3, sent, 4096)) > 0) sent += (uint64_t)n;
     assert_int_equal(n, -EAGAIN);
-    assert_int_equal(sent, 8 * config.chunk_size);
+    assert_int_equal(sent, 6 * config.chunk_size); /* three quarters: the rest is for what arrives */
     assert_int_equal(pair_send(&p, 0, other[0], 4, 0, 100), -EAGAIN);
     assert_true(pair_count(&p, 0, BK_REASON_NOTE_BUDGET_FULL) >= 2);
     assert_int_equal(pair_count(&p, 0, BK_REASON_NOTE_SEND_FULL), 0);
