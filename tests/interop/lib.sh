@@ -89,7 +89,7 @@ start() {
     PID=$!
     local i
     for i in $(seq 500); do
-        grep -q '^ready$' "$log" && return 0
+        grep -q '^ready$' "$log" 2> /dev/null && return 0
         kill -0 "$PID" 2> /dev/null || break
         sleep 0.02
     done
