@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the interop scripts share: a private network namespace with the kernel on one side of a TAP (or TUN) and the
 # Beckon side, tests/interop/peer.c, on the other. Sourced, not run.
 #
@@ -193,7 +194,7 @@ ask() {
 
 # say WHO COMMAND [= ANSWER]: the answer must be "ok", or what stands after "=".
 say() {
-    local who=$1 command= wanted=ok
+    local who=$1 command='' wanted=ok
     shift
     while [ $# -gt 0 ]; do
         if [ "$1" = "=" ]; then
