@@ -48,6 +48,14 @@ extern "C" {
 /* The version of the library that runs, "0.1.0". */
 BK_API const char *bk_version(void);
 
+/* Where an assertion of Beckon's own ends: `what` must hold and does not. The default stops the program (a trap). An embedder may define
+ * a function of this name that says more; it must not return. */
+#if defined(__GNUC__)
+__attribute__((noreturn))
+#endif
+BK_API void
+bk_panic(const char *what, const char *file, int line);
+
 #define BK_NEVER UINT64_MAX
 #define BK_NONE  UINT32_MAX /* the id of nothing */
 

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Our own mistakes end here, in release builds too; input never does. The function is the embedder's to
- * replace: its default traps (base/panic.c). */
-_Noreturn void bk_panic(const char *what, const char *file, int line);
+#include "beckon/stack.h"
+
+/* Our own mistakes end here, in release builds too; input never does. */
 #define BK_ASSERT(condition, what) ((condition) ? (void)0 : bk_panic(what, __FILE__, __LINE__))
 
 #define BK_LIKELY(x)    __builtin_expect(!!(x), 1)

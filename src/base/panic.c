@@ -1,7 +1,7 @@
 /* Where a violated assertion ends. Weak, so that an embedder may replace it with a function that prints. */
 #include "base/common.h"
 
-_Noreturn void __attribute__((weak)) bk_panic(const char *what, const char *file, int line) {
+void __attribute__((weak)) bk_panic(const char *what, const char *file, int line) {
     (void)what;
     (void)file;
     (void)line;

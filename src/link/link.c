@@ -144,8 +144,8 @@ static int link_flush(bk_link *l, uint64_t now, int *error) {
 int bk_link_pump(bk_link *l, uint64_t now) {
     uint32_t in = 0, out = 0, moved;
     int error = 0;
-    for (bk_link *k = l; k != NULL; k = k->inner) k->full = false;
-    l->more = false;
+    l->full = l->more = false;
+    for (bk_link *k = l->inner; k != NULL; k = k->inner) k->full = false;
     do {
         uint32_t in_before = in, out_before = out;
         for (unsigned e = 0; e < l->ends; e++) in += link_receive(l, e, now, &error);

@@ -109,11 +109,12 @@ void demux_remove(struct base *b, struct demux *d, uint32_t hash, demux_ref ref)
         if (k->more != 0) before = k;
         last = k;
     }
+    BK_ASSERT(at != NULL, "the entry found stands in its home's chain");
     last->count--;
     uint32_t i = (uint32_t)(hole - at->ref);
     at->hash[i] = last->hash[last->count];
     at->ref[i] = last->ref[last->count];
-    if (last->count == 0 && last != home) {
+    if (last->count == 0 && before != NULL) {
         pool_free(b, &d->overflow, before->more - 1);
         before->more = 0;
     }

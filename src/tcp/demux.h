@@ -17,7 +17,7 @@ enum demux_kind { DEMUX_CONNECTION, DEMUX_REQUEST, DEMUX_TIME_WAIT };
 typedef uint32_t demux_ref;
 #define DEMUX_NONE UINT32_MAX
 static inline demux_ref demux_ref_make(enum demux_kind kind, bool ipv6, uint32_t id) {
-    return (uint32_t)kind << 30 | (uint32_t)ipv6 << 29 | id;
+    return (uint32_t)kind << 30 | (ipv6 ? UINT32_C(1) << 29 : 0) | id;
 }
 static inline enum demux_kind demux_ref_kind(demux_ref r) {
     return (enum demux_kind)(r >> 30);

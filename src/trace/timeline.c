@@ -157,6 +157,7 @@ static uint8_t timeline_departure_kind(const struct timeline *t, size_t i, struc
 static void timeline_classify(struct timeline *t) {
     for (size_t i = 0; i < t->length; i++) {
         struct timeline_item *item = t->order[i], *arrival;
+        BK_ASSERT(item != NULL, "every place in the order is filled");
         if (item->event->kind == BK_EVENT_TIMER) {
             item->kind = TIMELINE_TIMER;
         } else if (timeline_departs(item->event)) {

@@ -10,7 +10,7 @@
 #include "beckon/trace.h"
 
 #define WIRE_ETHERNET_LENGTH 14u
-#define WIRE_ARP_LENGTH 28u
+#define WIRE_ARP_LENGTH      28u
 
 enum wire_ethertype { WIRE_ETHERTYPE_IPV4 = 0x0800, WIRE_ETHERTYPE_ARP = 0x0806, WIRE_ETHERTYPE_IPV6 = 0x86dd };
 
@@ -21,7 +21,9 @@ struct wire_ethernet {
 uint16_t wire_ethernet_parse(const uint8_t *p, size_t n, struct wire_ethernet *out);
 size_t wire_ethernet_emit(uint8_t *p, const struct wire_ethernet *e);
 /* Whether the group bit is set: broadcast or multicast. */
-static inline bool wire_ethernet_is_group(const uint8_t mac[6]) { return mac[0] & 1; }
+static inline bool wire_ethernet_is_group(const uint8_t mac[6]) {
+    return mac[0] & 1;
+}
 
 enum wire_arp_op { WIRE_ARP_REQUEST = 1, WIRE_ARP_REPLY = 2 };
 

@@ -51,7 +51,7 @@ size_t wire_icmp_emit(uint8_t *p, const struct wire_icmp *m);
 struct wire_neighbor {
     bk_addr target;
     bool router, solicited, override; /* advertisement */
-    bool has_mac; /* source (NS) or target (NA) link-layer address option */
+    bool has_mac;                     /* source (NS) or target (NA) link-layer address option */
     uint8_t mac[6];
     bool has_nonce; /* RFC 7527 */
     uint8_t nonce[6];

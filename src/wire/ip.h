@@ -51,27 +51,27 @@ size_t wire_ipv6_emit(uint8_t *p, const struct wire_ipv6 *h);
 
 /* What stands between the IPv6 header and the transport's. */
 struct wire_ipv6_chain {
-    uint8_t protocol;     /* the first header that is no extension; WIRE_FRAGMENT ends the walk too, if not atomic */
-    uint16_t length;      /* bytes of extension headers walked over, the fragment header included */
-    bool fragment;        /* a fragment header that is not atomic (RFC 6946) was met; the next fields count then */
+    uint8_t protocol; /* the first header that is no extension; WIRE_FRAGMENT ends the walk too, if not atomic */
+    uint16_t length;  /* bytes of extension headers walked over, the fragment header included */
+    bool fragment;    /* a fragment header that is not atomic (RFC 6946) was met; the next fields count then */
     bool more_fragments;
     uint16_t fragment_offset; /* bytes */
     uint32_t fragment_id;
-    uint8_t fragment_next; /* next header after the fragment header */
+    uint8_t fragment_next;     /* next header after the fragment header */
     uint16_t fragment_next_at; /* where the byte that named the fragment header stands: offset from p, or UINT16_MAX
                                 * when it is the IPv6 header's own */
-    bool parameter_problem; /* with a non-NONE return: answer with ICMPv6 parameter problem... */
-    uint8_t problem_code;   /* ...of this code (RFC 4443 3.4)... */
-    uint16_t problem_at;    /* ...pointing at this offset from p */
+    bool parameter_problem;    /* with a non-NONE return: answer with ICMPv6 parameter problem... */
+    uint8_t problem_code;      /* ...of this code (RFC 4443 3.4)... */
+    uint16_t problem_at;       /* ...pointing at this offset from p */
 };
 /* Walks the extension headers in p[0..n), of which the first is of type `next`. Hop-by-hop only in first place; unknown options
  * are heeded by their action bits; routing headers with segments left are refused (RFC 5095); at most 8 headers. */
 uint16_t wire_ipv6_chain_parse(const uint8_t *p, size_t n, uint8_t next, struct wire_ipv6_chain *out);
 
 /* The classes of addresses that the layers ask about. */
-bool wire_addr_is_multicast(const bk_addr *a);      /* 224.0.0.0/4 or ff00::/8 */
-bool wire_addr_is_loopback(const bk_addr *a);       /* 127.0.0.0/8 or ::1 */
-bool wire_addr_is_link_local(const bk_addr *a);     /* 169.254.0.0/16 or fe80::/10 */
+bool wire_addr_is_multicast(const bk_addr *a);         /* 224.0.0.0/4 or ff00::/8 */
+bool wire_addr_is_loopback(const bk_addr *a);          /* 127.0.0.0/8 or ::1 */
+bool wire_addr_is_link_local(const bk_addr *a);        /* 169.254.0.0/16 or fe80::/10 */
 bool wire_addr_is_limited_broadcast(const bk_addr *a); /* 255.255.255.255 */
 /* Whether the first `bits` of both are equal; an IPv4 prefix counts from its own first bit, and two families never match. */
 bool wire_addr_prefix_equal(const bk_addr *a, const bk_addr *b, uint8_t bits);

@@ -5,9 +5,9 @@
 #include "base/common.h"
 #include "beckon/trace.h"
 
-#define WIRE_TCP_LENGTH 20u
+#define WIRE_TCP_LENGTH     20u
 #define WIRE_TCP_LENGTH_MAX 60u
-#define WIRE_SACK_BLOCKS 4u
+#define WIRE_SACK_BLOCKS    4u
 
 enum wire_tcp_flag {
     WIRE_FIN = 1,

@@ -29,6 +29,10 @@ cd "$work"
 "$cc" $strict program.c $(pkg-config --cflags --libs beckon) -o shared || fail "compile against the shared library"
 "$cc" $strict program.c $(pkg-config --cflags beckon) "$libdir/libbeckon.a" -o static || fail "compile against the static library"
 
+# An embedder's own names must not meet ours.
+strangers=$(nm -g --defined-only "$libdir/libbeckon.a" | awk 'NF == 3 && $3 !~ /^bk_/ {print $3}')
+[ -z "$strangers" ] || fail "the static library shows inner names:" $strangers
+
 readelf -d shared | grep -q 'NEEDED.*\[libbeckon\.so\.0\]' || fail "the shared program does not ask for libbeckon.so.0"
 if readelf -d static | grep -q 'NEEDED.*libbeckon'; then
     fail "the static program asks for the shared library"

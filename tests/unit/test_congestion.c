@@ -81,6 +81,19 @@ static void congestion_avoidance_adds_one_mss(void **state) {
     }
 }
 
+/* What was acknowledged beyond a window counts towards the next (RFC 3465 2.1): uneven ACKs lose nothing. */
+static void bytes_beyond_a_window_are_kept(void **state) {
+    (void)state;
+    struct connection c = sender(MSS);
+    c.ssthresh = c.cwnd;
+    congestion_acked(&c, 15000, 10000);
+    assert_int_equal(c.cwnd, 11000);
+    congestion_acked(&c, 5999, 11000);
+    assert_int_equal(c.cwnd, 11000);
+    congestion_acked(&c, 1, 11000);
+    assert_int_equal(c.cwnd, 12000);
+}
+
 /* A window that is not used does not grow: nothing was learned about it (RFC 7661 1). */
 static void an_idle_window_does_not_grow(void **state) {
     (void)state;
@@ -184,6 +197,7 @@ int main(void) {
         cmocka_unit_test(slow_start_doubles),
         cmocka_unit_test(slow_start_ends_at_ssthresh),
         cmocka_unit_test(congestion_avoidance_adds_one_mss),
+        cmocka_unit_test(bytes_beyond_a_window_are_kept),
         cmocka_unit_test(an_idle_window_does_not_grow),
         cmocka_unit_test(loss_halves_the_window),
         cmocka_unit_test(recovered_without_a_burst),

@@ -449,6 +449,31 @@ static void the_front_is_kept_at_a_bound(void **state) {
     bench_down(&b);
 }
 
+/* Small pieces beyond a gap that continue each other share a chunk, too, unless somebody else refers to it. */
+static void small_pieces_beyond_a_gap(void **state) {
+    (void)state;
+    struct bench b;
+    bench_up(&b, 22, 60, 40);
+    struct extent_queue q;
+    extent_queue_init(&q);
+    for (uint32_t i = 0; i < 4; i++) {
+        if (i == 3) { /* part of it is on its way elsewhere */
+            memset(chunk_data(b.k.base, extent_at(b.k.base, q.head)->chunk) + 30, 0x33, 100);
+            chunk_hold(b.k.base, extent_at(b.k.base, q.head)->chunk);
+        }
+        assert_true(packet_make(&b, 500 + i * 10, 10, 20, 30));
+        assert_int_equal(extent_queue_insert(b.k.base, &q, 500 + i * 10, &b.p, 20, 10, 8), 1);
+        packet_release(&b);
+        assert_int_equal(q.count, i < 3 ? 1 : 2);
+    }
+    uint32_t shared = extent_at(b.k.base, q.head)->chunk;
+    for (uint32_t i = 30; i < 130; i++) assert_int_equal(chunk_data(b.k.base, shared)[i], 0x33);
+    check_stream(b.k.base, &q, 500, 540);
+    chunk_release(b.k.base, shared);
+    extent_queue_clear(b.k.base, &q);
+    bench_down(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream),
@@ -459,6 +484,7 @@ int main(void) {
         cmocka_unit_test(our_own_mistakes_are_named),
         cmocka_unit_test(a_receiver),
         cmocka_unit_test(the_front_is_kept_at_a_bound),
+        cmocka_unit_test(small_pieces_beyond_a_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
