@@ -11,7 +11,7 @@ data "$SCRATCH/to-beckon" "$BYTES"
 
 # What a clean link must not show: damaged or unanswered segments.
 clean_report() {
-    expect "outcome" done "$(field "$1" outcome)"
+    expect outcome "done" "$(field "$1" outcome)"
     expect "segments in error" 0 "$(field "$1" mib.in_errs)"
     expect "resets sent" 0 "$(field "$1" mib.out_rsts)"
     expect "chunks left" 0 "$(field "$1" pool.chunks.in_use)"

@@ -210,8 +210,7 @@ beckon_is_refused() {
 close_against_zero_window() {
     pair "$1" --set orphan_retries=3 --set rto_min_ms=200 --set rto_max_ms=400
     kernel_opens
-    local i
-    for i in 1 2 3 4 5 6; do
+    for _ in 1 2 3 4 5 6; do
         say b fill 1000000
         say b sleep 200
     done

@@ -56,7 +56,7 @@ path_mtu() {
     at_least "messages heeded" 1 "$(field "$WORK/beckon.json" reason.ACCEPT_ICMP_ERROR)"
     # Once told, it keeps to it: what was too big is a flight's worth at most, far from a thousand segments.
     at_least "segments sent again, bound less figure" 0 $((100 - $(field "$WORK/beckon.json" mib.retrans_segs)))
-    expect "outcome" done "$(field "$WORK/beckon.json" outcome)"
+    expect outcome "done" "$(field "$WORK/beckon.json" outcome)"
 }
 
 check_later "echo, IPv4" echo_answered $B4

@@ -32,6 +32,8 @@ transfer() {
     same "$SCRATCH/to-kernel" "$WORK/at-kernel"
     same "$SCRATCH/to-beckon" "$WORK/at-beckon"
     for counter in $counters; do hit "$WORK/beckon.json" "$counter"; done
+    echo "$(field "$WORK/beckon.json" milliseconds) ms, $(field "$WORK/beckon.json" mib.retrans_segs) of" \
+        "$(field "$WORK/beckon.json" mib.out_segs) segments sent again, $(field "$WORK/beckon.json" reason.NOTE_RTO) timeouts"
     expect "chunks left" 0 "$(field "$WORK/beckon.json" pool.chunks.in_use)"
 }
 

@@ -208,7 +208,7 @@ struct flood {
     int last_error;
 };
 
-#define FLOOD_SLOW_US 500000u      /* below the kernel's first SYN retransmission, far above a round trip here */
+#define FLOOD_SLOW_US    500000u   /* below the kernel's first SYN retransmission, far above a round trip here */
 #define FLOOD_TWO_MSL_US 60000000u /* MSL of 30 s */
 
 static void flood_port(struct flood *f, int fd, uint64_t now) {
@@ -301,9 +301,7 @@ static int kernel_ping(char **argument) {
 
 /* ---- commands -------------------------------------------------------------------------------------- */
 
-static struct {
-    int listener, fd;
-} held = {-1, -1};
+static struct { int listener, fd; } held = {-1, -1};
 
 static void answer_errno(int result) {
     if (result < 0)
@@ -431,11 +429,21 @@ static int kernel_commands(void) {
 static void kernel_option(int option, const char *value) {
     static const char *const closes[] = {"shut", "first", "last", "reset"};
     switch (option) {
-    case 's': options.send_path = value; break;
-    case 'r': options.receive_path = value; break;
-    case 'g': options.congestion = value; break;
-    case 'p': options.local_port = (uint16_t)atoi(value); break;
-    case 't': options.timeout_ms = atoi(value) * 1000; break;
+    case 's':
+        options.send_path = value;
+        break;
+    case 'r':
+        options.receive_path = value;
+        break;
+    case 'g':
+        options.congestion = value;
+        break;
+    case 'p':
+        options.local_port = (uint16_t)atoi(value);
+        break;
+    case 't':
+        options.timeout_ms = atoi(value) * 1000;
+        break;
     case 'c':
         for (int i = 0; i < 4; i++)
             if (strcmp(value, closes[i]) == 0) {
@@ -443,14 +451,17 @@ static void kernel_option(int option, const char *value) {
                 return;
             }
         /* fallthrough */
-    default: fprintf(stderr, "kernel_peer: bad option\n"); exit(2);
+    default:
+        fprintf(stderr, "kernel_peer: bad option\n");
+        exit(2);
     }
 }
 
 int main(int argc, char **argv) {
     static const struct option long_options[] = {
-        {"send", 1, NULL, 's'},       {"receive", 1, NULL, 'r'},   {"close", 1, NULL, 'c'}, {"local-port", 1, NULL, 'p'},
-        {"congestion", 1, NULL, 'g'}, {"timeout-s", 1, NULL, 't'}, {NULL, 0, NULL, 0},
+        {"send", 1, NULL, 's'},       {"receive", 1, NULL, 'r'},    {"close", 1, NULL, 'c'},
+        {"local-port", 1, NULL, 'p'}, {"congestion", 1, NULL, 'g'}, {"timeout-s", 1, NULL, 't'},
+        {NULL, 0, NULL, 0},
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int option; (option = getopt_long(argc, argv, "+", long_options, NULL)) != -1;) kernel_option(option, optarg);

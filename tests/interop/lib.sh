@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the interop scripts share: a private network namespace with the kernel on one side of a TAP (or TUN) and the
 # Beckon side, tests/interop/peer.c, on the other. Sourced, not run.
 #
@@ -89,7 +90,7 @@ start() {
     PID=$!
     local i
     for i in $(seq 500); do
-        grep -q '^ready$' "$log" && return 0
+        grep -q '^ready$' "$log" 2> /dev/null && return 0
         kill -0 "$PID" 2> /dev/null || break
         sleep 0.02
     done
@@ -193,7 +194,7 @@ ask() {
 
 # say WHO COMMAND [= ANSWER]: the answer must be "ok", or what stands after "=".
 say() {
-    local who=$1 command= wanted=ok
+    local who=$1 command='' wanted=ok
     shift
     while [ $# -gt 0 ]; do
         if [ "$1" = "=" ]; then

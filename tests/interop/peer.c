@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S  UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 
 static volatile sig_atomic_t peer_stopped;
@@ -39,52 +39,93 @@ static _Noreturn void peer_fail(const char *what, const char *why) {
 
 const char *peer_error_name(int error) {
     switch (-error) {
-    case 0: return "none";
-    case ECONNRESET: return "ECONNRESET";
-    case ECONNREFUSED: return "ECONNREFUSED";
-    case ECONNABORTED: return "ECONNABORTED";
-    case ETIMEDOUT: return "ETIMEDOUT";
-    case EHOSTUNREACH: return "EHOSTUNREACH";
-    case ENETUNREACH: return "ENETUNREACH";
-    case EADDRINUSE: return "EADDRINUSE";
-    case EADDRNOTAVAIL: return "EADDRNOTAVAIL";
-    case EPIPE: return "EPIPE";
-    case EBADF: return "EBADF";
-    case ENOTCONN: return "ENOTCONN";
-    case EAGAIN: return "EAGAIN";
-    case ENOBUFS: return "ENOBUFS";
-    case EINVAL: return "EINVAL";
-    default: return "EUNKNOWN";
+    case 0:
+        return "none";
+    case ECONNRESET:
+        return "ECONNRESET";
+    case ECONNREFUSED:
+        return "ECONNREFUSED";
+    case ECONNABORTED:
+        return "ECONNABORTED";
+    case ETIMEDOUT:
+        return "ETIMEDOUT";
+    case EHOSTUNREACH:
+        return "EHOSTUNREACH";
+    case ENETUNREACH:
+        return "ENETUNREACH";
+    case EADDRINUSE:
+        return "EADDRINUSE";
+    case EADDRNOTAVAIL:
+        return "EADDRNOTAVAIL";
+    case EPIPE:
+        return "EPIPE";
+    case EBADF:
+        return "EBADF";
+    case ENOTCONN:
+        return "ENOTCONN";
+    case EAGAIN:
+        return "EAGAIN";
+    case ENOBUFS:
+        return "ENOBUFS";
+    case EINVAL:
+        return "EINVAL";
+    default:
+        return "EUNKNOWN";
     }
 }
 
 /* ---- options --------------------------------------------------------------------------------------- */
 
 /* Fields of struct bk_config that --set NAME=VALUE reaches. */
-#define PEER_FIELD(name) {#name, offsetof(struct bk_config, name), sizeof(((struct bk_config *)0)->name)}
+#define PEER_FIELD(name)                                                                                               \
+    { #name, offsetof(struct bk_config, name), sizeof(((struct bk_config *)0)->name) }
 static const struct peer_field {
     const char *name;
     size_t offset, size;
 } peer_fields[] = {
-    PEER_FIELD(connections),        PEER_FIELD(active_connections), PEER_FIELD(listeners),
-    PEER_FIELD(requests_ipv4),      PEER_FIELD(requests_ipv6),      PEER_FIELD(time_waits_ipv4),
-    PEER_FIELD(time_waits_ipv6),    PEER_FIELD(neighbours),         PEER_FIELD(frames),
-    PEER_FIELD(chunk_size),         PEER_FIELD(chunks),             PEER_FIELD(buffer_chunks),
-    PEER_FIELD(trace_events),       PEER_FIELD(send_buffer),        PEER_FIELD(receive_buffer),
-    PEER_FIELD(msl_ms),             PEER_FIELD(rto_initial_ms),     PEER_FIELD(rto_min_ms),
-    PEER_FIELD(rto_max_ms),         PEER_FIELD(delayed_ack_ms),     PEER_FIELD(syn_retries),
-    PEER_FIELD(syn_ack_retries),    PEER_FIELD(retries2),           PEER_FIELD(orphan_retries),
-    PEER_FIELD(fin_wait_2_ms),      PEER_FIELD(keepalive_idle_s),   PEER_FIELD(keepalive_interval_s),
-    PEER_FIELD(keepalive_probes),   PEER_FIELD(challenge_ack_ms),   PEER_FIELD(ephemeral_first),
-    PEER_FIELD(ephemeral_last),     PEER_FIELD(timestamps),         PEER_FIELD(window_scaling),
-    PEER_FIELD(syn_cookies),        PEER_FIELD(reset_on_unread),
+    PEER_FIELD(connections),
+    PEER_FIELD(active_connections),
+    PEER_FIELD(listeners),
+    PEER_FIELD(requests_ipv4),
+    PEER_FIELD(requests_ipv6),
+    PEER_FIELD(time_waits_ipv4),
+    PEER_FIELD(time_waits_ipv6),
+    PEER_FIELD(neighbours),
+    PEER_FIELD(frames),
+    PEER_FIELD(chunk_size),
+    PEER_FIELD(chunks),
+    PEER_FIELD(buffer_chunks),
+    PEER_FIELD(trace_events),
+    PEER_FIELD(send_buffer),
+    PEER_FIELD(receive_buffer),
+    PEER_FIELD(msl_ms),
+    PEER_FIELD(rto_initial_ms),
+    PEER_FIELD(rto_min_ms),
+    PEER_FIELD(rto_max_ms),
+    PEER_FIELD(delayed_ack_ms),
+    PEER_FIELD(syn_retries),
+    PEER_FIELD(syn_ack_retries),
+    PEER_FIELD(retries2),
+    PEER_FIELD(orphan_retries),
+    PEER_FIELD(fin_wait_2_ms),
+    PEER_FIELD(keepalive_idle_s),
+    PEER_FIELD(keepalive_interval_s),
+    PEER_FIELD(keepalive_probes),
+    PEER_FIELD(challenge_ack_ms),
+    PEER_FIELD(ephemeral_first),
+    PEER_FIELD(ephemeral_last),
+    PEER_FIELD(timestamps),
+    PEER_FIELD(window_scaling),
+    PEER_FIELD(syn_cookies),
+    PEER_FIELD(reset_on_unread),
 };
 
 static uint64_t peer_number(const char *text, uint64_t max) {
     char *end;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value > max) peer_fail(text, "not a number in range");
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value > max)
+        peer_fail(text, "not a number in range");
     return value;
 }
 
@@ -112,31 +153,51 @@ static bk_addr peer_address(const char *text) {
 }
 
 enum peer_option {
-    OPTION_DEVICE = 256, OPTION_TUN, OPTION_LOCAL, OPTION_GATEWAY, OPTION_MTU, OPTION_LOCAL_PORT, OPTION_BACKLOG,
-    OPTION_SEND, OPTION_RECEIVE, OPTION_CAPTURE, OPTION_CLOSE, OPTION_CONNECTIONS, OPTION_WARM, OPTION_LINGER,
-    OPTION_TIMEOUT, OPTION_SET, OPTION_SEED, OPTION_LOSS, OPTION_DUPLICATE, OPTION_REORDER, OPTION_REORDER_US,
-    OPTION_CORRUPT, OPTION_DELAY, OPTION_JITTER,
+    OPTION_DEVICE = 256,
+    OPTION_TUN,
+    OPTION_LOCAL,
+    OPTION_GATEWAY,
+    OPTION_MTU,
+    OPTION_LOCAL_PORT,
+    OPTION_BACKLOG,
+    OPTION_SEND,
+    OPTION_RECEIVE,
+    OPTION_CAPTURE,
+    OPTION_CLOSE,
+    OPTION_CONNECTIONS,
+    OPTION_WARM,
+    OPTION_LINGER,
+    OPTION_TIMEOUT,
+    OPTION_SET,
+    OPTION_SEED,
+    OPTION_LOSS,
+    OPTION_DUPLICATE,
+    OPTION_REORDER,
+    OPTION_REORDER_US,
+    OPTION_CORRUPT,
+    OPTION_DELAY,
+    OPTION_JITTER,
 };
 
 static const struct option peer_long[] = {
-    {"device", 1, NULL, OPTION_DEVICE},           /* the TAP's or TUN's name */
-    {"tun", 0, NULL, OPTION_TUN},                 /* it is a TUN */
-    {"local", 1, NULL, OPTION_LOCAL},             /* our address, /24 or /64; once a family */
-    {"gateway", 1, NULL, OPTION_GATEWAY},         /* where everything else goes; once a family */
+    {"device", 1, NULL, OPTION_DEVICE},   /* the TAP's or TUN's name */
+    {"tun", 0, NULL, OPTION_TUN},         /* it is a TUN */
+    {"local", 1, NULL, OPTION_LOCAL},     /* our address, /24 or /64; once a family */
+    {"gateway", 1, NULL, OPTION_GATEWAY}, /* where everything else goes; once a family */
     {"mtu", 1, NULL, OPTION_MTU},
-    {"local-port", 1, NULL, OPTION_LOCAL_PORT},   /* of connect */
+    {"local-port", 1, NULL, OPTION_LOCAL_PORT}, /* of connect */
     {"backlog", 1, NULL, OPTION_BACKLOG},
-    {"send", 1, NULL, OPTION_SEND},               /* each session sends this file */
-    {"receive", 1, NULL, OPTION_RECEIVE},         /* what sessions receive goes here */
+    {"send", 1, NULL, OPTION_SEND},       /* each session sends this file */
+    {"receive", 1, NULL, OPTION_RECEIVE}, /* what sessions receive goes here */
     {"capture", 1, NULL, OPTION_CAPTURE},
-    {"close", 1, NULL, OPTION_CLOSE},             /* shut, first, last, abort */
+    {"close", 1, NULL, OPTION_CLOSE}, /* shut, first, last, abort */
     {"connections", 1, NULL, OPTION_CONNECTIONS},
     {"warm-after", 1, NULL, OPTION_WARM},
     {"linger-ms", 1, NULL, OPTION_LINGER},
     {"timeout-s", 1, NULL, OPTION_TIMEOUT},
     {"set", 1, NULL, OPTION_SET},
-    {"seed", 1, NULL, OPTION_SEED},               /* of the impairment */
-    {"loss", 1, NULL, OPTION_LOSS},               /* this and the next three in parts per million */
+    {"seed", 1, NULL, OPTION_SEED}, /* of the impairment */
+    {"loss", 1, NULL, OPTION_LOSS}, /* this and the next three in parts per million */
     {"duplicate", 1, NULL, OPTION_DUPLICATE},
     {"reorder", 1, NULL, OPTION_REORDER},
     {"corrupt", 1, NULL, OPTION_CORRUPT},
@@ -157,41 +218,87 @@ static void peer_impair_option(struct peer_options *o, int option, const char *v
     uint32_t n = (uint32_t)peer_number(value, UINT32_MAX);
     o->impaired = true;
     switch (option) {
-    case OPTION_LOSS: o->impair.loss_ppm = n; break;
-    case OPTION_DUPLICATE: o->impair.duplicate_ppm = n; break;
-    case OPTION_REORDER: o->impair.reorder_ppm = n; break;
-    case OPTION_REORDER_US: o->impair.reorder_us = n; break;
-    case OPTION_CORRUPT: o->impair.corrupt_ppm = n; break;
-    case OPTION_DELAY: o->impair.delay_us = n; break;
-    case OPTION_JITTER: o->impair.jitter_us = n; break;
-    default: exit(2); /* getopt_long has said what is wrong */
+    case OPTION_LOSS:
+        o->impair.loss_ppm = n;
+        break;
+    case OPTION_DUPLICATE:
+        o->impair.duplicate_ppm = n;
+        break;
+    case OPTION_REORDER:
+        o->impair.reorder_ppm = n;
+        break;
+    case OPTION_REORDER_US:
+        o->impair.reorder_us = n;
+        break;
+    case OPTION_CORRUPT:
+        o->impair.corrupt_ppm = n;
+        break;
+    case OPTION_DELAY:
+        o->impair.delay_us = n;
+        break;
+    case OPTION_JITTER:
+        o->impair.jitter_us = n;
+        break;
+    default:
+        exit(2); /* getopt_long has said what is wrong */
     }
 }
 
 static void peer_option(struct peer_options *o, int option, const char *value) {
     switch (option) {
-    case OPTION_DEVICE: o->device = value; break;
-    case OPTION_TUN: o->tun = true; break;
+    case OPTION_DEVICE:
+        o->device = value;
+        break;
+    case OPTION_TUN:
+        o->tun = true;
+        break;
     case OPTION_LOCAL:
     case OPTION_GATEWAY: {
         bk_addr a = peer_address(value);
         (option == OPTION_LOCAL ? o->local : o->gateway)[!bk_addr_is_ipv4(&a)] = a;
         break;
     }
-    case OPTION_MTU: o->mtu = (uint32_t)peer_number(value, 65535); break;
-    case OPTION_LOCAL_PORT: o->local_port = (uint16_t)peer_number(value, 65535); break;
-    case OPTION_BACKLOG: o->backlog = (uint32_t)peer_number(value, UINT32_MAX); break;
-    case OPTION_SEND: o->send_path = value; break;
-    case OPTION_RECEIVE: o->receive_path = value; break;
-    case OPTION_CAPTURE: o->capture = value; break;
-    case OPTION_CLOSE: o->close = peer_close_of(value); break;
-    case OPTION_CONNECTIONS: o->connections = peer_number(value, UINT64_MAX); break;
-    case OPTION_WARM: o->warm_after = peer_number(value, UINT64_MAX); break;
-    case OPTION_LINGER: o->linger_ns = peer_number(value, 1000000) * NS_PER_MS; break;
-    case OPTION_TIMEOUT: o->timeout_ns = peer_number(value, 100000) * NS_PER_S; break;
-    case OPTION_SET: peer_set(&o->config, value); break;
-    case OPTION_SEED: o->impair.seed = peer_number(value, UINT64_MAX); break;
-    default: peer_impair_option(o, option, value);
+    case OPTION_MTU:
+        o->mtu = (uint32_t)peer_number(value, 65535);
+        break;
+    case OPTION_LOCAL_PORT:
+        o->local_port = (uint16_t)peer_number(value, 65535);
+        break;
+    case OPTION_BACKLOG:
+        o->backlog = (uint32_t)peer_number(value, UINT32_MAX);
+        break;
+    case OPTION_SEND:
+        o->send_path = value;
+        break;
+    case OPTION_RECEIVE:
+        o->receive_path = value;
+        break;
+    case OPTION_CAPTURE:
+        o->capture = value;
+        break;
+    case OPTION_CLOSE:
+        o->close = peer_close_of(value);
+        break;
+    case OPTION_CONNECTIONS:
+        o->connections = peer_number(value, UINT64_MAX);
+        break;
+    case OPTION_WARM:
+        o->warm_after = peer_number(value, UINT64_MAX);
+        break;
+    case OPTION_LINGER:
+        o->linger_ns = peer_number(value, 1000000) * NS_PER_MS;
+        break;
+    case OPTION_TIMEOUT:
+        o->timeout_ns = peer_number(value, 100000) * NS_PER_S;
+        break;
+    case OPTION_SET:
+        peer_set(&o->config, value);
+        break;
+    case OPTION_SEED:
+        o->impair.seed = peer_number(value, UINT64_MAX);
+        break;
+    default:
+        peer_impair_option(o, option, value);
     }
 }
 
@@ -229,15 +336,15 @@ static void peer_stack_open(struct peer *p, uint64_t now) {
     uint8_t seed[32];
     p->region_size = bk_region_size(&o->config);
     if (p->region_size == 0) peer_fail("configuration", "not valid");
-    void *region = mmap(NULL, p->region_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *region =
+        mmap(NULL, p->region_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) peer_fail("region", strerror(errno));
     if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed) peer_fail("seed", strerror(errno));
     int error = bk_create(region, p->region_size, &o->config, seed, now, &p->stack, &why);
     if (error != 0) peer_fail("bk_create", error == -EINVAL ? why : strerror(-error));
 
-    struct bk_iface_config iface = {.layer = o->tun ? BK_LAYER_IP : BK_LAYER_ETHERNET,
-                                    .mac = {0x02, 'b', 'e', 'c', 'k', 'n'},
-                                    .mtu = o->mtu};
+    struct bk_iface_config iface = {
+        .layer = o->tun ? BK_LAYER_IP : BK_LAYER_ETHERNET, .mac = {0x02, 'b', 'e', 'c', 'k', 'n'}, .mtu = o->mtu};
     int number = bk_iface_add(p->stack, &iface, now);
     if (number < 0) peer_fail("bk_iface_add", strerror(-number));
     p->iface = (uint32_t)number;
@@ -295,7 +402,9 @@ static bool peer_stack_busy(const struct peer *p) {
     return connections.in_use != 0 || bk_output_pending(p->stack, p->iface);
 }
 
-static uint64_t earliest(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t earliest(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
 
 static void peer_sleep(const struct peer *p, uint64_t now, uint64_t until) {
     struct pollfd fds[2] = {{.fd = bk_link_fd(p->link), .events = POLLIN}, {.fd = -1, .events = POLLIN}};

@@ -28,7 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMMAND_WORDS 5
+#define COMMAND_WORDS   5
 #define COMMAND_TIMEOUT UINT64_C(20000000000)
 
 static struct commands {
@@ -44,9 +44,13 @@ static struct commands {
     uint8_t data[65536];
 } commands;
 
-bool commands_reading(void) { return !commands.pending; }
+bool commands_reading(void) {
+    return !commands.pending;
+}
 
-static bool command_is(const char *name) { return strcmp(commands.word[0], name) == 0; }
+static bool command_is(const char *name) {
+    return strcmp(commands.word[0], name) == 0;
+}
 
 static bool answer(const char *text) {
     puts(text);
@@ -75,7 +79,8 @@ static bool command_connect(struct peer *p, uint64_t now) {
 
 static bool command_listen(struct peer *p, uint64_t now) {
     bk_addr any = {{0}};
-    return answer_result(bk_tcp_listen(p->stack, &any, (uint16_t)command_number(1), p->o.backlog, 0, now, &p->listener));
+    return answer_result(
+        bk_tcp_listen(p->stack, &any, (uint16_t)command_number(1), p->o.backlog, 0, now, &p->listener));
 }
 
 /* The states of everything but listeners, in the order of enum bk_state. */
@@ -89,7 +94,8 @@ static const char *command_states(const struct peer *p, char *text, size_t size)
     for (uint8_t state = 0; state < BK_STATES; state++) {
         if (state == BK_LISTEN) continue;
         for (; count[state] > 0; count[state]--)
-            snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] == '\0' ? "" : " ", bk_state_name(state));
+            snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] == '\0' ? "" : " ",
+                     bk_state_name(state));
     }
     return text[0] == '\0' ? "none" : text;
 }
@@ -101,11 +107,16 @@ static bool command_get(const struct peer *p) {
     const struct {
         const char *name;
         uint64_t value;
-    } fields[] = {{"send_mss", i.send_mss},           {"snd_wnd", i.snd_wnd},
-                  {"rcv_wnd", i.rcv_wnd},             {"local_port", i.local_port},
-                  {"send_queued", i.send_queued},     {"receive_queued", i.receive_queued},
-                  {"timestamps", i.timestamps},       {"send_scale", i.send_scale},
-                  {"receive_scale", i.receive_scale}, {"segments_retransmitted", i.segments_retransmitted}};
+    } fields[] = {{"send_mss", i.send_mss},
+                  {"snd_wnd", i.snd_wnd},
+                  {"rcv_wnd", i.rcv_wnd},
+                  {"local_port", i.local_port},
+                  {"send_queued", i.send_queued},
+                  {"receive_queued", i.receive_queued},
+                  {"timestamps", i.timestamps},
+                  {"send_scale", i.send_scale},
+                  {"receive_scale", i.receive_scale},
+                  {"segments_retransmitted", i.segments_retransmitted}};
     for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
         if (commands.word[1] == NULL || strcmp(commands.word[1], fields[f].name) != 0) continue;
         printf("ok %" PRIu64 "\n", fields[f].value);
@@ -235,8 +246,8 @@ static bool command_next(struct peer *p, uint64_t now) {
     struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
     char *end = memchr(commands.input, '\n', commands.input_length);
     if (end == NULL && poll(&in, 1, 0) == 1) {
-        ssize_t n = read(STDIN_FILENO, commands.input + commands.input_length,
-                         sizeof commands.input - commands.input_length);
+        ssize_t n =
+            read(STDIN_FILENO, commands.input + commands.input_length, sizeof commands.input - commands.input_length);
         if (n <= 0) p->outcome = "done";
         if (n > 0) commands.input_length += (size_t)n;
         end = memchr(commands.input, '\n', commands.input_length);
@@ -263,7 +274,8 @@ static bool command_next(struct peer *p, uint64_t now) {
 /* Scripts poll with their own commands, so events are only taken off the queue. */
 bool commands_step(struct peer *p, uint64_t now) {
     struct bk_ready events[16];
-    while (bk_ready_poll(p->stack, events, 16) > 0) {}
+    while (bk_ready_poll(p->stack, events, 16) > 0) {
+    }
     if (!commands.pending && !command_next(p, now)) return false;
     commands.pending = !command_run(p, now);
     if (commands.pending && now - commands.since > COMMAND_TIMEOUT) {

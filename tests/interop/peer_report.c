@@ -38,18 +38,19 @@ static void report_link(const struct peer *p) {
         const char *way = direction == 0 ? "in" : "out";
         struct bk_impair_counters i;
         bk_impair_counters(p->link, direction, &i);
-        printf(", \"impair.%s.passed\": %" PRIu64 ", \"impair.%s.lost\": %" PRIu64 ", \"impair.%s.duplicated\": %" PRIu64
-               ", \"impair.%s.reordered\": %" PRIu64 ", \"impair.%s.corrupted\": %" PRIu64
-               ", \"impair.%s.overflowed\": %" PRIu64,
+        printf(", \"impair.%s.passed\": %" PRIu64 ", \"impair.%s.lost\": %" PRIu64
+               ", \"impair.%s.duplicated\": %" PRIu64 ", \"impair.%s.reordered\": %" PRIu64
+               ", \"impair.%s.corrupted\": %" PRIu64 ", \"impair.%s.overflowed\": %" PRIu64,
                way, i.passed, way, i.lost, way, i.duplicated, way, i.reordered, way, i.corrupted, way, i.overflowed);
     }
 }
 
 void peer_report(const struct peer *p, uint64_t now) {
     printf("{\"outcome\": \"%s\", \"opened\": %" PRIu64 ", \"finished\": %" PRIu64 ", \"failed\": %" PRIu64
-           ", \"last_error\": \"%s\", \"bytes_sent\": %" PRIu64 ", \"bytes_received\": %" PRIu64 ", \"milliseconds\": %" PRIu64,
-           p->outcome == NULL ? "running" : p->outcome, p->opened, p->finished, p->failed, peer_error_name(p->last_error),
-           p->bytes_sent, p->bytes_received, (now - p->started) / 1000000);
+           ", \"last_error\": \"%s\", \"bytes_sent\": %" PRIu64 ", \"bytes_received\": %" PRIu64
+           ", \"milliseconds\": %" PRIu64,
+           p->outcome == NULL ? "running" : p->outcome, p->opened, p->finished, p->failed,
+           peer_error_name(p->last_error), p->bytes_sent, p->bytes_received, (now - p->started) / 1000000);
     printf(", \"region_size\": %zu, \"used_extent\": %zu, \"used_extent_warm\": %zu", p->region_size,
            bk_used_extent(p->stack), p->used_extent_warm);
     report_mib(p->stack);

@@ -27,7 +27,7 @@ storm() {
     cat "$k"
 
     # None was refused wrongly, and none had to knock twice.
-    expect "connections done" "$total" "$(field "$k" done)"
+    expect "connections done" "$total" "$(field "$k" "done")"
     expect "connections failed" 0 "$(field "$k" failed)"
     expect "connections that waited" 0 "$(field "$k" slow)"
     expect "SYNs sent again" 0 "$(kernel_counter TCPSynRetrans)"

@@ -10,7 +10,7 @@
 #include "wire/tcp.h"
 
 #define PAIR_FRAME_MAX 2048u
-#define PAIR_POISON 0xa5
+#define PAIR_POISON    0xa5
 
 void pair_config(struct bk_config *config) {
     bk_config_default(config);
@@ -202,7 +202,9 @@ void pair_establish(struct pair *p, bk_listener listener, bk_conn conn[2]) {
     assert_int_equal(pair_status(p, 1, conn[1]).state, BK_ESTABLISHED);
 }
 
-static uint8_t pair_pattern(uint32_t key, uint64_t at) { return (uint8_t)((at * 2654435761u + key) >> 16 ^ at * 7 ^ key); }
+static uint8_t pair_pattern(uint32_t key, uint64_t at) {
+    return (uint8_t)((at * 2654435761u + key) >> 16 ^ at * 7 ^ key);
+}
 
 ptrdiff_t pair_send(struct pair *p, int side, bk_conn conn, uint32_t key, uint64_t at, size_t length) {
     uint8_t data[4096];
@@ -216,7 +218,8 @@ ptrdiff_t pair_receive(struct pair *p, int side, bk_conn conn, uint32_t key, uin
     ptrdiff_t n;
     while ((n = bk_tcp_receive(p->side[side].stack, conn, data, sizeof data, p->now)) > 0) {
         for (ptrdiff_t i = 0; i < n; i++)
-            if (data[i] != pair_pattern(key, *at + (uint64_t)i)) fail_msg("byte %llu is wrong", (unsigned long long)*at + (unsigned long long)i);
+            if (data[i] != pair_pattern(key, *at + (uint64_t)i))
+                fail_msg("byte %llu is wrong", (unsigned long long)*at + (unsigned long long)i);
         *at += (uint64_t)n;
     }
     return n;
@@ -252,18 +255,25 @@ uint16_t pair_stranger_syn(struct pair *p, int side, uint16_t port, uint32_t seq
     src.byte[15] = 99;
     bool ipv4 = bk_addr_is_ipv4(&src);
     uint8_t *l4 = packet + (ipv4 ? WIRE_IPV4_LENGTH : WIRE_IPV6_LENGTH);
-    struct wire_tcp tcp = {.src_port = port, .dst_port = PAIR_PORT, .seq = seq, .flags = WIRE_SYN, .window = 65535,
+    struct wire_tcp tcp = {.src_port = port,
+                           .dst_port = PAIR_PORT,
+                           .seq = seq,
+                           .flags = WIRE_SYN,
+                           .window = 65535,
                            .option = {.mss = 1000}};
     size_t length = wire_tcp_emit(l4, &tcp);
     uint64_t sum = checksum_pseudo(&src, &dst, WIRE_TCP, (uint32_t)length);
     put_be16(l4 + 16, checksum_finish(checksum_add(sum, l4, length)));
     if (ipv4) {
-        struct wire_ipv4 ip = {.total_length = (uint16_t)(WIRE_IPV4_LENGTH + length), .ttl = 64, .protocol = WIRE_TCP,
-                               .src = src, .dst = dst};
+        struct wire_ipv4 ip = {.total_length = (uint16_t)(WIRE_IPV4_LENGTH + length),
+                               .ttl = 64,
+                               .protocol = WIRE_TCP,
+                               .src = src,
+                               .dst = dst};
         wire_ipv4_emit(packet, &ip);
     } else {
-        struct wire_ipv6 ip = {.payload_length = (uint16_t)length, .next_header = WIRE_TCP, .hop_limit = 64, .src = src,
-                               .dst = dst};
+        struct wire_ipv6 ip = {
+            .payload_length = (uint16_t)length, .next_header = WIRE_TCP, .hop_limit = 64, .src = src, .dst = dst};
         wire_ipv6_emit(packet, &ip);
     }
     return bk_input_copy(p->side[side].stack, 0, packet, (size_t)(l4 - packet) + length, p->now);

@@ -19,10 +19,10 @@
 #include "beckon/stack.h"
 #include "beckon/trace.h"
 
-#define PAIR_MS UINT64_C(1000000)
-#define PAIR_S UINT64_C(1000000000)
+#define PAIR_MS      UINT64_C(1000000)
+#define PAIR_S       UINT64_C(1000000000)
 #define PAIR_LATENCY (5 * PAIR_MS)
-#define PAIR_PORT 80
+#define PAIR_PORT    80
 
 struct pair_side {
     uint8_t *region;

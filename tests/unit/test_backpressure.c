@@ -18,7 +18,8 @@ static void transfer(struct pair *p, bk_conn conn[2], uint64_t ms) {
     assert_int_equal(received, BYTES);
 }
 
-static void open_pair(struct pair *p, int family, const struct bk_config *a, const struct bk_config *b, bk_listener *listener) {
+static void open_pair(struct pair *p, int family, const struct bk_config *a, const struct bk_config *b,
+                      bk_listener *listener) {
     pair_open(p, family, BK_LAYER_IP, a, b);
     *listener = pair_listen(p, 1, 4);
 }

@@ -13,7 +13,8 @@ struct world {
 static void quiet(struct world *w) {
     struct bk_ready events[64];
     for (int side = 0; side < 2; side++)
-        while (bk_ready_poll(w->p.side[side].stack, events, 64) > 0) {}
+        while (bk_ready_poll(w->p.side[side].stack, events, 64) > 0) {
+        }
 }
 
 static void world_open(struct world *w) {
@@ -223,7 +224,8 @@ static void orderly_end_closes(void **state) {
     quiet(&w);
     bk_tcp_shutdown(w.p.side[1].stack, w.conn[1], w.p.now);
     pair_run(&w.p, 100 * PAIR_MS);
-    assert_int_equal(next(&w, 1, w.conn[1]), BK_READY_CLOSED | BK_READY_READABLE | BK_READY_WRITABLE); /* LAST-ACK is over */
+    assert_int_equal(next(&w, 1, w.conn[1]),
+                     BK_READY_CLOSED | BK_READY_READABLE | BK_READY_WRITABLE); /* LAST-ACK is over */
     assert_int_equal(pair_status(&w.p, 1, w.conn[1]).error, 0);
     pair_close(&w.p);
 }

@@ -47,7 +47,8 @@ static void assert_same_frames(const struct pair *a, const struct pair *b) {
         size_t extent = bk_used_extent(a->side[side].stack);
         assert_int_equal(extent, bk_used_extent(b->side[side].stack));
         for (uint16_t reason = 0; reason < BK_REASON_COUNT; reason++)
-            assert_int_equal(bk_reason_count(a->side[side].stack, reason), bk_reason_count(b->side[side].stack, reason));
+            assert_int_equal(bk_reason_count(a->side[side].stack, reason),
+                             bk_reason_count(b->side[side].stack, reason));
     }
 }
 

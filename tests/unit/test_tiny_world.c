@@ -42,7 +42,8 @@ static void tiny_world(int family, enum bk_layer layer) {
     for (int i = 0; i < 2; i++) pair_establish(&p, listener, flow[i].conn);
     printf(", with two connections %zu", bk_used_extent(p.side[1].stack));
 
-    for (int turn = 0; turn < 30000 && !(flow[0].done[0] && flow[0].done[1] && flow[1].done[0] && flow[1].done[1]); turn++) {
+    for (int turn = 0; turn < 30000 && !(flow[0].done[0] && flow[0].done[1] && flow[1].done[0] && flow[1].done[1]);
+         turn++) {
         for (uint32_t i = 0; i < 2; i++) flow_act(&p, &flow[i], i);
         pair_run(&p, 2 * PAIR_MS);
     }
