@@ -78,7 +78,8 @@ struct bk_tap_options {
     const char *name;  /* of an existing or new device; NULL or "": the kernel chooses */
     const char *netns; /* name under /run/netns to open it in; NULL: here */
     bool tun;          /* layer 3 (raw IP) instead of Ethernet */
-    int fd;            /* an open TUN/TAP descriptor to use instead; -1: open one */
+    int fd; /* an open TUN/TAP descriptor to use instead, or a SOCK_DGRAM or SOCK_SEQPACKET socket, connected,
+                          * that carries a frame a message; -1: open one */
 };
 /* Opens the device for `iface` of `stack`, non-blocking. Returns 0 and *out, or a negative errno of open(2)/ioctl(2);
  * *why (if why is not NULL) says which step failed. */

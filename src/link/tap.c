@@ -9,6 +9,9 @@
  * believed: checksum state and segment size go to the stack with the frame. Offload would begin here: a transmit_unit
  * that fills the header in from struct bk_tx.
  *
+ * A socket that keeps frames apart may take the device's place: a user-mode network or a virtual machine on its other end, or
+ * another stack. All is as with a device, but that the other end can go away, which is an error (EPIPE) and no signal.
+ *
  * A device in another network namespace is opened by a thread of its own, which enters the namespace and ends: nobody else of
  * the process is ever in it, and there is no way back that could fail.
  */
@@ -22,6 +25,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "link/link.h"
@@ -32,6 +36,7 @@
 struct tap {
     bk_link link;
     char name[IFNAMSIZ];
+    bool socket;     /* a socket that carries a frame a message, not a device */
     uint32_t vnet;   /* bytes of virtio_net_hdr before each frame; 0: none */
     uint32_t chunks; /* that a frame needs */
     uint32_t kept;   /* chunks in hand */
@@ -65,6 +70,7 @@ static ssize_t tap_read(struct tap *t) {
     do got = readv(t->link.fd, iov, n);
     while (got < 0 && errno == EINTR);
     if (got < 0) return errno == EAGAIN ? 0 : -errno;
+    if (got == 0 && t->socket) return -EPIPE;
     return got > (ssize_t)t->vnet ? got - (ssize_t)t->vnet : 0;
 }
 
@@ -128,8 +134,9 @@ static int tap_transmit(bk_link *l, unsigned end, const struct iovec *iov, int c
         iov = all;
         count++;
     }
+    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
     ssize_t n;
-    do n = writev(l->fd, iov, count);
+    do n = t->socket ? sendmsg(l->fd, &message, MSG_NOSIGNAL) : writev(l->fd, iov, count);
     while (n < 0 && errno == EINTR);
     if (n >= 0) return 1;
     if (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) return -errno;
@@ -201,10 +208,28 @@ static void tap_open_new(struct tap_opening *o) {
         pthread_join(thread, NULL);
 }
 
+/* Whether it is a socket that keeps frames apart. No frame is empty, so reading nothing means that the other end is gone. */
+static bool tap_is_socket(int fd) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && (type == SOCK_SEQPACKET || type == SOCK_DGRAM);
+}
+
+static int tap_set_nonblocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ? -errno : 0;
+}
+
 /* Asks the descriptor what it is. Returns 0, or a negative errno and *why. */
 static int tap_examine(struct tap *t, bool tun, const char **why) {
     struct ifreq request = {0};
-    int fd = t->link.fd, flags = fcntl(fd, F_GETFL), size = sizeof(struct virtio_net_hdr);
+    int fd = t->link.fd, size = sizeof(struct virtio_net_hdr);
+    t->socket = tap_is_socket(fd);
+    if (t->socket) {
+        snprintf(t->name, sizeof t->name, "socket");
+        *why = "F_SETFL: make the descriptor non-blocking";
+        return tap_set_nonblocking(fd);
+    }
     *why = "TUNGETIFF: ask the descriptor what it is";
     if (ioctl(fd, TUNGETIFF, &request) != 0) return -errno;
     memcpy(t->name, request.ifr_name, sizeof t->name);
@@ -214,7 +239,8 @@ static int tap_examine(struct tap *t, bool tun, const char **why) {
     *why = "the descriptor carries packet information: it must have IFF_NO_PI";
     if (!(request.ifr_flags & IFF_NO_PI)) return -EINVAL;
     *why = "F_SETFL: make the descriptor non-blocking";
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return -errno;
+    int r = tap_set_nonblocking(fd);
+    if (r != 0) return r;
     if (!(request.ifr_flags & IFF_VNET_HDR)) return 0;
     *why = "TUNGETVNETHDRSZ, TUNSETOFFLOAD: agree on the virtio header";
     if (ioctl(fd, TUNGETVNETHDRSZ, &size) != 0 || ioctl(fd, TUNSETOFFLOAD, 0) != 0) return -errno;

@@ -15,8 +15,8 @@ static size_t segment_build(const struct seg *s, uint8_t *frame) {
     int64_t seq = or_else(s->seq, f->nxt);
     int64_t len = or_else(s->len, 0);
     bool syn = flags & SYN;
-    for (int64_t i = 0; i < len; i++)
-        bytes[i] = s->payload ? (uint8_t)s->payload[i] : fixture_peer_pattern((uint64_t)(seq + syn - 1 + i));
+    if (s->payload) memcpy(bytes, s->payload, (size_t)len);
+    for (int64_t i = 0; i < len && !s->payload; i++) bytes[i] = fixture_peer_pattern((uint64_t)(seq + syn - 1 + i));
     if (s->payload) f->raw = true;
     bool ts =
         s->tsval != ABSENT && (s->tsval != ANY || (syn ? f->timestamps && (!(flags & ACK) || f->ts_seen) : f->ts_on));

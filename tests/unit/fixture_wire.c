@@ -17,12 +17,12 @@ static void set32(uint8_t *p, uint32_t v) {
     set16(p + 2, v & 0xffff);
 }
 
-static uint32_t sum(uint32_t s, const uint8_t *p, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        s += (i & 1) ? p[i] : (uint32_t)p[i] << 8;
-        s = (s & 0xffff) + (s >> 16);
-    }
-    return s;
+static uint32_t sum(uint32_t start, const uint8_t *p, size_t n) {
+    uint64_t s = start;
+    for (size_t i = 0; i + 1 < n; i += 2) s += (uint32_t)(p[i] << 8 | p[i + 1]);
+    if (n & 1) s += (uint32_t)p[n - 1] << 8;
+    while (s >> 16) s = (s & 0xffff) + (s >> 16);
+    return (uint32_t)s;
 }
 static uint16_t fold(uint32_t s) {
     while (s >> 16) s = (s & 0xffff) + (s >> 16);

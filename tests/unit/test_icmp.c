@@ -414,6 +414,12 @@ static void unrelated_errors_are_dropped(void **state) {
             assert_reason(error_arrives(&o, f, type, code, 0, o.syn_length), DROP_ICMP_UNRELATED);
             o.syn[7] = 0;
         }
+        /* An error comes to the address that the packet came from, not to another one of ours. */
+        struct family elsewhere = *f;
+        elsewhere.us = f->ipv4 ? "192.0.2.5" : "2001:db8::5";
+        bk_addr a = ip(elsewhere.us);
+        assert_int_equal(bk_iface_address_add(o.w->stack, 0, &a, 24, true, o.w->now), 0);
+        assert_reason(error_arrives(&o, &elsewhere, type, code, 0, o.syn_length), DROP_ICMP_UNRELATED);
         assert_int_equal(status(&o).state, BK_SYN_SENT);
         assert_reason(error_arrives(&o, f, type, code, 0, o.syn_length), ACCEPT_ICMP_ERROR);
         world_close(o.w);

@@ -11,7 +11,7 @@ struct datagram {
     uint8_t bytes[65536];
     size_t length;
     uint32_t id;
-    uint8_t protocol;
+    uint8_t protocol, traffic_class;
 };
 
 static struct datagram *datagram(const char *src, const char *dst, size_t data, uint32_t id) {
@@ -43,6 +43,7 @@ static uint16_t fragment_arrives(struct world *w, const struct datagram *d, size
                               .fragment_offset = (uint16_t)begin,
                               .more_fragments = more,
                               .ttl = 64,
+                              .traffic_class = d->traffic_class,
                               .protocol = d->protocol,
                               .src = d->line.src,
                               .dst = d->line.dst};
@@ -54,6 +55,7 @@ static uint16_t fragment_arrives(struct world *w, const struct datagram *d, size
         put_be32(m + 4, d->id);
         memcpy(m + 8, d->bytes + begin, n);
         packet(w, &f, &d->line, WIRE_FRAGMENT, m, 8 + n);
+        put_be16(f.bytes + 14, (uint16_t)(0x6000 | d->traffic_class << 4));
     }
     return arrives(w, &f);
 }
@@ -62,21 +64,28 @@ static uint16_t fragment_arrives(struct world *w, const struct datagram *d, size
 static void expect_reply(struct world *w, const struct datagram *d) {
     static uint8_t got[65536];
     size_t length = 0;
+    bool more = true;
     const struct out *o;
     while ((o = sent(w, BK_REASON_SEND_ECHO_REPLY)) != NULL) {
         struct seen s = look(w, o);
+        assert_true(more);
         assert_true(s.ip_length <= 1500);
         if (s.protocol == WIRE_FRAGMENT) {
             assert_int_equal(s.payload[0], WIRE_ICMPV6);
             assert_int_equal(get_be16(s.payload + 2) & 0xfff8, length);
+            more = s.payload[3] & 1;
             s.payload += 8;
             s.length -= 8;
         } else if (s.protocol == WIRE_ICMP) {
             assert_int_equal((get_be16(s.ip + 6) & 0x1fff) * 8, length);
+            more = s.ip[6] & 0x20;
+        } else {
+            more = false;
         }
         memcpy(got + length, s.payload, s.length);
         length += s.length;
     }
+    assert_false(more);
     assert_int_equal(length, d->length);
     assert_memory_equal(got + 4, d->bytes + 4, length - 4);
     struct seen whole = {
@@ -391,6 +400,32 @@ static void reassembled_datagram_can_be_quoted(void **state) {
     }
 }
 
+/* RFC 3168 5.3: fragments of which one met congestion make a datagram that did ("the CE codepoint"), unless one was not
+ * capable of saying so. Seen in the quoted header. */
+static void congestion_of_a_fragment_is_the_datagrams(void **state) {
+    (void)state;
+    static const uint8_t rows[][3] = {{2, 3, 3}, {3, 2, 3}, {2, 2, 2}, {0, 0, 0}, {0, 3, 0}, {0xb9, 0xbb, 0xbb}};
+    EACH_FAMILY(f) {
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            struct world *w = acquainted(NULL);
+            struct datagram *d = datagram(f->peer, f->us, DATA, 77);
+            d->protocol = WIRE_UDP;
+            wire_udp_emit(d->bytes, &(struct wire_udp){.src_port = 5, .dst_port = 6, .length = (uint16_t)d->length});
+            complete(&d->line, WIRE_UDP, d->bytes, d->length, 6);
+            d->traffic_class = rows[i][0];
+            assert_reason(fragment_arrives(w, d, 0, 1600, true), ACCEPT_FRAGMENT);
+            d->traffic_class = rows[i][1];
+            assert_reason(fragment_arrives(w, d, 1600, d->length, false), ANSWER_PORT_UNREACHABLE);
+            struct seen s = look(w, expect_sent(w, BK_REASON_SEND_UNREACHABLE));
+            const uint8_t *quoted = s.payload + 8;
+            uint8_t got = f == families ? quoted[1] : (uint8_t)(get_be16(quoted) >> 4);
+            assert_int_equal(got, rows[i][2]);
+            free(d);
+            world_close(w);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fragments_in_any_order_make_a_datagram),
@@ -407,6 +442,7 @@ int main(void) {
         cmocka_unit_test(impossible_fragments_are_dropped),
         cmocka_unit_test(fragmented_neighbour_discovery_is_dropped),
         cmocka_unit_test(reassembled_datagram_can_be_quoted),
+        cmocka_unit_test(congestion_of_a_fragment_is_the_datagrams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,7 +152,7 @@ static void lost_when_no_frame_is_free(void **state) {
     for (uint32_t i = 0; i < frames + 3; i++) reply_reset(b.k.tcp, &s, BK_REASON_SEND_RST_CLOSED);
     assert_int_equal(b.k.tcp->replies.count, frames);
     assert_int_equal(bk_reason_count(b.k.stack, BK_REASON_NOTE_REPLY_LOST), 3);
-    assert_int_equal(bk_reason_count(b.k.stack, BK_REASON_SEND_RST_CLOSED), frames);
+    assert_int_equal(bk_reason_count(b.k.stack, BK_REASON_SEND_RST_CLOSED), 0); /* counted when it leaves */
     assert_int_equal(b.k.tcp->mib.out_rsts, frames);
     core_down(&b.k);
 }

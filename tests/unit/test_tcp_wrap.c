@@ -62,7 +62,7 @@ static void urgent_after_2_gib(void **state) {
     assert_int_equal(heard() & BK_READY_URGENT, BK_READY_URGENT);
     assert_int_equal(bk_tcp_receive(fx.stack, fx.flow.conn, bytes, sizeof bytes, fx.now), 10);
     for (uint64_t total = 0; total < ENOUGH; total += (uint64_t)our_mss()) {
-        receive(SEG(.flags = ACK, .len = our_mss()));
+        receive(SEG(.flags = ACK, .len = our_mss(), .payload = (const char *)bytes));
         assert_int_equal(bk_tcp_receive(fx.stack, fx.flow.conn, bytes, sizeof bytes, fx.now), our_mss());
         forget_frames();
     }

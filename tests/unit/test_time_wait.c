@@ -150,6 +150,27 @@ static void no_ts_seq_lower(void **state) {
     assert_false(syn_opens(-1000, false, 0));
 }
 
+/* The old incarnation used numbers faster than the ISN clock gives them out: the new one begins above them all the same. */
+static void new_isn_above_a_fast_one(void **state) {
+    (void)state;
+    fx.passive = true;
+    fx.flow.wnd = 65535;
+    established();
+    for (int i = 0; i < 20; i++) {
+        for (expect_call(call_send(20000), 20000); anything_sent();) {
+            ignore_sent();
+            receive(SEG(.flags = ACK));
+        }
+    }
+    assert_true(fx.flow.seen > 400000); /* in no time at all: the clock would take more than a second */
+    expect_call(call_close(), 0);
+    expect(SEG(.flags = FIN | ACK));
+    receive(SEG(.flags = FIN | ACK));
+    expect(SEG(.flags = ACK));
+    expect_state(BK_TIME_WAIT);
+    assert_true(syn_opens(1000, false, 0));
+}
+
 static void new_incarnation_works(void **state) {
     (void)state;
     server_in_time_wait(true);
@@ -278,6 +299,7 @@ int main(void) {
         BOTH(ts_new_seq_lower),
         BOTH(no_ts_seq_greater),
         BOTH(no_ts_seq_lower),
+        BOTH(new_isn_above_a_fast_one),
         BOTH(new_incarnation_works),
         BOTH(owner_of_the_old_incarnation),
         BOTH(bounded),

@@ -1,0 +1,255 @@
+/* The workload `connections`: handshake, one byte, one byte back, four-way close; and again.
+ *
+ * A client stack keeps so many connections going at once. A connection is through for the client when it has read the answer
+ * and called CLOSE, and then the next one begins: the close goes on beside it, as it does in any program.
+ * The client closes first and so has the TIME-WAITs, which are kept for their full time or until their pool is full: from then on each
+ * close drops the oldest. The timed part begins with a full pool, and stays at a full pool. Clients' addresses
+ * are so many that all tuples in TIME-WAIT need less than half of the ephemeral ports.
+ *
+ * The server closes when it reads the client's end of data. Its ACK of the FIN has left by then, so the close is four
+ * segments; a verifying run counts the segments and looks into the pools.
+ */
+#include "world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/common.h"
+
+#define CONNECTIONS_EVENTS   128u
+#define CONNECTIONS_SEGMENTS 9u /* SYN, SYN-ACK, ACK; data, data; FIN, ACK, FIN, ACK */
+
+struct connections_parameters {
+    uint32_t at_once, time_waits;
+    uint64_t count;
+};
+
+struct connections {
+    struct bench_world world;
+    const struct connections_parameters *parameters;
+    bk_listener listener;
+    uint32_t addresses;
+    uint64_t to_start, started, answered, served;
+    bool failed;
+};
+
+/* The byte that connection number n sends; the server answers with its complement. */
+static uint8_t connections_byte(uint64_t n) {
+    return (uint8_t)(n * 167 + 13);
+}
+
+static int connections_open(struct connections *s, const struct connections_parameters *p, struct bench_run *run) {
+    struct bk_config config;
+    bk_config_default(&config);
+    config.connections = 4 * p->at_once + 16; /* closes overlap with the next ones' openings */
+    config.requests_ipv4 = config.connections;
+    config.time_waits_ipv4 = p->time_waits;
+    config.requests_ipv6 = config.time_waits_ipv6 = 16;
+    config.timestamps = false;
+    *s = (struct connections){.parameters = p};
+    uint32_t ports = (uint32_t)(config.ephemeral_last - config.ephemeral_first + 1);
+    s->addresses = 1 + 2 * p->time_waits / ports;
+    if (bench_world_open(&s->world, BENCH_MEMORY, &config, s->addresses, run) < 0) return -1;
+    const bk_addr any = bk_addr_ipv4(0, 0, 0, 0);
+    int r = bk_tcp_listen(s->world.stack[1], &any, BENCH_PORT, 2 * p->at_once + 8, 0, s->world.clock.now, &s->listener);
+    return r < 0 ? bench_fail(run, "cannot listen: %s", strerror(-r)) : 0;
+}
+
+/* Says what went wrong, once; what is under way is let be. */
+static void connections_fail(struct connections *s, const char *what, ptrdiff_t error) {
+    if (s->failed) return;
+    s->failed = true;
+    bench_fail(s->world.run, "connection %llu: %s: %s", (unsigned long long)s->answered, what, strerror((int)-error));
+}
+
+/* ---- the client ---- */
+
+static void connections_start(struct connections *s, uint64_t now) {
+    const struct bk_tcp_open open = {.local = bench_client_address((uint32_t)(s->started % s->addresses)),
+                                     .remote = s->world.server,
+                                     .remote_port = BENCH_PORT,
+                                     .user = s->started};
+    bk_conn conn;
+    int r = bk_tcp_connect(s->world.stack[0], &open, now, &conn);
+    if (r < 0) {
+        connections_fail(s, "connect", r);
+        return;
+    }
+    s->started++;
+}
+
+static void connections_client(struct connections *s, const struct bk_ready *event, uint64_t now) {
+    bk_stack *stack = s->world.stack[0];
+    bk_conn conn = {event->index, event->generation};
+    uint8_t byte = connections_byte(event->user), complement = (uint8_t)~byte;
+    ptrdiff_t n;
+    if (event->what & BK_READY_CONNECTED) {
+        n = bk_tcp_send(stack, conn, &byte, 1, 0, now);
+        if (n != 1) connections_fail(s, "send", n);
+    }
+    if (event->what & BK_READY_CLOSED) connections_fail(s, "it ended early", -ECONNABORTED);
+    if (!(event->what & BK_READY_READABLE)) return;
+    uint8_t answer[16];
+    n = bk_tcp_receive(stack, conn, answer, sizeof answer, now);
+    if (n != 1 || answer[0] != complement) {
+        connections_fail(s, "the answer is wrong", n < 0 ? n : -EPROTO);
+        return;
+    }
+    bk_tcp_close(stack, conn, now);
+    s->answered++;
+    if (s->started < s->to_start) connections_start(s, now);
+}
+
+/* ---- the server ---- */
+
+static void connections_serve(struct connections *s, bk_conn conn, uint64_t now) {
+    bk_stack *stack = s->world.stack[1];
+    uint8_t data[16];
+    ptrdiff_t n = bk_tcp_receive(stack, conn, data, sizeof data, now);
+    if (n == 1) {
+        data[0] = (uint8_t)~data[0];
+        n = bk_tcp_send(stack, conn, data, 1, 0, now);
+        if (n != 1) connections_fail(s, "the server's send", n);
+        n = bk_tcp_receive(stack, conn, data, sizeof data, now);
+    }
+    if (n == 0) {
+        bk_tcp_close(stack, conn, now);
+        s->served++;
+    } else if (n != -EAGAIN) {
+        connections_fail(s, "the server's receive", n < 0 ? n : -EPROTO);
+    }
+}
+
+static void connections_server(struct connections *s, const struct bk_ready *event, uint64_t now) {
+    bk_conn conn = {event->index, event->generation};
+    if (!event->listener) {
+        connections_serve(s, conn, now);
+        return;
+    }
+    while (bk_tcp_accept(s->world.stack[1], s->listener, 0, now, &conn) == 0) connections_serve(s, conn, now);
+}
+
+/* ---- both ---- */
+
+static bool connections_hear(struct connections *s, uint32_t side, uint64_t now) {
+    struct bk_ready events[CONNECTIONS_EVENTS];
+    size_t n = bk_ready_poll(s->world.stack[side], events, CONNECTIONS_EVENTS);
+    for (size_t i = 0; i < n; i++) {
+        if (side == 0)
+            connections_client(s, &events[i], now);
+        else
+            connections_server(s, &events[i], now);
+    }
+    return n > 0;
+}
+
+/* Goes on until `count` more connections have been answered, and, if asked, closed at both ends. */
+static int connections_pass(struct connections *s, uint64_t count, bool to_the_end) {
+    bool busy = true;
+    s->to_start = s->started + count;
+    for (uint32_t i = 0; i < s->parameters->at_once && s->started < s->to_start; i++)
+        connections_start(s, s->world.clock.now);
+    while (s->answered < s->to_start || (to_the_end && s->served < s->to_start)) {
+        uint64_t now = bench_clock_read(&s->world.clock);
+        if (bench_world_turn(&s->world, now, busy) < 0) return -1;
+        busy = connections_hear(s, 0, now);
+        busy |= connections_hear(s, 1, now);
+        if (s->failed) return -1;
+    }
+    return 0;
+}
+
+static uint64_t connections_frames(const struct connections *s) {
+    struct bk_link_counters c;
+    bk_link_counters(s->world.link[0], &c);
+    return c.frames_out;
+}
+
+static uint32_t connections_in_use(const struct connections *s, uint32_t side, enum bk_pool pool) {
+    struct bk_pool_info info;
+    bk_pool_info(s->world.stack[side], pool, &info);
+    return info.in_use;
+}
+
+/* After all have been closed: nothing is left but the TIME-WAITs, and no segment was sent twice. */
+static int connections_check(struct connections *s, struct bench_run *run) {
+    const struct connections_parameters *p = s->parameters;
+    uint64_t frames = connections_frames(s), kept = u64_min(s->started, p->time_waits);
+    for (int i = 0; i < 8; i++) /* the last ACKs are still on their way */
+        if (bench_world_turn(&s->world, bench_clock_read(&s->world.clock), true) < 0) return -1;
+    frames = connections_frames(s);
+    if (frames != CONNECTIONS_SEGMENTS * s->started)
+        return bench_fail(run, "%llu segments for %llu connections, not %u each", (unsigned long long)frames,
+                          (unsigned long long)s->started, CONNECTIONS_SEGMENTS);
+    for (uint32_t side = 0; side < 2; side++) {
+        uint32_t waits = connections_in_use(s, side, BK_POOL_TIME_WAITS_IPV4);
+        if (connections_in_use(s, side, BK_POOL_CONNECTIONS) != 0)
+            return bench_fail(run, "connections are left on side %u", side);
+        if (waits != (side == 0 ? kept : 0))
+            return bench_fail(run, "%u TIME-WAITs on side %u, not %llu", waits, side,
+                              (unsigned long long)(side == 0 ? kept : 0));
+    }
+    return 0;
+}
+
+static int connections_timed(struct connections *s, struct bench_run *run, double *values) {
+    const struct connections_parameters *p = s->parameters;
+    uint64_t count = run->quick || run->verify ? p->count / 64 : p->count;
+    if (connections_pass(s, p->time_waits + p->at_once, false) < 0) return -1;
+    uint64_t frames = connections_frames(s);
+    double t = bench_cpu_seconds();
+    if (connections_pass(s, count, false) < 0) return -1;
+    t = bench_cpu_seconds() - t;
+    if (t <= 0) return bench_fail(run, "too short to be timed");
+    values[0] = (double)count / t;
+    values[1] = t * 1e9 / (double)count;
+    values[2] = (double)(connections_frames(s) - frames) / (double)count;
+    if (!run->verify) return 0;
+    return connections_pass(s, p->at_once, true) < 0 ? -1 : connections_check(s, run);
+}
+
+static int connections_run(const struct bench_case *c, struct bench_run *run, double *values) {
+    struct connections s;
+    int r = connections_open(&s, c->parameters, run);
+    if (r == 0) r = connections_timed(&s, run, values);
+    bench_world_close(&s.world);
+    return r;
+}
+
+#define CONNECTIONS_COUNT UINT64_C(200000)
+static const struct connections_parameters connections_1 = {1, 1024, CONNECTIONS_COUNT};
+static const struct connections_parameters connections_64 = {64, 1024, CONNECTIONS_COUNT};
+
+/* A pool of 64 is full before the smaller of the guard's two sizes is reached. */
+static int connections_guard(uint64_t n, struct bench_run *run) {
+    static const struct connections_parameters p = {1, 64, 0};
+    struct connections s;
+    int r = connections_open(&s, &p, run);
+    if (r == 0) r = connections_pass(&s, n, true);
+    bench_world_close(&s.world);
+    return r;
+}
+
+static const struct bench_metric connections_metrics[] = {
+    {"connections", "/s per core", 0},
+    {"time per connection", "ns", 0},
+    {"segments per connection", "segments", 2},
+};
+
+static const struct bench_case connections_cases[] = {
+    {.name = "1-at-once", .about = "one after the other, 1,024 TIME-WAITs kept", .parameters = &connections_1},
+    {.name = "64-at-once", .about = "64 at once, 1,024 TIME-WAITs kept", .parameters = &connections_64},
+};
+
+const struct bench_workload bench_connections = {
+    .name = "connections",
+    .about = "handshake, 1 byte, 1 byte back, four-way close, again, between two stacks in memory",
+    .metrics = connections_metrics,
+    .metric_count = BK_COUNT(connections_metrics),
+    .cases = connections_cases,
+    .case_count = BK_COUNT(connections_cases),
+    .run = connections_run,
+    .guard = connections_guard,
+    .guard_unit = "connection",
+};

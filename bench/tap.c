@@ -1,0 +1,209 @@
+/* The workload `tap`: bulk through a TAP device to the kernel's TCP, each way, in wall time.
+ *
+ * A private network namespace holds the device and a process with a kernel socket; Beckon opens the connection from here. The same
+ * bytes between two kernel stacks over a veth pair, with the offloads that the kernel gives it, are the peer of the same
+ * round. From the connection's opening to the sink's last byte (when Beckon sends: until the kernel has closed, having read all).
+ *
+ * The kernel decides how many frames a read finds, so counting instructions here would count its timing. The guard runs the
+ * same driver between two stacks over a socket pair, in lock step and in virtual time.
+ */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/common.h"
+#include "beckon/link.h"
+#include "bulk.h"
+#include "flow.h"
+#include "kernel.h"
+
+#define TAP_BYTES    (UINT64_C(1) << 29)
+#define TAP_BUFFER   1048576u
+#define TAP_PATIENCE (10 * NS_PER_S)
+#define TAP_EVENTS   16u
+
+enum tap_direction { TAP_KERNEL_TO_STACK, TAP_STACK_TO_KERNEL, TAP_KERNEL_TO_KERNEL };
+
+struct tap {
+    struct netns ns, other; /* the second one for kernel to kernel */
+    struct kernel_peer peer;
+    cpu_set_t processors;
+    struct bench_stack memory;
+    bk_stack *stack;
+    bk_link *link;
+    struct flow_source source;
+    struct flow_sink sink;
+};
+
+static const struct netns_address tap_kernel = {
+    .addr = {.byte = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 1, [14] = 0, [15] = 1}}, .prefix_length = 8};
+
+static int tap_device(struct tap *t, struct bench_run *run) {
+    const char *why = "entering the namespace";
+    const struct bk_tap_options options = {.name = "bench0", .fd = -1};
+    int r = netns_enter(&t->ns);
+    if (r == 0) r = bk_tap_open(t->stack, 0, &options, &t->link, &why);
+    netns_leave(&t->ns);
+    if (r == 0) r = netns_configure(&t->ns, "bench0", &tap_kernel, 1, &why);
+    return r < 0 ? bench_fail(run, "TAP: %s: %s", why, strerror(-r)) : 0;
+}
+
+static int tap_stack(struct tap *t, struct bench_run *run) {
+    struct bk_config config;
+    const struct bk_iface_config iface = {.layer = BK_LAYER_ETHERNET, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
+    uint64_t now = bk_link_clock();
+    bk_addr addr = bk_addr_ipv4(10, 0, 0, 1);
+    bench_bulk_config(&config, TAP_BUFFER);
+    if (bench_stack_create(&t->memory, &config, 1, now, run) < 0) return -1;
+    t->stack = t->memory.stack;
+    int r = bk_iface_add(t->stack, &iface, now);
+    if (r >= 0) r = bk_iface_address_add(t->stack, 0, &addr, 8, true, now);
+    return r < 0 ? bench_fail(run, "cannot set the stack up: %s", strerror(-r)) : 0;
+}
+
+static void tap_close(struct tap *t) {
+    kernel_kill(&t->peer);
+    bk_link_close(t->link);
+    bench_stack_destroy(&t->memory);
+    netns_destroy(&t->ns);
+    netns_destroy(&t->other);
+}
+
+/* Sleeps until a frame comes, room for one, or a deadline. */
+static void tap_sleep(const struct tap *t, uint64_t now) {
+    uint64_t next = u64_min(bk_next_deadline(t->stack), now + NS_PER_S);
+    struct timespec timeout = {0};
+    struct pollfd p = {.fd = bk_link_fd(t->link), .events = POLLIN};
+    if (bk_link_wants_write(t->link)) p.events |= POLLOUT;
+    if (next > now) {
+        timeout.tv_sec = (time_t)((next - now) / NS_PER_S);
+        timeout.tv_nsec = (long)((next - now) % NS_PER_S);
+    }
+    ppoll(&p, 1, &timeout, NULL);
+}
+
+static void tap_hear(struct tap *t) {
+    struct bk_ready events[TAP_EVENTS];
+    size_t n = bk_ready_poll(t->stack, events, TAP_EVENTS);
+    for (size_t i = 0; i < n; i++) {
+        flow_source_hear(&t->source, &events[i]);
+        flow_sink_hear(&t->sink, &events[i]);
+    }
+}
+
+/* Until the kernel has closed its side and all is read. */
+static int tap_transfer(struct tap *t, struct bench_run *run) {
+    uint64_t progress = bk_link_clock();
+    while (!t->sink.ended) {
+        uint64_t now = bk_link_clock();
+        int moved = bk_link_pump(t->link, now);
+        if (moved < 0) return bench_fail(run, "the TAP device fails: %s", strerror(-moved));
+        tap_hear(t);
+        int in = flow_sink_work(&t->sink, now, run), out = flow_source_work(&t->source, now, run);
+        if (in < 0 || out < 0) return -1;
+        if (moved + in + out > 0)
+            progress = now;
+        else if (now - progress > TAP_PATIENCE)
+            return bench_fail(run, "nothing moves any more");
+        else if (!bk_link_busy(t->link))
+            tap_sleep(t, now);
+    }
+    return 0;
+}
+
+/* Lets the stack finish its side of the connection, so that the kernel's process can end. */
+static int tap_finish(struct tap *t, struct bench_run *run) {
+    bk_tcp_close(t->stack, t->source.conn, bk_link_clock());
+    for (int i = 0; i < 4; i++) {
+        int r = bk_link_pump(t->link, bk_link_clock());
+        if (r < 0) return bench_fail(run, "the TAP device fails: %s", strerror(-r));
+    }
+    return kernel_finish(&t->peer, run);
+}
+
+static struct tap tap; /* large, and one at a time */
+
+static int tap_beckon(struct tap *t, enum tap_direction direction, uint64_t bytes, double *seconds,
+                      struct bench_run *run) {
+    bool sends = direction == TAP_STACK_TO_KERNEL;
+    if (tap_stack(t, run) < 0 || tap_device(t, run) < 0) return -1;
+    if (kernel_start(&t->peer, &t->ns, &t->processors, sends ? KERNEL_SINK : KERNEL_SOURCE, bytes, run) < 0) return -1;
+    const struct bk_tcp_open open = {.remote = tap_kernel.addr, .remote_port = KERNEL_PORT};
+    uint64_t start = bk_link_clock();
+    int r = bk_tcp_connect(t->stack, &open, start, &t->source.conn);
+    if (r < 0) return bench_fail(run, "connect: %s", strerror(-r));
+    t->sink.conn = t->source.conn;
+    t->source.stack = t->sink.stack = t->stack;
+    t->source.verify = t->sink.verify = run->verify;
+    t->source.total = sends ? bytes : 0;
+    if (tap_transfer(t, run) < 0) return -1;
+    *seconds = (double)(bk_link_clock() - start) * 1e-9;
+    if (t->sink.received != (sends ? 0 : bytes) || t->source.sent != t->source.total)
+        return bench_fail(run, "%llu bytes were received", (unsigned long long)t->sink.received);
+    return tap_finish(t, run);
+}
+
+static int tap_kernels(struct tap *t, uint64_t bytes, double *seconds, struct bench_run *run) {
+    const bk_addr to = tap_kernel.addr;
+    if (kernel_namespace(&t->other, run) < 0 || kernel_veth(&t->ns, &t->other, run) < 0) return -1;
+    if (kernel_start(&t->peer, &t->ns, &t->processors, KERNEL_SINK, bytes, run) < 0) return -1;
+    return kernel_send(&t->other, &to, bytes, seconds, run) < 0 ? -1 : kernel_finish(&t->peer, run);
+}
+
+static int tap_run(const struct bench_case *c, struct bench_run *run, double *values) {
+    enum tap_direction direction = *(const enum tap_direction *)c->parameters;
+    uint64_t bytes = run->quick || run->verify ? TAP_BYTES / 64 : TAP_BYTES;
+    double seconds = 0;
+    memset(&tap, 0, sizeof tap);
+    tap.ns = tap.other = (struct netns){.fd = -1, .home = -1};
+    kernel_pin(&tap.processors);
+    int r = kernel_namespace(&tap.ns, run);
+    if (r == 0)
+        r = direction == TAP_KERNEL_TO_KERNEL ? tap_kernels(&tap, bytes, &seconds, run)
+                                              : tap_beckon(&tap, direction, bytes, &seconds, run);
+    tap_close(&tap);
+    kernel_unpin(&tap.processors);
+    if (r == 0) values[0] = (double)bytes * 8e-9 / seconds;
+    return r;
+}
+
+/* What is in flight stays below the socket's buffer, so that no frame is refused. */
+static int tap_guard(uint64_t n, struct bench_run *run) {
+    return bulk_guard(BENCH_SOCKETS, 65536, n, run);
+}
+
+static const struct bench_metric tap_metrics[] = {{"throughput", "Gbit/s", 2}};
+
+static const enum tap_direction tap_in = TAP_KERNEL_TO_STACK, tap_out = TAP_STACK_TO_KERNEL,
+                                tap_veth = TAP_KERNEL_TO_KERNEL;
+#define TAP_TARGET .target = {{BENCH_RATIO, 0.6, false}}, .targets = 1
+static const struct bench_case tap_cases[] = {
+    {.name = "kernel-to-kernel",
+     .about = "the kernel on both ends, over veth with its default offloads",
+     .parameters = &tap_veth},
+    {.name = "kernel-to-stack",
+     .about = "the kernel sends, Beckon receives",
+     .parameters = &tap_in,
+     .peer = "kernel-to-kernel",
+     TAP_TARGET},
+    {.name = "stack-to-kernel",
+     .about = "Beckon sends, the kernel receives",
+     .parameters = &tap_out,
+     .peer = "kernel-to-kernel",
+     TAP_TARGET},
+};
+
+const struct bench_workload bench_tap = {
+    .name = "tap",
+    .about =
+        "one direction through a TAP device to the kernel's TCP (cubic), MTU 1500, 64 KB writes and reads, wall time",
+    .metrics = tap_metrics,
+    .metric_count = BK_COUNT(tap_metrics),
+    .cases = tap_cases,
+    .case_count = BK_COUNT(tap_cases),
+    .available = kernel_available,
+    .run = tap_run,
+    .guard = tap_guard,
+    .guard_unit = "segment",
+};

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Shows that every workload of `beckon bench` runs and carries its payload intact, that its JSON is as documented, that
+# --check judges by the targets, and that a guard run is the same work each time.
+# shellcheck source=tests/interop/lib_cmd.sh
+. "$(dirname "$0")/lib_cmd.sh"
+need python3
+
+# Reads the lines of JSON on standard input and prints the cases in them; fails if a field is missing or makes no sense.
+cases() {
+    python3 -c '
+import json, sys
+seen = []
+for text in sys.stdin:
+    line = json.loads(text)
+    assert list(line) == ["workload", "case", "metric", "unit", "median", "min", "max", "runs", "target", "met"], text
+    assert all(isinstance(line[name], str) and line[name] for name in ("workload", "case", "metric", "unit")), text
+    assert 0 < line["min"] <= line["median"] <= line["max"], text
+    assert line["runs"] == int(sys.argv[1]), text
+    assert (line["target"] is None) == (line["met"] is None), text
+    case = line["workload"] + "/" + line["case"]
+    if case not in seen:
+        seen.append(case)
+print("\n".join(seen))' "$1"
+}
+listed() { "$BECKON" bench --list | sed -n 's/^    \([a-z]*\/[^:]*\): .*/\1/p'; }
+
+in_memory() {
+    exits 0 "$BECKON" bench --quick --json bulk connections limits > "$SCRATCH/memory.json" &&
+        cases 1 < "$SCRATCH/memory.json" > "$SCRATCH/cases" &&
+        expect "cases" "$(listed | grep -v '^tap/')" "$(cat "$SCRATCH/cases")"
+}
+against_the_kernel() {
+    exits 0 "$BECKON" bench --quick --json tap > "$SCRATCH/tap.json" && cases 1 < "$SCRATCH/tap.json" > "$SCRATCH/cases" &&
+        expect "cases" "$(listed | grep '^tap/')" "$(cat "$SCRATCH/cases")" &&
+        says "$SCRATCH/tap.json" '"ratio to kernel-to-kernel", "unit": "ratio"'
+}
+# One case of a workload, three rounds, for people.
+one_case() {
+    exits 0 "$BECKON" bench --quick --runs 3 bulk/64K > "$SCRATCH/table" &&
+        says "$SCRATCH/table" '^bulk: ' '\(3 runs\)$' '^  64K +throughput +[0-9.]+ +[0-9.]+ +[0-9.]+  Gbit/s per core$' &&
+        expect "rows of other cases" 0 "$(grep -c '^  1M' "$SCRATCH/table")"
+}
+# What --check says is what the JSON of the same kind of run says: the status follows from the lines.
+check_judges() {
+    local status=0
+    "$BECKON" bench --quick --check tap > "$SCRATCH/check" || status=$?
+    says "$SCRATCH/check" '^(met|missed) +tap/kernel-to-stack: ratio to kernel-to-kernel [0-9.]+ ratio, target at least' &&
+        expect "lines" 2 "$(grep -c '^\(met\|missed\) ' "$SCRATCH/check")" &&
+        expect "exit status" "$(grep -c '^missed' "$SCRATCH/check" | sed 's/2/1/')" "$status"
+}
+refuses() {
+    local pattern=$1
+    shift
+    exits 2 "$BECKON" bench "$@" 2> "$SCRATCH/err" > "$SCRATCH/out" && says "$SCRATCH/err" "$pattern"
+}
+# Without root, the workload that needs it is skipped aloud; asked for by name, that is an error.
+without_root() {
+    local as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    cp "$BECKON" "$SCRATCH/beckon" && chmod 755 "$SCRATCH/beckon"
+    exits 2 "${as[@]}" "$SCRATCH/beckon" bench --quick tap 2> "$SCRATCH/err" && says "$SCRATCH/err" 'tap is skipped: it needs root' &&
+        exits 2 "${as[@]}" "$SCRATCH/beckon" bench --quick --check tap 2> "$SCRATCH/err" > "$SCRATCH/out" &&
+        expect "lines" 2 "$(grep -c '^skipped' "$SCRATCH/out")"
+}
+guards() { exits 0 "$BECKON" bench --guard "$1" 200; }
+# Instructions of a guard run, twice.
+count() {
+    valgrind --tool=none --log-file=/dev/null true || return 1
+    valgrind --tool=callgrind --callgrind-out-file="$SCRATCH/callgrind" "$BECKON" bench --guard "$1" 100 > "$SCRATCH/out" 2>&1 &&
+        sed -n 's/^totals: //p' "$SCRATCH/callgrind"
+}
+repeats() {
+    local first second
+    first=$(count "$1") && second=$(count "$1") && [ -n "$first" ] && expect "instructions" "$first" "$second"
+}
+
+check "in memory" in_memory
+check "one case, three rounds" one_case
+check "no such workload" refuses "no workload or case 'bluk'" bluk
+check "no such case" refuses "no workload or case 'bulk/63K'" bulk/63K
+check "nothing to guard" refuses "'limits' is no guarded workload" --guard limits 100
+check "guard without a number" refuses "wants a number" --guard bulk
+for workload in bulk connections tap; do
+    check "guard of $workload" guards $workload
+    # A sanitized program does not run under valgrind.
+    if command -v valgrind > /dev/null && ! nm "$BECKON" 2> /dev/null | grep -q __asan_init; then
+        check "guard of $workload repeats" repeats $workload
+    fi
+done
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then check "without root" without_root; fi
+if (need_tap > /dev/null); then
+    check "against the kernel" against_the_kernel
+    check "--check" check_judges
+else
+    echo "the workload tap was not run: it needs root and a TAP device"
+fi
+finish
