@@ -80,6 +80,7 @@ void ip_send_link(struct net *n, uint32_t frame, const uint8_t *mac) {
     struct frame *f = frame_at(&n->tcp.base, frame);
     struct net_iface *i = &n->iface[f->iface];
     if (i->config.layer == BK_LAYER_ETHERNET) {
+        BK_ASSERT(mac != NULL, "on Ethernet a frame leaves for a station or a group");
         struct wire_ethernet link = {.type = bk_addr_is_ipv4(&f->dst) ? WIRE_ETHERTYPE_IPV4 : WIRE_ETHERTYPE_IPV6};
         memcpy(link.dst, mac, 6);
         memcpy(link.src, i->config.mac, 6);
