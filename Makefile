@@ -17,7 +17,7 @@ MAKEOVERRIDES =
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := all
-.PHONY: all debug demo test asan bench guard fuzz coverage format lint install clean help
+.PHONY: all debug demo test asan bench guard fuzz coverage format lint analyze install clean help
 
 all: ## build the library and the program, optimised, in build/
 	@tools/need build
@@ -64,6 +64,10 @@ format: ## format all C files
 lint: ## check the format, and the code with clang-tidy
 	@tools/need build format lint
 	@tools/lint
+
+analyze: ## lint, and ask clang's analyzer too (takes minutes)
+	@tools/need build format lint
+	@tools/lint --analyze
 
 install: all ## install into DESTDIR/PREFIX
 	@cmake --install build --prefix "$(PREFIX)"
