@@ -76,7 +76,7 @@ static bool bench_wanted(const struct bench_arguments *a, const struct bench_wor
 
 static int bench_run_case(const struct bench_workload *w, const struct bench_case *c, const struct bench_arguments *a,
                           bool verify, double *values) {
-    struct bench_run run = {.verify = verify, .quick = a->quick};
+    struct bench_run run = {.verify = verify, .quick = a->quick, .virtual_time = verify};
     if (w->run(c, &run, values) == 0) return 0;
     cmd_error("%s/%s%s: %s", w->name, c->name, verify ? ", verifying" : "", run.why);
     return -1;

@@ -7,7 +7,8 @@
  * A new workload is a file here, a line in bench_workloads (bench.c), and nothing else.
  *
  * Timed runs live in real time, as an embedder does, and read the clock where an embedder must. Guard runs
- * live in virtual time with fixed seeds: the same work, instruction for instruction, each time.
+ * live in virtual time with fixed seeds: the same work, instruction for instruction, each time. So do verifying runs: no
+ * timer goes off because the machine is busy, and what they count is exact.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -44,7 +45,7 @@ struct bench_case {
 struct bench_run {
     bool verify;       /* check every byte; the values do not count */
     bool quick;        /* a small fraction of the work */
-    bool virtual_time; /* of a guard run */
+    bool virtual_time; /* of what happens in this process: guard and verifying runs */
     char why[BENCH_WHY];
 };
 /* Says what went wrong; returns -1. */

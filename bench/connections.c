@@ -175,10 +175,10 @@ static uint32_t connections_in_use(const struct connections *s, uint32_t side, e
 /* After all have been closed: nothing is left but the TIME-WAITs, and no segment was sent twice. */
 static int connections_check(struct connections *s, struct bench_run *run) {
     const struct connections_parameters *p = s->parameters;
-    uint64_t frames = connections_frames(s), kept = u64_min(s->started, p->time_waits);
+    uint64_t kept = u64_min(s->started, p->time_waits);
     for (int i = 0; i < 8; i++) /* the last ACKs are still on their way */
         if (bench_world_turn(&s->world, bench_clock_read(&s->world.clock), true) < 0) return -1;
-    frames = connections_frames(s);
+    uint64_t frames = connections_frames(s);
     if (frames != CONNECTIONS_SEGMENTS * s->started)
         return bench_fail(run, "%llu segments for %llu connections, not %u each", (unsigned long long)frames,
                           (unsigned long long)s->started, CONNECTIONS_SEGMENTS);
