@@ -38,7 +38,7 @@ uint64_t timeouts_next(const struct tcp *t, const struct connection *c) {
 }
 
 void timeouts_prepare(struct tcp *t, struct connection *c) {
-    if (is_embryonic(c) || c->state == BK_CLOSED || c->rtx_due != BK_NEVER || recovery_has_lost(c)) return;
+    if (!c->syn_acked || c->state == BK_CLOSED || c->rtx_due != BK_NEVER || recovery_has_lost(c)) return;
     if (connection_outstanding(c) != 0) return;
     bool waiting = seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c));
     if (!waiting) return;
