@@ -54,8 +54,12 @@ storm() {
     expect "SYNs that ended one" "$reused" "$(field "$b" reason.ACCEPT_SYN_TIME_WAIT)"
     [ "$(field "$b" milliseconds)" -ge 60000 ] || expect "all accounted for" "$total" $((reused + evicted + left))
 
-    # Memory: what the pools needed once warm was enough for all the rest.
-    expect "used extent" "$(field "$b" used_extent_warm)" "$(field "$b" used_extent)"
+    # Memory: what the pools needed once warm is enough for all the rest. How many frames come in at a time is the
+    # machine's affair, so a few more chunks may be touched later; a single byte kept for each connection would show.
+    local growth=$(($(field "$b" used_extent) - $(field "$b" used_extent_warm)))
+    echo "used extent $(field "$b" used_extent), grown by $growth since $((2 * PORTS)) connections"
+    at_least "used extent when warm" 1 "$(field "$b" used_extent_warm)"
+    at_least "growth since then, bound less figure" 0 $((total - 2 * PORTS - 1 - growth))
     [ "$(field "$b" used_extent)" -le "$(field "$b" region_size)" ]
     expect "connections left" 0 "$(field "$b" pool.connections.in_use)"
     at_least "TIME-WAIT record's size, bound less figure" 0 \
