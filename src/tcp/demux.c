@@ -8,6 +8,7 @@
 #include "tcp/demux.h"
 
 #include "base/siphash.h"
+#include "tcp/small_tuple.h"
 
 #define BUCKET_ENTRIES 7u
 #define BUCKET_FILL    4u
@@ -21,7 +22,10 @@ struct bucket {
 _Static_assert(sizeof(struct bucket) == 64, "a bucket is a cache line");
 
 uint32_t demux_hash(const struct base *b, const struct tuple *tuple) {
-    return (uint32_t)siphash13(&b->secret[0], tuple, sizeof *tuple);
+    bool ipv6 = !bk_addr_is_ipv4(&tuple->local);
+    uint8_t packed[SMALL_TUPLE_IPV6];
+    small_tuple_put(packed, ipv6, tuple);
+    return (uint32_t)siphash13(&b->secret[0], packed, small_tuple_bytes(ipv6));
 }
 
 void demux_init(struct base *b, struct demux *d, uint32_t entries_max) {

@@ -28,11 +28,11 @@ ss_says() {
 
 # ---- the world: a namespace with two TAPs, a server behind each, connections of the kernel's
 
-mkdir "$SCRATCH/root" "$SCRATCH/root/sub"
-head -c 20000000 /dev/urandom > "$SCRATCH/root/large.bin"
-echo "the index" > "$SCRATCH/root/index.html"
-ln -s /etc/passwd "$SCRATCH/root/outside"
-mkfifo "$SCRATCH/root/fifo"
+mkdir "$SCRATCH/site" "$SCRATCH/site/sub"
+head -c 20000000 /dev/urandom > "$SCRATCH/site/large.bin"
+echo "the index" > "$SCRATCH/site/index.html"
+ln -s /etc/passwd "$SCRATCH/site/outside"
+mkfifo "$SCRATCH/site/fifo"
 
 device() {
     in_ns ip tuntap add "$1" mode tap
@@ -57,18 +57,18 @@ if ! ip netns add "$NS" || ! in_ns ip link set lo up ||
     ! device bk0 10.78.0.1/24 fd78::1/64 || ! device bk1 10.79.0.1/24 fd79::1/64; then
     skip "cannot set up a network namespace"
 fi
-serve one --tap bk0 --addr 10.78.0.2/24 --addr fd78::2/64 --root "$SCRATCH/root" --pcap "$SCRATCH/one.pcapng" || exit 1
+serve one --tap bk0 --addr 10.78.0.2/24 --addr fd78::2/64 --root "$SCRATCH/site" --pcap "$SCRATCH/one.pcapng" || exit 1
 
 # ---- serving
 
 large_file() {
     fetch http://10.78.0.2/large.bin | sha256sum > "$SCRATCH/got"
-    expect "SHA-256" "$(sha256sum < "$SCRATCH/root/large.bin")" "$(cat "$SCRATCH/got")"
+    expect "SHA-256" "$(sha256sum < "$SCRATCH/site/large.bin")" "$(cat "$SCRATCH/got")"
 }
 large_file_ipv6() {
     eventually 10 fetch -o /dev/null "http://[fd78::2]/" # its address is tentative at first
     fetch "http://[fd78::2]/large.bin" | sha256sum > "$SCRATCH/got6"
-    expect "SHA-256" "$(sha256sum < "$SCRATCH/root/large.bin")" "$(cat "$SCRATCH/got6")"
+    expect "SHA-256" "$(sha256sum < "$SCRATCH/site/large.bin")" "$(cat "$SCRATCH/got6")"
 }
 many_at_once() {
     local i urls=()
