@@ -26,7 +26,7 @@ beckon_opens() {
     say b connected
     say k accept
     say b state = ok ESTABLISHED
-    eventually 2 expect_kernel 7000 ESTAB
+    eventually 60 expect_kernel 7000 ESTAB
 }
 
 # ---- half-close, both ways -------------------------------------------------------------------------
@@ -39,7 +39,7 @@ kernel_half_closes() {
     say b receive 8 = ok question
     say b receive 1 = eof
     say b state = ok CLOSE-WAIT
-    eventually 2 expect_kernel 7000 FIN-WAIT-2
+    eventually 60 expect_kernel 7000 FIN-WAIT-2
     say b send-bytes 100000 # the other way stays open
     say b send-bytes 100000
     say b close
@@ -62,7 +62,7 @@ beckon_half_closes() {
     say k close
     say b receive-all = ok 200000
     say b wait TIME-WAIT
-    eventually 2 expect_kernel 7000 none # LAST-ACK has ended
+    eventually 60 expect_kernel 7000 none # LAST-ACK has ended
     say b close
     say b wait none # 2MSL is over
 }
@@ -90,7 +90,7 @@ beckon_closes_first() {
     expect_kernel 7000 CLOSE-WAIT
     say k close
     say b wait TIME-WAIT
-    eventually 2 expect_kernel 7000 none
+    eventually 60 expect_kernel 7000 none
     say b wait none
     say b count SEND_TIME_WAIT_ACK = ok 0
 }
@@ -101,10 +101,10 @@ both_close_at_once() {
     kernel_opens
     say b shutdown
     say k shutdown
-    eventually 2 expect_kernel 7000 FIN-WAIT-1
+    eventually 60 expect_kernel 7000 FIN-WAIT-1
     say b state = ok FIN-WAIT-1
     say b wait CLOSING # RFC 9293 figure 13: the FINs have crossed
-    eventually 2 expect_kernel 7000 TIME-WAIT
+    eventually 60 expect_kernel 7000 TIME-WAIT
     say b wait TIME-WAIT
     say b receive 1 = eof
     say b close
@@ -159,8 +159,8 @@ beckon_closes_unread() {
     pair "$1"
     kernel_opens
     say k send unread
-    eventually 2 expect_kernel 7000 ESTAB
-    say b sleep 100
+    eventually 60 expect_kernel 7000 ESTAB
+    eventually 60 say b get receive_queued = ok 6
     say b close
     say k receive 1 = error ECONNRESET
     say b wait none

@@ -120,7 +120,7 @@ no_such_directory() {
 interrupted() {
     "$BECKON" demo --msl 5 "$@" > "$SCRATCH/signal.txt" 2>&1 & # which takes 10 s
     local pid=$! status=0
-    eventually 10 grep -q '^TIME-WAIT' "$SCRATCH/signal.txt"
+    eventually 60 grep -q '^TIME-WAIT' "$SCRATCH/signal.txt"
     kill -TERM $pid
     wait $pid || status=$?
     expect "exit status" 2 $status

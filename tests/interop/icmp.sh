@@ -21,7 +21,7 @@ port_unreachable() {
     namespace "udp-${1//[.:]/}"
     start beckon.json beckon --connections 0 listen 7000
     local heard
-    heard=$(in_ns bash -c "exec 3<> /dev/udp/$1/9; echo x >&3; sleep 0.2; echo y >&3" 2>&1) || true
+    heard=$(in_ns bash -c "exec 3<> /dev/udp/$1/9; for i in {1..600}; do echo x >&3 || exit; sleep 0.1; done" 2>&1) || true
     kill "$PID"
     wait "$PID"
     case $heard in *refused*) ;; *) expect "what the sender heard" "Connection refused" "$heard" ;; esac
@@ -49,7 +49,7 @@ path_mtu() {
     data "$WORK/sent" 1000000
     (NS=$far kernel --receive "$WORK/received" --timeout-s 30 listen 7000) > "$WORK/kernel.json" &
     local receiver=$!
-    eventually 5 grep -q ready "$WORK/kernel.json"
+    eventually 60 grep -q ready "$WORK/kernel.json"
     (beckon --gateway $K4 --gateway $K6 --send "$WORK/sent" --connections 1 connect "$2" 7000) > "$WORK/beckon.json"
     wait "$receiver"
     same "$WORK/sent" "$WORK/received"

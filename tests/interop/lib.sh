@@ -130,19 +130,7 @@ same() {
     return 1
 }
 
-# eventually SECONDS COMMAND...: until it succeeds; then its output stands for it.
-eventually() {
-    local tries=$(($1 * 20)) output
-    shift
-    while ! output=$("$@" 2>&1); do
-        tries=$((tries - 1))
-        if [ $tries -le 0 ]; then
-            echo "$output"
-            return 1
-        fi
-        sleep 0.05
-    done
-}
+. "$(dirname "${BASH_SOURCE[0]}")/lib_eventually.sh"
 
 # data FILE BYTES
 data() { head -c "$2" /dev/urandom > "$1"; }

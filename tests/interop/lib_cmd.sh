@@ -65,19 +65,7 @@ says() {
         return 1
     done
 }
-# eventually SECONDS COMMAND...
-eventually() {
-    local tries=$(($1 * 20)) output
-    shift
-    while ! output=$("$@" 2>&1); do
-        tries=$((tries - 1))
-        if [ $tries -le 0 ]; then
-            echo "$output"
-            return 1
-        fi
-        sleep 0.05
-    done
-}
+. "$(dirname "${BASH_SOURCE[0]}")/lib_eventually.sh"
 
 # check NAME FUNCTION ARGUMENTS...: one case, in a subshell in which every command must succeed.
 check() {

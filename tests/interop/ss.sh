@@ -45,13 +45,13 @@ serve() {
     local name=$1
     shift
     in_ns "$BECKON" serve "$@" > "$SCRATCH/$name.log" 2>&1 &
-    eventually 10 grep -q '^process' "$SCRATCH/$name.log" || { cat "$SCRATCH/$name.log"; return 1; }
+    eventually 60 grep -q '^process' "$SCRATCH/$name.log" || { cat "$SCRATCH/$name.log"; return 1; }
     declare -g "PID_$name=$(sed -n 's/^process \([0-9]*\);.*/\1/p' "$SCRATCH/$name.log")"
 }
 # hold NAME ADDRESS: a kernel connection that stays open, idle.
 hold() {
     in_ns bash -c "exec 5<>/dev/tcp/$2/80 && echo open && exec sleep 120" > "$SCRATCH/$1.hold" 2>&1 &
-    eventually 10 grep -q open "$SCRATCH/$1.hold"
+    eventually 60 grep -q open "$SCRATCH/$1.hold"
 }
 if ! ip netns add "$NS" || ! in_ns ip link set lo up ||
     ! device bk0 10.78.0.1/24 fd78::1/64 || ! device bk1 10.79.0.1/24 fd79::1/64; then
@@ -66,7 +66,7 @@ large_file() {
     expect "SHA-256" "$(sha256sum < "$SCRATCH/site/large.bin")" "$(cat "$SCRATCH/got")"
 }
 large_file_ipv6() {
-    eventually 10 fetch -o /dev/null "http://[fd78::2]/" # its address is tentative at first
+    eventually 60 fetch -o /dev/null "http://[fd78::2]/" # its address is tentative at first
     fetch "http://[fd78::2]/large.bin" | sha256sum > "$SCRATCH/got6"
     expect "SHA-256" "$(sha256sum < "$SCRATCH/site/large.bin")" "$(cat "$SCRATCH/got6")"
 }
@@ -192,7 +192,7 @@ check "silent clients" silent_clients
 
 stops() {
     kill -TERM "$PID_one"
-    eventually 10 grep -q '^served [0-9]* requests on [0-9]* connections' "$SCRATCH/one.log"
+    eventually 60 grep -q '^served [0-9]* requests on [0-9]* connections' "$SCRATCH/one.log"
     [ ! -e "$SOCKETS/$PID_one" ] || { echo "its socket is still there"; return 1; }
     expect "connections of the kernel's that live on" "" "$(in_ns ss -Htn state established "( dport = :80 )")"
 }
@@ -205,7 +205,7 @@ sound_capture() {
 # A process that was killed leaves its socket behind: the next one who looks removes it.
 killed() {
     kill -KILL "$PID_two"
-    eventually 10 sh -c "! kill -0 $PID_two 2> /dev/null"
+    eventually 60 sh -c "! kill -0 $PID_two 2> /dev/null"
     [ -e "$SOCKETS/$PID_two" ] || { echo "no socket was left"; return 1; }
     exits 0 "$BECKON" ss 2> "$SCRATCH/err.txt"
     says "$SCRATCH/err.txt" 'no stack .* is running'
