@@ -369,7 +369,7 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     /* FIN-WAIT-1 with our FIN acknowledged: see process_data, once it is known whether their FIN came along. */
     case BK_CLOSING:
         if (!connection_fin_acked(c)) return *reason; /* "otherwise, ignore the segment" */
-        time_wait_enter(t, c, *reason);
+        time_wait_enter(t, c, *reason, 0);
         return *reason;
     case BK_LAST_ACK:
         if (!connection_fin_acked(c)) break;
@@ -473,31 +473,30 @@ static uint16_t process_text(struct tcp *t, struct connection *c, const struct s
 
 /* Eighth, the FIN bit: `c` has just received everything before the FIN. */
 static uint16_t process_fin(struct tcp *t, struct connection *c) {
-    uint16_t reason = BK_REASON_ACCEPT_FIN;
+    const uint16_t reason = BK_REASON_ACCEPT_FIN;
     c->fin_received = true;
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
-    bool owned = c->owned; /* without an owner, TIME-WAIT leaves no record behind */
+    const uint8_t news = BK_READY_READABLE | BK_READY_PEER_CLOSED;
     switch (c->state) {
     case BK_ESTABLISHED:
         connection_set_state(t, c, BK_CLOSE_WAIT, reason);
         break;
     case BK_FIN_WAIT_1:
         if (connection_fin_acked(c)) { /* the three-way close: this very segment did it (RFC 9293 3.3.2 note 2) */
-            reason = BK_REASON_ACCEPT_FIN_ACK;
-            time_wait_enter(t, c, reason);
-        } else {
-            connection_set_state(t, c, BK_CLOSING, reason);
+            time_wait_enter(t, c, BK_REASON_ACCEPT_FIN_ACK, news);
+            return BK_REASON_ACCEPT_FIN_ACK;
         }
+        connection_set_state(t, c, BK_CLOSING, reason);
         break;
     case BK_FIN_WAIT_2:
-        time_wait_enter(t, c, reason);
-        break;
+        time_wait_enter(t, c, reason, news);
+        return reason;
     default:
         break;
     }
-    if (owned) connection_hear(t, c, BK_READY_READABLE | BK_READY_PEER_CLOSED);
+    connection_hear(t, c, news);
     return reason;
 }
 

@@ -70,12 +70,13 @@ static void time_wait_fill(struct time_wait *w, const struct connection *c) {
     w->timestamps = c->timestamps;
 }
 
-void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
+void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason, uint8_t news) {
     bool ipv6 = connection_is_ipv6(c);
     if (t->time_waits[ipv6].capacity == 0) { /* configured not to wait at all: their FIN is acknowledged once */
         struct time_wait now;
         time_wait_fill(&now, c);
         if (c->ack_owed != ACK_NONE) time_wait_answer(t, &now, BK_NONE, &c->tuple, c->ack_reason);
+        if (news != 0) connection_hear(t, c, news);
         connection_end(t, c, 0, reason);
         return;
     }
@@ -94,9 +95,9 @@ void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason) {
     if (c->ack_owed != ACK_NONE) time_wait_answer(t, w, id, &c->tuple, c->ack_reason);
     connection_set_state(t, c, BK_TIME_WAIT, reason);
     connection_leave_table(t, c);
+    /* Nothing more will happen to what is left here. */
     if (c->owned)
-        connection_hear(t, c,
-                        BK_READY_CLOSED | BK_READY_READABLE | BK_READY_WRITABLE); /* nothing more will happen to it */
+        connection_hear(t, c, news | BK_READY_CLOSED | BK_READY_READABLE | BK_READY_WRITABLE);
     else
         connection_free(t, c);
 }

@@ -41,8 +41,8 @@ static inline uint32_t time_wait_size(bool ipv6) {
 }
 
 /* Moves a connection into TIME-WAIT: its place in the connection table goes to a new record. The connection's own record is freed
- * unless a user holds it. The ACK of the peer's FIN is sent from here. */
-void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason);
+ * unless a user holds it, who then hears CLOSED, and `news` besides. The ACK of the peer's FIN is sent from here. */
+void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason, uint8_t news);
 /* The user who still holds the connection aborts it: the record goes (RFC 9293 3.10.5). */
 void time_wait_abort(struct tcp *t, const struct connection *c);
 /* A segment for a TIME-WAIT. Returns its reason. */
