@@ -35,8 +35,6 @@ struct pool {
     uint8_t pad;
 };
 
-/* Outgoing units: see frame.h. Extents: extent.h. Wheel: wheel.h. */
-
 struct trace_ring {
     uint64_t offset;  /* of the first event in the region */
     uint64_t written; /* events ever written */
@@ -52,7 +50,7 @@ struct base {
     uint64_t size;      /* bytes of the region */
     uint64_t used;      /* bytes taken so far; the snapshot's size */
     uint64_t now;       /* latest time seen */
-    uint64_t secret[4]; /* two SipHash keys: [0..1] demultiplexing and ports, [2..3] ISNs and cookies */
+    uint64_t secret[4]; /* two SipHash keys: [0..1] the connection table, [2..3] ISNs, ports, timestamps, cookies */
     uint64_t random_key[2];
     uint64_t random_counter;
     uint32_t generation;         /* last one given to an object */
