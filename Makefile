@@ -4,11 +4,13 @@
 #   PREFIX=/usr/local DESTDIR=   where `make install` puts things
 #   FUZZ_SECONDS=30              how long `make fuzz` and `make test` run each fuzz target
 #   COVERAGE_MIN=95              percent of the lines of src/tcp that `make coverage` asks for
+#   TEST_PHASES=                 what `make test` runs, of tools/run-tests' phases; CI adds lint, coverage and the guard
 #   JOBS=                        parallel jobs; as many as there are processors
 
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 export FUZZ_SECONDS ?= 30
+TEST_PHASES ?= release asan-unit fuzz armhf s390x
 export COVERAGE_MIN ?= 95
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export CTEST_PARALLEL_LEVEL := $(JOBS)
@@ -34,7 +36,7 @@ demo: ## the main job: bring up a stack, serve the kernel's curl, show every seg
 
 test: ## run all tests, also sanitized, fuzzed and cross-built
 	@tools/need build test fuzz cross
-	@tools/run-tests release asan-unit fuzz armhf s390x
+	@tools/run-tests $(TEST_PHASES)
 
 asan: ## run the tests under the address and undefined-behaviour sanitizers
 	@tools/need build test
