@@ -13,6 +13,12 @@ uint32_t frame_alloc(struct base *b) {
     return id;
 }
 
+uint32_t frame_alloc_reply(struct base *b) {
+    uint32_t id = frame_alloc(b);
+    if (id == BK_NONE) reason_count(b, BK_REASON_NOTE_REPLY_LOST);
+    return id;
+}
+
 void frame_free(struct base *b, uint32_t id) {
     struct frame *f = frame_at(b, id);
     for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->part[i].chunk);

@@ -58,6 +58,8 @@ struct frame_queue {
 
 /* A new frame with no parts, start = end = FRAME_L4, or BK_NONE: the pool is empty. */
 uint32_t frame_alloc(struct base *b);
+/* The same for a frame that nobody makes again when there is none: that is counted (NOTE_REPLY_LOST). */
+uint32_t frame_alloc_reply(struct base *b);
 /* Gives the frame back, with its references to chunks. */
 void frame_free(struct base *b, uint32_t id);
 static inline struct frame *frame_at(const struct base *b, uint32_t id) {

@@ -14,11 +14,8 @@ static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 static void arp_send(struct net *n, uint32_t iface, const struct wire_arp *arp, const uint8_t mac[6], uint16_t reason) {
     struct base *b = &n->tcp.base;
-    uint32_t id = frame_alloc(b);
-    if (id == BK_NONE) {
-        reason_count(b, BK_REASON_NOTE_REPLY_LOST);
-        return;
-    }
+    uint32_t id = frame_alloc_reply(b);
+    if (id == BK_NONE) return;
     struct frame *f = frame_at(b, id);
     f->iface = (uint8_t)iface;
     f->src = arp->sender;

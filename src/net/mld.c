@@ -25,11 +25,8 @@ static const uint8_t router_alert[HOP_BY_HOP_LENGTH] = {WIRE_ICMPV6, 0, 5, 2, 0,
 /* Sends a report with these groups' records, at most RECORDS_MAX. */
 static void mld_send(struct net *n, uint32_t iface, enum mld_record kind, const bk_addr *groups, uint32_t count) {
     struct base *b = &n->tcp.base;
-    uint32_t id = frame_alloc(b);
-    if (id == BK_NONE) {
-        reason_count(b, BK_REASON_NOTE_REPLY_LOST);
-        return;
-    }
+    uint32_t id = frame_alloc_reply(b);
+    if (id == BK_NONE) return;
     struct frame *f = frame_at(b, id);
     static const bk_addr routers = {{0xff, 2, [15] = 0x16}};
     if (!address_link_local(n, iface, &f->src)) memset(&f->src, 0, sizeof f->src); /* RFC 3810 5.2.13 */

@@ -34,11 +34,8 @@ void nd_checksum(struct frame *f, uint32_t skip) {
 static struct frame *nd_frame(struct net *n, uint32_t iface, const bk_addr *src, const bk_addr *dst, uint16_t reason,
                               uint32_t *id) {
     struct base *b = &n->tcp.base;
-    *id = frame_alloc(b);
-    if (*id == BK_NONE) {
-        reason_count(b, BK_REASON_NOTE_REPLY_LOST);
-        return NULL;
-    }
+    *id = frame_alloc_reply(b);
+    if (*id == BK_NONE) return NULL;
     struct frame *f = frame_at(b, *id);
     f->src = *src;
     f->dst = *dst;

@@ -6,11 +6,8 @@
 
 void reply_send(struct tcp *t, const struct reply *r) {
     struct base *b = &t->base;
-    uint32_t id = frame_alloc(b);
-    if (id == BK_NONE) {
-        reason_count(b, BK_REASON_NOTE_REPLY_LOST);
-        return;
-    }
+    uint32_t id = frame_alloc_reply(b);
+    if (id == BK_NONE) return;
     struct frame *f = frame_at(b, id);
     struct wire_tcp h = {
         .src_port = r->tuple->local_port,
