@@ -187,7 +187,7 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_STATES:
         return d;
     }
-    if (d.reason == BK_REASON_NONE) d.again = timeouts_next(t, c);
+    if (d.reason == BK_REASON_NONE) d.again = timeouts_next(c);
     return d;
 }
 
@@ -283,11 +283,11 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     uint64_t now = t->base.now;
     uint32_t end = d->seq + d->length + ((d->flags & WIRE_SYN) != 0) + ((d->flags & WIRE_FIN) != 0);
     bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
-    c->segments_sent += d->length <= c->mss ? 1 : (d->length + c->mss - 1) / c->mss;
-    t->mib.out_segs += d->length <= c->mss ? 1 : (d->length + c->mss - 1) / c->mss;
+    uint32_t segments = d->length <= c->mss ? 1 : (d->length + c->mss - 1) / c->mss; /* that the unit is cut to */
+    c->segments_sent += segments;
+    t->mib.out_segs += segments;
     c->bytes_sent += d->length;
     if (again) {
-        uint32_t segments = u32_max(1, (d->length + c->mss - 1) / u32_max(c->mss, 1));
         c->segments_retransmitted += segments;
         t->mib.retrans_segs += segments;
         c->bytes_retransmitted += d->length;
@@ -381,13 +381,13 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
         uint32_t frame = frame_alloc(&t->base);
         if (frame == BK_NONE) {
             reason_count(&t->base, BK_REASON_NOTE_NO_FRAME);
-            connection_arm(t, c, timeouts_next(t, c));
+            connection_arm(t, c, timeouts_next(c));
             return BK_NONE;
         }
         build(t, c, frame, &d);
         note_sent(t, c, &d);
         /* The link may have room for no more: the timers run all the same. */
-        connection_arm(t, c, timeouts_next(t, c));
+        connection_arm(t, c, timeouts_next(c));
         return frame;
     }
     return BK_NONE;

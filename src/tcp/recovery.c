@@ -21,8 +21,7 @@ static void recovery_lose_first(struct connection *c, uint16_t reason) {
     c->rtx_reason = reason;
 }
 
-void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_t flight) {
-    (void)t;
+void recovery_acked(struct connection *c, uint32_t acked, uint32_t flight) {
     if (seq_lt(c->rtx_nxt, c->snd_una)) c->rtx_nxt = c->snd_una;
     if (seq_lt(c->rtx_end, c->rtx_nxt)) c->rtx_end = c->rtx_nxt;
     if (c->recovery == RECOVERY_FAST) {
@@ -52,8 +51,7 @@ void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_
     congestion_acked(c, acked, flight);
 }
 
-void recovery_duplicate_ack(struct tcp *t, struct connection *c) {
-    (void)t;
+void recovery_duplicate_ack(struct connection *c) {
     /* After a timeout, duplicate ACKs may be echoes of what was sent again: they say nothing (RFC 6582 3.2 step 1). */
     if (c->recovery == RECOVERY_LOSS) return;
     if (c->duplicate_acks++ == 0) c->loss_edge = c->snd_nxt;

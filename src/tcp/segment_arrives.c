@@ -283,7 +283,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     c->retransmits = 0;
     c->soft_error = 0;
     c->progress_at = t->base.now;
-    recovery_acked(t, c, acked, flight);
+    recovery_acked(c, acked, flight);
     /* RFC 6298 5.2, 5.3: off when nothing is outstanding, anew when something was acknowledged. */
     c->rtx_kind = RTX_RETRANSMIT;
     c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
@@ -359,7 +359,7 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     else if (is_duplicate_ack(c, s, window_changed)) {
         *reason = BK_REASON_ACCEPT_ACK_DUPLICATE;
         /* An answer to a window probe repeats SND.UNA without a word about loss. */
-        if (c->rtx_kind != RTX_PERSIST) recovery_duplicate_ack(t, c);
+        if (c->rtx_kind != RTX_PERSIST) recovery_duplicate_ack(c);
     } else
         *reason = window_changed ? BK_REASON_ACCEPT_WINDOW_UPDATE : BK_REASON_ACCEPT_ACK_OLD;
     if (c->rtx_kind == RTX_PERSIST) c->probes = 0;

@@ -29,8 +29,7 @@ static uint64_t user_timeout_due(const struct connection *c) {
     return c->progress_at + c->user_timeout_ms * NS_PER_MS;
 }
 
-uint64_t timeouts_next(const struct tcp *t, const struct connection *c) {
-    (void)t;
+uint64_t timeouts_next(const struct connection *c) {
     uint64_t next = u64_min(c->rtx_due, c->linger_due);
     if (c->ack_owed == ACK_DELAYED) next = u64_min(next, c->ack_due);
     if (!waits_for_peer(c)) next = u64_min(next, c->keepalive_due);

@@ -8,7 +8,7 @@
 #include "tcp/connection.h"
 
 /* The earliest time at which something of this connection is due. */
-uint64_t timeouts_next(const struct tcp *t, const struct connection *c);
+uint64_t timeouts_next(const struct connection *c);
 /* Fires what is due now. May end the connection, and free it. */
 void timeouts_fire(struct tcp *t, struct connection *c);
 /* Before the connection is asked what to send: starts or stops the timers that stand for waiting on the peer's window. */

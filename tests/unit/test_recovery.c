@@ -34,14 +34,14 @@ static void bench_up(struct bench *b) {
 }
 
 static void duplicate_acks(struct bench *b, uint32_t n) {
-    while (n-- != 0) recovery_duplicate_ack(b->t, b->c);
+    while (n-- != 0) recovery_duplicate_ack(b->c);
 }
 
 /* An ACK up to this distance from BASE. */
 static void ack(struct bench *b, uint32_t to) {
     uint32_t flight = recovery_pipe(b->c), acked = BASE + to - b->c->snd_una;
     b->c->snd_una = BASE + to;
-    recovery_acked(b->t, b->c, acked, flight);
+    recovery_acked(b->c, acked, flight);
 }
 
 /* What was lost is sent again. */
