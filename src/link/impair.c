@@ -14,10 +14,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/draw.h"
 #include "link/link.h"
 
-#define IMPAIR_QUEUE   4096u
-#define IMPAIR_MILLION 1000000u
+#define IMPAIR_QUEUE 4096u
 
 enum impair_direction { IMPAIR_IN, IMPAIR_OUT };
 
@@ -45,25 +45,6 @@ struct impair {
     struct link_batch arriving;
     uint8_t frame[LINK_FRAME_MAX];
 };
-
-/* ---- chance ---- */
-
-/* SplitMix64 (Steele, Lea, Flood): any seed is a good one. */
-static uint64_t impair_random(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-/* In [0, n); 0 if n is 0. */
-static uint32_t impair_below(uint64_t *state, uint32_t n) {
-    return (uint32_t)(((impair_random(state) >> 32) * n) >> 32);
-}
-
-static bool impair_chance(uint64_t *state, uint32_t ppm) {
-    return impair_below(state, IMPAIR_MILLION) < ppm;
-}
 
 /* ---- the queue ---- */
 
@@ -107,12 +88,12 @@ static void impair_queue(struct impair *m, struct impair_wire *w, const uint8_t 
 /* m->frame[0..length) enters; it may be damaged there. */
 static void impair_enter(struct impair *m, struct impair_wire *w, uint32_t length, uint64_t now) {
     const struct bk_impair_options *o = &m->options;
-    bool lost = impair_chance(&w->random, o->loss_ppm);
-    bool twice = impair_chance(&w->random, o->duplicate_ppm);
-    bool late = impair_chance(&w->random, o->reorder_ppm);
-    bool damaged = impair_chance(&w->random, o->corrupt_ppm);
-    uint32_t bit = impair_below(&w->random, length * 8);
-    uint64_t due = now + (o->delay_us + (uint64_t)impair_below(&w->random, o->jitter_us + 1)) * NS_PER_US;
+    bool lost = draw_chance(&w->random, o->loss_ppm);
+    bool twice = draw_chance(&w->random, o->duplicate_ppm);
+    bool late = draw_chance(&w->random, o->reorder_ppm);
+    bool damaged = draw_chance(&w->random, o->corrupt_ppm);
+    uint32_t bit = draw_below(&w->random, length * 8);
+    uint64_t due = now + (o->delay_us + (uint64_t)draw_below(&w->random, o->jitter_us + 1)) * NS_PER_US;
     if (lost) {
         w->counters.lost++;
         return;
@@ -266,8 +247,8 @@ static void impair_take_over(bk_link *l, bk_link *inner) {
 
 int bk_impair_wrap(bk_link *inner, const struct bk_impair_options *options, bk_link **out) {
     const struct bk_impair_options *o = options;
-    if (o->loss_ppm > IMPAIR_MILLION || o->duplicate_ppm > IMPAIR_MILLION || o->reorder_ppm > IMPAIR_MILLION ||
-        o->corrupt_ppm > IMPAIR_MILLION || o->jitter_us == UINT32_MAX || (o->reorder_ppm != 0 && o->reorder_us == 0))
+    if (o->loss_ppm > DRAW_MILLION || o->duplicate_ppm > DRAW_MILLION || o->reorder_ppm > DRAW_MILLION ||
+        o->corrupt_ppm > DRAW_MILLION || o->jitter_us == UINT32_MAX || (o->reorder_ppm != 0 && o->reorder_us == 0))
         return -EINVAL;
     struct impair *m = link_new(sizeof *m, &impair_ops, inner->ends);
     if (m == NULL) return -ENOMEM;
@@ -275,7 +256,7 @@ int bk_impair_wrap(bk_link *inner, const struct bk_impair_options *options, bk_l
     if (m->options.queue == 0) m->options.queue = IMPAIR_QUEUE;
     uint64_t state = o->seed;
     for (unsigned d = 0; d < 2; d++) {
-        m->wire[d].random = impair_random(&state);
+        m->wire[d].random = draw(&state);
         m->wire[d].heap = calloc(m->options.queue, sizeof *m->wire[d].heap);
     }
     if (m->wire[0].heap == NULL || m->wire[1].heap == NULL) {
