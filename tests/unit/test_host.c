@@ -382,6 +382,25 @@ static void test_hold_exactly(void **state) {
     world_end(&w);
 }
 
+/* While the device starves the stack at most three chunks are free, and all are again 700 us later. */
+static void test_starve_exactly(void **state) {
+    (void)state;
+    struct host_options o[2] = {world_options(0), world_options(1)};
+    struct bk_pool_info chunks;
+    struct world w;
+    o[0].faults = (struct host_faults){.starve_ppm = MILLION, .refuse_us = 700};
+    world_begin(&w, o, 0);
+    bk_pool_info(host_stack(w.host[0]), BK_POOL_CHUNKS, &chunks);
+    assert_in_range(chunks.capacity - chunks.in_use, 0, 3);
+    world_audit(&w);
+    assert_int_equal(host_next(w.host[0]), w.now + 700 * NS_PER_US);
+    host_calm(w.host[0]);
+    bk_pool_info(host_stack(w.host[0]), BK_POOL_CHUNKS, &chunks);
+    assert_int_equal(chunks.in_use, 0);
+    world_audit(&w);
+    world_end(&w);
+}
+
 /* Taking kinds of faults away leaves the others as they were: the same sleeps past the same deadline (that of a SYN that nobody answers). */
 static void test_each_alone(void **state) {
     (void)state;
@@ -536,6 +555,27 @@ static void test_crash(void **state) {
     world_end(&w);
 }
 
+/* What the device held when the stack went is nothing to the next one. */
+static void test_crash_while_holding(void **state) {
+    (void)state;
+    struct host_options o[2] = {world_options(0), world_options(1)};
+    struct bk_pool_info frames, chunks;
+    struct world w;
+    o[0].faults = (struct host_faults){.starve_ppm = MILLION, .hold_ppm = MILLION, .refuse_us = 700};
+    world_begin(&w, o, 0);
+    assert_int_equal(frames_in_use(&w), 1);
+    host_crash(w.host[0]);
+    world_audit(&w);
+    host_return(w.host[0], w.now);
+    world_audit(&w);
+    host_calm(w.host[0]);
+    bk_pool_info(host_stack(w.host[0]), BK_POOL_FRAMES, &frames);
+    bk_pool_info(host_stack(w.host[0]), BK_POOL_CHUNKS, &chunks);
+    assert_int_equal(frames.in_use, 0);
+    assert_int_equal(chunks.in_use, 0);
+    world_end(&w);
+}
+
 /* ---- what the audit sees ---- */
 
 static void assert_fault(const struct world *w, unsigned side, const char *words) {
@@ -597,14 +637,15 @@ static void test_wrong_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_faults),    cmocka_unit_test(test_refuse),
-        cmocka_unit_test(test_partial),      cmocka_unit_test(test_hold),
-        cmocka_unit_test(test_late),         cmocka_unit_test(test_starve),
-        cmocka_unit_test(test_everything),   cmocka_unit_test(test_refuse_always),
-        cmocka_unit_test(test_each_alone),   cmocka_unit_test(test_partial_exactly),
-        cmocka_unit_test(test_hold_exactly), cmocka_unit_test(test_links),
-        cmocka_unit_test(test_moves),        cmocka_unit_test(test_crash),
-        cmocka_unit_test(test_audit_sees),   cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_no_faults),      cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_partial),        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_late),           cmocka_unit_test(test_starve),
+        cmocka_unit_test(test_everything),     cmocka_unit_test(test_refuse_always),
+        cmocka_unit_test(test_each_alone),     cmocka_unit_test(test_partial_exactly),
+        cmocka_unit_test(test_starve_exactly), cmocka_unit_test(test_crash_while_holding),
+        cmocka_unit_test(test_hold_exactly),   cmocka_unit_test(test_links),
+        cmocka_unit_test(test_moves),          cmocka_unit_test(test_crash),
+        cmocka_unit_test(test_audit_sees),     cmocka_unit_test(test_wrong_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,17 @@ static void test_departures(void **state) {
     run_end(r);
 }
 
+/* 8,000 bits at 3 Mbit/s take 2,666,666.7 ns: no time is won by rounding. */
+static void test_rate_is_rounded_up(void **state) {
+    (void)state;
+    struct path_options o = {.rate_bps = 3 * MBIT};
+    struct run *r = run_begin(&o, 1);
+    run_enter(r, 0, 1000, 0);
+    run_until(r, START + NS_PER_S);
+    assert_int_equal(r->arrival[0].time, 2666667);
+    run_end(r);
+}
+
 static void test_no_rate(void **state) {
     (void)state;
     struct path_options o = {.delay_us = 3000,
@@ -470,6 +481,15 @@ static size_t packet_make(uint8_t frame[1250], bool ethernet, int family, enum p
     return at;
 }
 
+static void codel_burst(struct run *r, const struct path_options *o, int family, enum packet packet, uint64_t at) {
+    uint8_t frame[1250];
+    for (uint32_t i = 0; i < 300; i++) {
+        packet_make(frame, o->ethernet, family, packet, i);
+        assert_int_equal(path_enter(r->path, frame, sizeof frame, START + at), PATH_TAKEN);
+    }
+    run_until(r, START + at + NS_PER_S);
+}
+
 /* 300 packets at once, then the line alone: packet k is reached after k ms, as long as none was dropped. The sojourn is 5 ms at packet 5, so
  * CoDel acts at 105 ms, then 100 ms later, then 100 / sqrt(2) = 70.7 ms later, that is at the packet taken at 276 ms; the next
  * time, 57.7 ms later, nothing is left. Marked are so 105, 205, 276. A dropped packet makes those behind it one earlier:
@@ -478,12 +498,7 @@ static struct run *codel_run(bool ecn, bool ethernet, int family, enum packet pa
     struct path_options o = {
         .rate_bps = 10 * MBIT, .queue = PATH_CODEL, .ecn = ecn, .ethernet = ethernet, .delay_us = 1};
     struct run *r = run_begin(&o, 1);
-    uint8_t frame[1250];
-    for (uint32_t i = 0; i < 300; i++) {
-        packet_make(frame, ethernet, family, packet, i);
-        assert_int_equal(path_enter(r->path, frame, sizeof frame, START), PATH_TAKEN);
-    }
-    run_until(r, START + NS_PER_S);
+    codel_burst(r, &o, family, packet, 0);
     return r;
 }
 
@@ -515,6 +530,41 @@ static void test_codel_marks(void **state) {
             assert_marks(ethernet, family, CE);
         }
     }
+}
+
+static bool is_marked(const struct run *r, size_t i) {
+    return (r->arrival[i].bytes[1] & 3) == 3;
+}
+
+/* The first burst leaves the dropping state with 3 marks, 2 more than it entered with. A second one, 1 s later, goes on from there: after
+ * 105 ms the next marks come 100 / sqrt(2), 100 / sqrt(3), 100 / sqrt(4) ms apart, at 175.7, 233.4, 283.4 ms. A third one, more
+ * than 16 INTERVALs after the last mark was due, begins anew. */
+static void test_codel_goes_on(void **state) {
+    (void)state;
+    struct path_options o = {.rate_bps = 10 * MBIT, .queue = PATH_CODEL, .ecn = true};
+    struct run *r = run_begin(&o, 1);
+    for (uint64_t i = 0; i < 2; i++) codel_burst(r, &o, 4, ECT0, i * NS_PER_S);
+    codel_burst(r, &o, 4, ECT0, 4 * NS_PER_S);
+    assert_int_equal(r->count, 900);
+    for (uint32_t i = 0; i < 300; i++) {
+        assert_int_equal(is_marked(r, i), i == 105 || i == 205 || i == 276);
+        assert_int_equal(is_marked(r, 300 + i), i == 105 || i == 176 || i == 234 || i == 284);
+        assert_int_equal(is_marked(r, 600 + i), i == 105 || i == 205 || i == 276);
+    }
+    run_end(r);
+}
+
+/* Each packet waits for 100 ms behind another on a slow line: one packet is no queue, however long it takes. */
+static void test_codel_spares_the_last(void **state) {
+    (void)state;
+    struct path_options o = {.rate_bps = MBIT / 10, .queue = PATH_CODEL};
+    struct run *r = run_begin(&o, 1);
+    run_enter(r, 0, 1250, 1);
+    for (uint32_t i = 1; i < 50; i++) run_enter(r, i, 1250, 1 + (i - 1) * 100 * NS_PER_MS);
+    run_until(r, START + 10 * NS_PER_S);
+    assert_int_equal(r->count, 50);
+    assert_int_equal(r->arrival[49].time, 1 + 5 * NS_PER_S);
+    run_end(r);
 }
 
 static void assert_drops(struct run *r) {
@@ -572,15 +622,27 @@ static void test_codel_keeps_the_queue_short(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_departures),  cmocka_unit_test(test_no_rate),
-        cmocka_unit_test(test_queue_bound), cmocka_unit_test(test_jitter),
-        cmocka_unit_test(test_reordering),  cmocka_unit_test(test_loss),
-        cmocka_unit_test(test_bursts),      cmocka_unit_test(test_kth),
-        cmocka_unit_test(test_corruption),  cmocka_unit_test(test_duplication),
-        cmocka_unit_test(test_mtu),         cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_clear),       cmocka_unit_test(test_same_again),
-        cmocka_unit_test(test_each_alone),  cmocka_unit_test(test_codel_marks),
-        cmocka_unit_test(test_codel_drops), cmocka_unit_test(test_codel_keeps_the_queue_short),
+        cmocka_unit_test(test_departures),
+        cmocka_unit_test(test_no_rate),
+        cmocka_unit_test(test_rate_is_rounded_up),
+        cmocka_unit_test(test_codel_goes_on),
+        cmocka_unit_test(test_codel_spares_the_last),
+        cmocka_unit_test(test_queue_bound),
+        cmocka_unit_test(test_jitter),
+        cmocka_unit_test(test_reordering),
+        cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_kth),
+        cmocka_unit_test(test_corruption),
+        cmocka_unit_test(test_duplication),
+        cmocka_unit_test(test_mtu),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_same_again),
+        cmocka_unit_test(test_each_alone),
+        cmocka_unit_test(test_codel_marks),
+        cmocka_unit_test(test_codel_drops),
+        cmocka_unit_test(test_codel_keeps_the_queue_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
