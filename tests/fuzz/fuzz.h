@@ -88,11 +88,11 @@ struct fuzz_way {
     bool ethernet;
 };
 
-#define FUZZ_L4 (WIRE_ETHERNET_LENGTH + WIRE_IPV6_LENGTH) /* where layer 4 begins in a buffer, so that headers fit before it */
+#define FUZZ_L4                                                                                                        \
+    (WIRE_ETHERNET_LENGTH + WIRE_IPV6_LENGTH) /* where layer 4 begins in a buffer, so that headers fit before it */
 
 static inline uint8_t *fuzz_ethernet(const struct fuzz_way *way, uint8_t *l3, uint16_t type) {
-    struct wire_ethernet e = {
-        .dst = {2, 0, 0, 0, 0, way->dst_mac}, .src = {2, 0, 0, 0, 0, way->src_mac}, .type = type};
+    struct wire_ethernet e = {.dst = {2, 0, 0, 0, 0, way->dst_mac}, .src = {2, 0, 0, 0, 0, way->src_mac}, .type = type};
     wire_ethernet_emit(l3 - WIRE_ETHERNET_LENGTH, &e);
     return l3 - WIRE_ETHERNET_LENGTH;
 }
@@ -109,11 +109,8 @@ static inline uint8_t *fuzz_wrap(const struct fuzz_way *way, uint8_t *l4, size_t
                                .dst = way->dst};
         wire_ipv4_emit(start, &ip);
     } else {
-        struct wire_ipv6 ip = {.payload_length = (uint16_t)n,
-                               .next_header = protocol,
-                               .hop_limit = 255,
-                               .src = way->src,
-                               .dst = way->dst};
+        struct wire_ipv6 ip = {
+            .payload_length = (uint16_t)n, .next_header = protocol, .hop_limit = 255, .src = way->src, .dst = way->dst};
         wire_ipv6_emit(start, &ip);
     }
     if (way->ethernet) start = fuzz_ethernet(way, start, ipv4 ? WIRE_ETHERTYPE_IPV4 : WIRE_ETHERTYPE_IPV6);
@@ -129,8 +126,7 @@ static inline void fuzz_tcp_sum(const struct fuzz_way *way, uint8_t *l4, size_t 
 
 static inline void fuzz_icmp_sum(const struct fuzz_way *way, uint8_t *l4, size_t n) {
     put_be16(l4 + 2, 0);
-    uint64_t sum =
-        bk_addr_is_ipv4(&way->src) ? 0 : checksum_pseudo(&way->src, &way->dst, WIRE_ICMPV6, (uint32_t)n);
+    uint64_t sum = bk_addr_is_ipv4(&way->src) ? 0 : checksum_pseudo(&way->src, &way->dst, WIRE_ICMPV6, (uint32_t)n);
     put_be16(l4 + 2, checksum_finish(checksum_add(sum, l4, n)));
 }
 
