@@ -477,6 +477,11 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
     c->fin_received = true;
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
+    struct active *a = active_of(t, c);
+    if (a != NULL) { /* text beyond a FIN is none, and would hold its chunks to no end */
+        extent_queue_clear(&t->base, &a->out_of_order);
+        connection_settle(t, c);
+    }
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
     const uint8_t news = BK_READY_READABLE | BK_READY_PEER_CLOSED;
     switch (c->state) {

@@ -345,6 +345,7 @@ static void operation(struct world *w) {
 }
 
 static void audit(struct world *w) {
+    if (tracing) fuzz_print_events(w->stack, NULL);
     struct audit_held held = {w->held_chunk, w->held_chunks, w->held_unit, w->held_units};
     struct fault fault = {0};
     MUST_CHECK(audit_stack(w->stack, &held, &fault), fault);
