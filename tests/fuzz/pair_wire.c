@@ -56,7 +56,8 @@ static void watch_must_allow(struct flow *f, int from, const struct wire_tcp *t,
 static void watch_begins(struct world *w, struct flow *f, int from, const struct wire_tcp *t) {
     struct bk_tcp_info info;
     bool simultaneous = f->syn_known[from] && f->syn[from].seq == t->seq && (f->syn[from].flags & WIRE_ACK) == 0;
-    f->watched = f->syn_known[!from] && f->syn[!from].seq == t->ack - 1;
+    /* The other's SYN must be the one that is answered, and not itself an answer, to an earlier SYN of this side. */
+    f->watched = f->syn_known[!from] && f->syn[!from].seq == t->ack - 1 && (f->syn[!from].flags & WIRE_ACK) == 0;
     if (!f->watched) return;
     f->iss[from] = t->seq;
     f->iss[!from] = t->ack - 1;
@@ -83,7 +84,7 @@ static void segment_leaves(struct world *w, int from, const struct fuzz_packet *
     flight->port[from] = t->src_port;
     flight->port[!from] = t->dst_port;
     struct flow *f = flow_of(w, flight->port[0], flight->port[1]);
-    if (f == NULL || (t->flags & WIRE_RST)) return;
+    if (f == NULL || f->tainted || (t->flags & WIRE_RST)) return;
     if (syn)
         *tag = (struct tag){.iss = t->seq, .irs = t->ack - 1, .known = true, .pair = answers};
     else if (object != BK_NONE && flow_record(w, from, flight->port, &info))

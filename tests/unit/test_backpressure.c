@@ -98,6 +98,35 @@ static void link_stands_still(void **state) {
     pair_close(&p);
 }
 
+/* A retransmission that a full device let out long after its timer had fired: the next one is an RTO later, not at once. */
+static void retransmission_leaves_late(void **state) {
+    (void)state;
+    struct pair p;
+    struct bk_config config;
+    bk_listener listener;
+    bk_conn conn[2];
+    pair_config(&config);
+    open_pair(&p, 4, &config, NULL, &listener);
+    pair_establish(&p, listener, conn);
+    assert_int_equal(pair_send(&p, 0, conn[0], 3, 0, 100), 100);
+    pair_collect(&p);
+    pair_lose(&p);
+    p.side[0].device_dead = true;
+    pair_run(&p, 10 * PAIR_S);
+    assert_int_equal(pair_count(&p, 0, BK_REASON_NOTE_RTO), 1);
+    p.side[0].device_dead = false;
+    pair_run(&p, PAIR_MS);
+    assert_int_equal(pair_count(&p, 0, BK_REASON_SEND_RTO), 1);
+    assert_int_equal(pair_count(&p, 0, BK_REASON_NOTE_RTO), 1);
+    pair_lose(&p);
+    pair_run(&p, PAIR_S);
+    assert_int_equal(pair_count(&p, 0, BK_REASON_SEND_RTO), 2);
+    uint64_t at = 0;
+    pair_receive(&p, 1, conn[1], 3, &at);
+    assert_int_equal(at, 100);
+    pair_close(&p);
+}
+
 /* ---- frames and chunks ----------------------------------------------------------------------------- */
 
 /* A device that does not let go of its frames: output stops, which is counted, and goes on when it does. */
@@ -477,6 +506,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(link_takes_one_at_a_time),
         cmocka_unit_test(link_stands_still),
+        cmocka_unit_test(retransmission_leaves_late),
         cmocka_unit_test(frame_pool_empty),
         cmocka_unit_test(chunk_pool_empty),
         cmocka_unit_test(send_buffer_full),
