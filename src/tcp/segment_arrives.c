@@ -519,11 +519,11 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
         }
         reason = process_text(t, c, s);
     }
-    /* A FIN noted ahead was none if text went past it. */
+    /* A FIN noted ahead was none if text went past it; nor is one that comes with text that is followed by more. */
     if (c->fin_known && !c->fin_received && seq_gt(c->rcv_nxt, c->fin_seq)) c->fin_known = false;
     if (segment_has(s, WIRE_FIN) && !c->fin_known) {
         uint32_t seq = segment_data_seq(s) + s->data_length;
-        if (seq_le(seq, c->rcv_adv)) {
+        if (seq_ge(seq, c->rcv_nxt) && seq_le(seq, c->rcv_adv)) {
             c->fin_known = true;
             c->fin_seq = seq;
             if (s->data_length == 0 && seq != c->rcv_nxt) {

@@ -382,6 +382,20 @@ static void text_beyond_the_fin(void **state) {
     expect_call(call_receive(10), 0);
 }
 
+/* A FIN that fills a gap, with text kept behind the gap that goes past it: the text counts, and the next FIN is one. */
+static void fin_within_the_text(void **state) {
+    (void)state;
+    established();
+    receive(SEG(.flags = ACK, .seq = 11, .len = 100));
+    expect(SEG(.flags = ACK, .ack = 1));
+    receive(SEG(.flags = FIN | ACK, .seq = 1, .len = 100));
+    expect(SEG(.flags = ACK, .ack = 111));
+    expect_state(BK_ESTABLISHED);
+    receive(SEG(.flags = FIN | ACK, .seq = 111));
+    expect(SEG(.flags = ACK, .ack = 112));
+    expect_state(BK_CLOSE_WAIT);
+}
+
 static void reset_before_accept(void **state) {
     (void)state;
     request();
@@ -423,6 +437,7 @@ int main(void) {
         BOTH(data_is_read_after_the_end),
         BOTH(closed_before_accept),
         BOTH(text_beyond_the_fin),
+        BOTH(fin_within_the_text),
         BOTH(reset_before_accept),
     };
     return run_fixture_tests(tests);
