@@ -47,8 +47,10 @@ static bool flow_record(const struct world *w, int s, const uint16_t port[2], st
 
 /* ---- segments that leave --------------------------------------------------------------------------- */
 
-static void watch_must_allow(struct flow *f, int from, const struct wire_tcp *t, uint32_t length, uint16_t reason) {
+static void watch_must_allow(struct world *w, struct flow *f, int from, const struct wire_tcp *t, uint32_t length,
+                             uint16_t reason) {
     struct fault fault = {0};
+    show(w, "segment of side", (uint32_t)from);
     MUST_CHECK(watch_sent(&f->watch, (unsigned)from, t, length, reason, &fault), fault);
 }
 
@@ -62,8 +64,8 @@ static void watch_begins(struct world *w, struct flow *f, int from, const struct
     f->iss[from] = t->seq;
     f->iss[!from] = t->ack - 1;
     watch_init(&f->watch);
-    watch_must_allow(f, !from, &f->syn[!from], 0, f->syn_reason[!from]);
-    if (simultaneous) watch_must_allow(f, from, &f->syn[from], 0, f->syn_reason[from]);
+    watch_must_allow(w, f, !from, &f->syn[!from], 0, f->syn_reason[!from]);
+    if (simultaneous) watch_must_allow(w, f, from, &f->syn[from], 0, f->syn_reason[from]);
     watch_arrived(&f->watch, (unsigned)from, &f->syn[!from]);
     if (simultaneous && flow_record(w, !from, f->port, &info) && info.state != BK_SYN_SENT && info.irs == t->seq)
         watch_arrived(&f->watch, (unsigned)!from, &f->syn[from]);
@@ -74,6 +76,16 @@ static bool watch_is_of(const struct flow *f, int from, const struct tag *tag) {
            (!tag->pair || f->iss[!from] == tag->irs);
 }
 
+/* A packet that waits for a neighbour's address is lost if another one comes, or nobody answers: its sender counts it as sent, and the wire
+ * never sees it. That leaves a gap in what is seen, so no watch goes on beyond it. */
+static void watches_survive(struct world *w, int from) {
+    struct side *side = &w->side[from];
+    uint64_t swallowed = bk_reason_count(side->stack, BK_REASON_DROP_UNRESOLVED) +
+                         bk_reason_count(side->stack, BK_REASON_DROP_NO_NEIGHBOUR);
+    for (struct flow *f = w->flow; swallowed != side->swallowed && f < w->flow + w->flows; f++) f->watched = false;
+    side->swallowed = swallowed;
+}
+
 static void segment_leaves(struct world *w, int from, const struct fuzz_packet *p, uint16_t reason, uint32_t object,
                            struct flight *flight) {
     const struct wire_tcp *t = &p->tcp;
@@ -81,6 +93,7 @@ static void segment_leaves(struct world *w, int from, const struct fuzz_packet *
     struct tag *tag = &flight->tag;
     bool syn = (t->flags & WIRE_SYN) != 0, answers = (t->flags & WIRE_ACK) != 0;
     if (!bk_addr_equal(&p->src, &w->side[from].addr) || !bk_addr_equal(&p->dst, &w->side[!from].addr)) return;
+    watches_survive(w, from);
     flight->port[from] = t->src_port;
     flight->port[!from] = t->dst_port;
     struct flow *f = flow_of(w, flight->port[0], flight->port[1]);
@@ -90,7 +103,7 @@ static void segment_leaves(struct world *w, int from, const struct fuzz_packet *
     else if (object != BK_NONE && flow_record(w, from, flight->port, &info))
         *tag = (struct tag){.iss = info.iss, .irs = info.irs, .known = true, .pair = true};
     if (syn && answers && !watch_is_of(f, from, tag)) watch_begins(w, f, from, t);
-    if (watch_is_of(f, from, tag)) watch_must_allow(f, from, t, (uint32_t)(p->l4_length - t->header_length), reason);
+    if (watch_is_of(f, from, tag)) watch_must_allow(w, f, from, t, (uint32_t)(p->l4_length - t->header_length), reason);
     if (!syn) return;
     f->syn_known[from] = true;
     f->syn[from] = *t;

@@ -46,6 +46,7 @@ struct side {
     struct user user[USERS];
     struct stream stream[STREAMS]; /* a ring: the latest */
     uint32_t streams;
+    uint64_t swallowed;                               /* packets that waited for a neighbour in vain */
     uint32_t held_unit[HELD_UNITS], held_units, keep; /* the next `keep` units are held */
     uint32_t held_chunk[HELD_CHUNKS], held_chunks;
 };
