@@ -57,7 +57,9 @@ static void watch_must_allow(struct world *w, struct flow *f, int from, const st
 /* Side `from` answers the other's SYN with its own: both numbers are known, and the watch begins. */
 static void watch_begins(struct world *w, struct flow *f, int from, const struct wire_tcp *t) {
     struct bk_tcp_info info;
-    bool simultaneous = f->syn_known[from] && f->syn[from].seq == t->seq && (f->syn[from].flags & WIRE_ACK) == 0;
+    bool again = f->syn_known[from] && f->syn[from].seq == t->seq;
+    bool simultaneous = again && (f->syn[from].flags & WIRE_ACK) == 0;
+    if (again && !simultaneous) return; /* a watch over this one has begun, and ended */
     /* The other's SYN must be the one that is answered, and not itself an answer, to an earlier SYN of this side. */
     f->watched = f->syn_known[!from] && f->syn[!from].seq == t->ack - 1 && (f->syn[!from].flags & WIRE_ACK) == 0;
     if (!f->watched) return;
@@ -222,6 +224,8 @@ void wire_corrupt(struct world *w, uint32_t at) {
     where %= flight->length;
     flight->bytes[where] ^= (uint8_t)change;
     flight->clean = false;
+    struct flow *f = flight->port[0] == 0 ? NULL : flow_of(w, flight->port[0], flight->port[1]);
+    if (f != NULL) f->watched = false;             /* whether it is taken depends on what no checksum covers */
     if (flight->port[0] == 0) w->disturbed = true; /* what a neighbour says is believed */
     if (!mend && (ipv4 || where < l3 + 4 || where > l3 + 6)) return;
     struct fuzz_way way = way_to(w, flight->to);
