@@ -118,6 +118,51 @@ static inline uint8_t *fuzz_wrap(const struct fuzz_way *way, uint8_t *l4, size_t
     return start;
 }
 
+/* Fragment number `k` of so many that n bytes at l4 are cut into; `buffer` takes it. Returns where the frame begins, or NULL if there is
+ * no such fragment. */
+static inline uint8_t *fuzz_fragment(const struct fuzz_way *way, const uint8_t *l4, size_t n, uint8_t protocol,
+                                     uint32_t k, uint32_t of, uint32_t id, uint8_t *buffer, size_t *length) {
+    size_t piece = (n / of + 8) & ~(size_t)7, at = k * piece;
+    if (at >= n) return NULL;
+    bool last = at + piece >= n;
+    if (last) piece = n - at;
+    uint8_t *data = buffer + FUZZ_L4 + 8; /* room for IPv6's fragment header */
+    memcpy(data, l4 + at, piece);
+    if (!bk_addr_is_ipv4(&way->src)) {
+        data[-8] = protocol;
+        data[-7] = 0;
+        put_be16(data - 6, (uint16_t)(at | !last));
+        put_be32(data - 4, id);
+        return fuzz_wrap(way, data - 8, piece + 8, WIRE_FRAGMENT, length);
+    }
+    struct wire_ipv4 ip = {.total_length = (uint16_t)(WIRE_IPV4_LENGTH + piece),
+                           .id = (uint16_t)id,
+                           .fragment_offset = (uint16_t)at,
+                           .more_fragments = !last,
+                           .ttl = 64,
+                           .protocol = protocol,
+                           .src = way->src,
+                           .dst = way->dst};
+    uint8_t *start = data - WIRE_IPV4_LENGTH;
+    wire_ipv4_emit(start, &ip);
+    if (way->ethernet) start = fuzz_ethernet(way, start, WIRE_ETHERTYPE_IPV4);
+    *length = (size_t)(data - start) + piece;
+    return start;
+}
+
+/* Lets a packet arrive in two to four fragments; `order` says how many, which comes first, and whether the first one comes twice. */
+static inline void fuzz_arrive_in_fragments(bk_stack *stack, const struct fuzz_way *way, const uint8_t *l4, size_t n,
+                                            uint8_t protocol, uint32_t order, uint64_t now) {
+    uint8_t buffer[4096];
+    uint32_t of = 2 + order % 3, from = order >> 2;
+    MUST(n + FUZZ_L4 + 8 <= sizeof buffer);
+    for (uint32_t i = 0; i < of + (order >> 5 & 1); i++) {
+        size_t length;
+        const uint8_t *frame = fuzz_fragment(way, l4, n, protocol, (from + i) % of, of, order >> 6, buffer, &length);
+        if (frame != NULL) bk_input_copy(stack, 0, frame, length, now);
+    }
+}
+
 static inline void fuzz_tcp_sum(const struct fuzz_way *way, uint8_t *l4, size_t n) {
     put_be16(l4 + 16, 0);
     uint64_t sum = checksum_pseudo(&way->src, &way->dst, WIRE_TCP, (uint32_t)n);

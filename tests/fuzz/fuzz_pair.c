@@ -111,7 +111,10 @@ static void network_acts(struct world *w, uint32_t what, uint32_t at) {
         wire_complain(w, at);
         break;
     default:
-        wire_deliver_batch(w, at & 1);
+        if (at & 2)
+            wire_deliver_in_fragments(w, (uint8_t)take(&w->in, 1));
+        else
+            wire_deliver_batch(w, at & 1);
         break;
     }
 }

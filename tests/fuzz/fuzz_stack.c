@@ -13,7 +13,8 @@
  *   - a copy of the used extent goes on in place of the original (one operation does this at any moment);
  *   - when all handles are aborted, all chunks released and a day has passed, every pool is empty.
  *
- * The first two bytes choose the world: family, link layer and options, and which pools are as small as they can be.
+ * The first three bytes choose the world: family, link layer and options; which pools are as small as they can be; and the network: how the
+ * address comes about, and whether the peer is a neighbour.
  *
  * With BECKON_FUZZ_TRACE in the environment each operation and each event is printed, for reading a finding.
  */
@@ -241,6 +242,7 @@ static void world_config(struct bk_config *config, uint32_t choice, uint32_t bou
     config->active_connections = bounds & 2 ? 1 : 0;
     if (bounds & 4) config->requests_ipv4 = config->requests_ipv6 = 1;
     if (bounds & 8) config->time_waits_ipv4 = config->time_waits_ipv6 = 1;
+    config->addresses = 4;
     config->frames = bounds & 16 ? 2 : 12;
     config->chunks = bounds & 32 ? 8 : 64;
     config->buffer_chunks = choice & 16 ? 4 : bounds & 32 ? 6 : 40;
@@ -252,11 +254,30 @@ static void world_config(struct bk_config *config, uint32_t choice, uint32_t bou
     config->trace_events = tracing ? 4096 : choice & 8 ? 16 : 0;
 }
 
+/* The interface, its address, and the way to the peer: on the link, or behind a router. */
+static void world_net(struct world *w, bool ipv6, uint32_t net) {
+    static const uint32_t mtus[] = {1500, 1280, 9000, 1400};
+    bk_addr any = {{0}};
+    struct bk_iface_config iface = {.layer = w->ethernet ? BK_LAYER_ETHERNET : BK_LAYER_IP,
+                                    .mac = {2, 0, 0, 0, 0, 1},
+                                    .mtu = mtus[net >> 4 & 3],
+                                    .accept_any = net & 8,
+                                    .autoconfigure = net & 1};
+    MUST(bk_iface_add(w->stack, &iface, w->now) == 0);
+    MUST(bk_addr_parse(ipv6 ? "2001:db8::1" : "192.0.2.1", &w->local) == 0);
+    MUST(bk_addr_parse(ipv6 ? "2001:db8::2" : "192.0.2.2", &w->next_hop) == 0);
+    w->remote = w->next_hop;
+    if (net & 4) MUST(bk_addr_parse(ipv6 ? "2001:db8:1::2" : "198.51.100.2", &w->remote) == 0);
+    MUST(bk_iface_address_add(w->stack, 0, &w->local, ipv6 ? 64 : 24, (net & 2) == 0, w->now) == 0);
+    if (!ipv6) any = bk_addr_ipv4(0, 0, 0, 0);
+    if (net & 4) MUST(bk_route_add(w->stack, &any, 0, &w->next_hop, 0) == 0);
+}
+
 static void world_open(struct world *w) {
     static void *memory[2];
     static size_t room[2];
     struct bk_config config;
-    uint32_t choice = take(&w->in, 1), bounds = take(&w->in, 1);
+    uint32_t choice = take(&w->in, 1), bounds = take(&w->in, 1), net = take(&w->in, 1);
     uint8_t seed[32] = {(uint8_t)choice};
     world_config(&config, choice, bounds);
     w->size = bk_region_size(&config);
@@ -266,12 +287,7 @@ static void world_open(struct world *w) {
     w->answer_neighbours = choice & 2;
     MUST(bk_create(w->region[0], w->size, &config, seed, w->now, &w->stack, NULL) == 0);
 
-    struct bk_iface_config iface = {
-        .layer = w->ethernet ? BK_LAYER_ETHERNET : BK_LAYER_IP, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
-    MUST(bk_iface_add(w->stack, &iface, w->now) == 0);
-    MUST(bk_addr_parse(choice & 4 ? "2001:db8::1" : "192.0.2.1", &w->local) == 0);
-    MUST(bk_addr_parse(choice & 4 ? "2001:db8::2" : "192.0.2.2", &w->remote) == 0);
-    MUST(bk_iface_address_add(w->stack, 0, &w->local, choice & 4 ? 64 : 24, true, w->now) == 0);
+    world_net(w, choice & 4, net);
     listener_opens_or_closes(w, 8);
     for (uint32_t i = 0; i < FLOWS; i++) {
         struct flow *f = &w->flow[i];
@@ -306,6 +322,7 @@ static void world_close(struct world *w) {
 static void operation(struct world *w) {
     uint32_t operation = take(&w->in, 1);
     show(w, "operation", operation % 16);
+    w->in_fragments = operation / 16 == 15;
     switch (operation % 16) {
     case 5:
         raw_frame_arrives(w);

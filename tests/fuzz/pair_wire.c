@@ -169,6 +169,26 @@ static void segment_arrives(struct world *w, const struct flight *flight) {
         watch_arrived(&f->watch, flight->to, &p.tcp);
 }
 
+static struct fuzz_way way_to(const struct world *w, int to) {
+    return (struct fuzz_way){.src = w->side[!to].addr,
+                             .dst = w->side[to].addr,
+                             .src_mac = (uint8_t)(2 - to),
+                             .dst_mac = (uint8_t)(1 + to),
+                             .ethernet = w->ethernet};
+}
+
+void wire_deliver_in_fragments(struct world *w, uint8_t order) {
+    struct fuzz_packet p;
+    if (w->in_flight == 0 || w->flight[0].port[0] == 0 || !w->flight[0].clean) return;
+    struct flight flight = w->flight[0];
+    struct side *side = &w->side[flight.to];
+    struct fuzz_way way = way_to(w, flight.to);
+    fuzz_check_frame(flight.bytes, flight.length, w->ethernet, &p);
+    segment_arrives(w, &flight);
+    wire_drop(w, 0);
+    fuzz_arrive_in_fragments(side->stack, &way, p.l4, p.l4_length, p.protocol, order, side->now);
+}
+
 void wire_deliver(struct world *w, uint32_t at, uint8_t how) {
     if (at >= w->in_flight) return;
     struct flight flight = w->flight[at];
@@ -204,14 +224,6 @@ void wire_deliver_batch(struct world *w, int to) {
 }
 
 /* ---- what the network should not do ---------------------------------------------------------------- */
-
-static struct fuzz_way way_to(const struct world *w, int to) {
-    return (struct fuzz_way){.src = w->side[!to].addr,
-                             .dst = w->side[to].addr,
-                             .src_mac = (uint8_t)(2 - to),
-                             .dst_mac = (uint8_t)(1 + to),
-                             .ethernet = w->ethernet};
-}
 
 /* One byte changes. The checksum is mended, or not: then it shows, unless it is a field that says what it covers. */
 void wire_corrupt(struct world *w, uint32_t at) {

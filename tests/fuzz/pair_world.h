@@ -115,6 +115,7 @@ void wire_take(struct world *w, int from, const struct bk_tx *unit);
 void wire_drop(struct world *w, uint32_t at);
 void wire_deliver(struct world *w, uint32_t at, uint8_t how);
 void wire_deliver_batch(struct world *w, int to);
+void wire_deliver_in_fragments(struct world *w, uint8_t order); /* the oldest, if it is a segment as it was sent */
 void wire_delay(struct world *w, uint32_t at);
 void wire_corrupt(struct world *w, uint32_t at);
 void wire_forge(struct world *w, uint32_t at);

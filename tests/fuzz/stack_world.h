@@ -33,7 +33,8 @@ struct world {
     bk_stack *stack;
     uint64_t now;
     bool ethernet, answer_neighbours;
-    bk_addr local, remote;
+    bool in_fragments; /* what arrives in this operation */
+    bk_addr local, remote, next_hop;
     struct flow flow[FLOWS];
     struct user user[USERS];
     bk_listener listener;
@@ -62,10 +63,14 @@ static struct fuzz_way way_in(const struct world *w) {
     return (struct fuzz_way){.src = w->remote, .dst = w->local, .src_mac = 2, .dst_mac = 1, .ethernet = w->ethernet};
 }
 
-static void packet_finish(struct world *w, uint8_t *l4, size_t n, uint8_t protocol, uint8_t how) {
-    struct fuzz_way way = way_in(w);
+static void packet_finish(struct world *w, const struct fuzz_way *way, uint8_t *l4, size_t n, uint8_t protocol,
+                          uint8_t how) {
     size_t length;
-    uint8_t *frame = fuzz_wrap(&way, l4, n, protocol, &length);
+    if (w->in_fragments) {
+        fuzz_arrive_in_fragments(w->stack, way, l4, n, protocol, how, w->now);
+        return;
+    }
+    uint8_t *frame = fuzz_wrap(way, l4, n, protocol, &length);
     fuzz_arrive(w->stack, frame, length, how, w->now);
 }
 
@@ -122,7 +127,7 @@ static void segment_arrives_from_flow(struct world *w) {
     for (size_t i = 0; i < n; i++) l4[header + i] = pattern(data_seq + (uint32_t)i);
     struct fuzz_way way = way_in(w);
     fuzz_tcp_sum(&way, l4, header + n);
-    packet_finish(w, l4, header + n, WIRE_TCP, (uint8_t)how);
+    packet_finish(w, &way, l4, header + n, WIRE_TCP, (uint8_t)how);
     if (seq_step == 0) f->seq += (uint32_t)n + ((t.flags & WIRE_SYN) != 0) + ((t.flags & WIRE_FIN) != 0);
 }
 
@@ -132,16 +137,19 @@ static void raw_frame_arrives(struct world *w) {
     fuzz_arrive(w->stack, buffer, n, (uint8_t)take(&w->in, 1), w->now);
 }
 
-/* Any protocol's message with valid IP around it. */
+/* Any protocol's message with valid IP around it; over IPv6 it may come from a neighbour's link-local address, or go to all nodes. */
 static void packet_arrives(struct world *w) {
     static const uint8_t protocols[] = {WIRE_ICMP,     WIRE_ICMPV6,      WIRE_UDP,
                                         WIRE_FRAGMENT, WIRE_DESTINATION, WIRE_HOP_BY_HOP};
     uint8_t buffer[FRAME_MAX], *l4 = buffer + FUZZ_L4;
-    uint8_t protocol = protocols[take(&w->in, 1) % BK_COUNT(protocols)];
+    uint32_t choice = take(&w->in, 1);
+    uint8_t protocol = protocols[choice % 32 % BK_COUNT(protocols)];
     struct fuzz_way way = way_in(w);
+    if (choice & 64 && !bk_addr_is_ipv4(&w->local)) bk_addr_parse("fe80::2", &way.src);
+    if (choice & 128 && !bk_addr_is_ipv4(&w->local)) bk_addr_parse("ff02::1", &way.dst);
     size_t n = take_bytes(&w->in, l4, take(&w->in, 1));
     if (n >= 8 && (protocol == WIRE_ICMP || protocol == WIRE_ICMPV6)) fuzz_icmp_sum(&way, l4, n);
-    packet_finish(w, l4, n, protocol, (uint8_t)take(&w->in, 1));
+    packet_finish(w, &way, l4, n, protocol, (uint8_t)take(&w->in, 1));
 }
 
 /* An ICMP error about the latest segment that left. */
@@ -175,13 +183,13 @@ static void solicitation_leaves(struct world *w, const uint8_t *message, size_t 
     struct wire_neighbor solicitation, advertisement = {.solicited = true, .override = true, .has_mac = true};
     uint8_t buffer[256], *l4 = buffer + FUZZ_L4;
     MUST(wire_neighbor_parse(message, n, &solicitation) == BK_REASON_NONE);
-    if (!w->answer_neighbours || !bk_addr_equal(&solicitation.target, &w->remote)) return;
+    if (!w->answer_neighbours || !bk_addr_equal(&solicitation.target, &w->next_hop)) return;
     advertisement.target = solicitation.target;
     advertisement.mac[0] = advertisement.mac[5] = 2;
     n = wire_neighbor_emit(l4, WIRE_ICMPV6_NEIGHBOR_ADVERTISEMENT, &advertisement);
     struct fuzz_way way = way_in(w);
     fuzz_icmp_sum(&way, l4, n);
-    packet_finish(w, l4, n, WIRE_ICMPV6, 0);
+    packet_finish(w, &way, l4, n, WIRE_ICMPV6, 0);
 }
 
 static void segment_leaves(struct world *w, const struct fuzz_packet *p) {
