@@ -174,6 +174,36 @@ static void frame_pool_empty(void **state) {
     pair_close(&p);
 }
 
+/* A device holds all frames while a delayed ACK falls due: nobody is told to come back at once, over and over, for what cannot leave. */
+static void ack_waits_for_a_frame(void **state) {
+    (void)state;
+    struct bk_config config;
+    struct pair p;
+    bk_listener listener;
+    bk_conn conn[2][2];
+    struct bk_tx units[2];
+    pair_config(&config);
+    struct bk_config few = config;
+    few.frames = 2;
+    open_pair(&p, 4, &few, &config, &listener);
+    for (int i = 0; i < 2; i++) pair_establish(&p, listener, conn[i]);
+    for (int i = 0; i < 2; i++) assert_int_equal(pair_send(&p, 0, conn[i][0], 3, 0, 500), 500);
+    assert_int_equal(bk_output(p.side[0].stack, 0, units, 2, p.now), 2);
+    p.side[0].holds = true;
+    assert_int_equal(pair_send(&p, 1, conn[0][1], 4, 0, 100), 100);
+    pair_run(&p, 2 * PAIR_LATENCY);
+    assert_int_equal(pair_status(&p, 0, conn[0][0]).receive_queued, 100);
+    p.now += config.delayed_ack_ms * PAIR_MS;
+    bk_advance(p.side[0].stack, p.now);
+    assert_int_equal(bk_output(p.side[0].stack, 0, units, 2, p.now), 0);
+    assert_true(bk_next_deadline(p.side[0].stack) > p.now);
+    for (int u = 0; u < 2; u++) bk_output_done(p.side[0].stack, &units[u].id, 1);
+    assert_int_equal(bk_output(p.side[0].stack, 0, units, 2, p.now), 1);
+    assert_int_equal(units[0].reason, BK_REASON_SEND_ACK_DELAYED);
+    bk_output_done(p.side[0].stack, &units[0].id, 1);
+    pair_close(&p);
+}
+
 /* The devices hold all chunks: frames cannot come in, users cannot queue; both are told, and both go on afterwards. */
 static void chunk_pool_empty(void **state) {
     (void)state;
@@ -508,6 +538,7 @@ int main(void) {
         cmocka_unit_test(link_stands_still),
         cmocka_unit_test(retransmission_leaves_late),
         cmocka_unit_test(frame_pool_empty),
+        cmocka_unit_test(ack_waits_for_a_frame),
         cmocka_unit_test(chunk_pool_empty),
         cmocka_unit_test(send_buffer_full),
         cmocka_unit_test(budget_spent_sending),
