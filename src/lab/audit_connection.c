@@ -104,9 +104,9 @@ static bool audit_state(const struct connection *c, struct fault *fault) {
         bk_state_name(c->state));
     SAY(state_in(c->state, closed_by_peer) == c->fin_received, "%s, but the peer's FIN was%s taken",
         bk_state_name(c->state), c->fin_received ? "" : " not");
-    /* CLOSE in SYN-RECEIVED leads to FIN-WAIT-1 at once (RFC 9293 3.10.4). */
-    SAY(!state_in(c->state, synchronized & ~IN(BK_FIN_WAIT_1)) || c->syn_acked, "%s, but our SYN is not acknowledged",
-        bk_state_name(c->state));
+    /* CLOSE in SYN-RECEIVED leads to FIN-WAIT-1 at once (RFC 9293 3.10.4), and the peer's FIN from there to CLOSING. */
+    SAY(!state_in(c->state, synchronized & ~(IN(BK_FIN_WAIT_1) | IN(BK_CLOSING))) || c->syn_acked,
+        "%s, but our SYN is not acknowledged", bk_state_name(c->state));
     SAY((c->state == BK_FIN_WAIT_2) == (connection_fin_acked(c) && !c->fin_received),
         "%s, but our FIN is%s acknowledged", bk_state_name(c->state), connection_fin_acked(c) ? "" : " not");
     return true;

@@ -278,6 +278,15 @@ static void trim_parts(struct base *b, struct frame *f, uint32_t length) {
     }
 }
 
+/* What a timer asked for may leave late, if the device was full: the next time counts from now (RFC 6298 5.6), or it would be due at once. */
+static void restart_late(struct connection *c, const struct output_decision *d, bool again, uint64_t now) {
+    if (d->reason == BK_REASON_SEND_KEEPALIVE) {
+        if (c->keepalive_due <= now) c->keepalive_due = now + c->keepalive_interval_s * NS_PER_S;
+    } else if ((again || d->reason == BK_REASON_SEND_WINDOW_PROBE) && c->rtx_due <= now) {
+        c->rtx_due = now + rtt_rto_ns(c);
+    }
+}
+
 /* What has been sent is noted: SND.NXT, timers, RTT, counts. */
 static void note_sent(struct tcp *t, struct connection *c, const struct output_decision *d) {
     uint64_t now = t->base.now;
@@ -310,6 +319,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
             c->rtx_due = now + rtt_rto_ns(c); /* RFC 6298 5.1 */
         c->override_now = false;
     }
+    restart_late(c, d, again, now);
     if (d->reason == BK_REASON_SEND_WINDOW_PROBE || d->reason == BK_REASON_SEND_KEEPALIVE) c->probe_now = false;
     if (c->state == BK_SYN_RECEIVED && (d->flags & WIRE_SYN)) c->syn_answered = true;
     if (d->flags & WIRE_ACK) {

@@ -477,6 +477,11 @@ static uint16_t process_fin(struct tcp *t, struct connection *c) {
     c->fin_received = true;
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
+    struct active *a = active_of(t, c);
+    if (a != NULL) { /* text beyond a FIN is none, and would hold its chunks to no end */
+        extent_queue_clear(&t->base, &a->out_of_order);
+        connection_settle(t, c);
+    }
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
     const uint8_t news = BK_READY_READABLE | BK_READY_PEER_CLOSED;
     switch (c->state) {
@@ -514,11 +519,11 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
         }
         reason = process_text(t, c, s);
     }
-    /* A FIN noted ahead was none if text went past it. */
+    /* A FIN noted ahead was none if text went past it; nor is one that comes with text that is followed by more. */
     if (c->fin_known && !c->fin_received && seq_gt(c->rcv_nxt, c->fin_seq)) c->fin_known = false;
     if (segment_has(s, WIRE_FIN) && !c->fin_known) {
         uint32_t seq = segment_data_seq(s) + s->data_length;
-        if (seq_le(seq, c->rcv_adv)) {
+        if (seq_ge(seq, c->rcv_nxt) && seq_le(seq, c->rcv_adv)) {
             c->fin_known = true;
             c->fin_seq = seq;
             if (s->data_length == 0 && seq != c->rcv_nxt) {
