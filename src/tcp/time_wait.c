@@ -151,7 +151,12 @@ uint16_t time_wait_input(struct tcp *t, bool ipv6, uint32_t id, const struct seg
     const struct wire_tcp_options *o = &s->header.option;
     bool stale = w->timestamps && o->has_timestamps && seq_lt(o->tsval, w->ts_recent);
     if (segment_has(s, WIRE_SYN) || stale) return time_wait_challenge(t, w, id, s);
-    if (!segment_has(s, WIRE_ACK)) return BK_REASON_DROP_NO_ACK;
+    if (!segment_has(s, WIRE_ACK)) {
+        /* The sequence number is looked at first (RFC 9293 3.10.7.4), here as in the other states. */
+        if (!segment_acceptable(s, w->rcv_nxt, (uint32_t)w->window << w->receive_scale))
+            return time_wait_challenge(t, w, id, s);
+        return BK_REASON_DROP_NO_ACK;
+    }
     if (seq_gt(s->header.ack, w->snd_nxt)) return time_wait_challenge(t, w, id, s); /* of something never sent */
     if (segment_has(s, WIRE_FIN) && segment_end(s) == w->rcv_nxt) {
         /* The peer's FIN again: our last ACK was lost. Acknowledge it, and wait anew. */

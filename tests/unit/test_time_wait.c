@@ -283,6 +283,19 @@ static void answers_are_limited(void **state) {
     expect_silence();
 }
 
+/* RFC 9293 3.10.7.4: the sequence number is looked at before the ACK bit. */
+static void without_ack_bit(void **state) {
+    (void)state;
+    time_wait();
+    receive(SEG(.flags = PSH, .seq = 2, .len = 10));
+    expect_reason(BK_REASON_DROP_NO_ACK);
+    expect_silence();
+    receive(SEG(.flags = PSH, .seq = -50, .len = 10));
+    expect_reason(BK_REASON_ANSWER_TIME_WAIT);
+    expect(SEG(.flags = ACK, .seq = 2, .ack = 2));
+    expect_silence();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(lasts_2msl),
@@ -306,6 +319,7 @@ int main(void) {
         BOTH(end_in_order),
         BOTH(old_duplicate_fin),
         BOTH(answers_are_limited),
+        BOTH(without_ack_bit),
     };
     return run_fixture_tests(tests);
 }
