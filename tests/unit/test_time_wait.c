@@ -296,6 +296,16 @@ static void without_ack_bit(void **state) {
     expect_silence();
 }
 
+/* RFC 7323 4.3: an acceptable ACK moves TS.Recent, so that a SYN from before it does not end the wait. */
+static void ack_moves_ts_recent(void **state) {
+    (void)state;
+    server_in_time_wait(true);
+    advance_by(1000);
+    receive(SEG(.flags = ACK, .seq = 2));
+    expect_silence();
+    assert_false(syn_opens(-100000, true, -1));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(lasts_2msl),
@@ -320,6 +330,7 @@ int main(void) {
         BOTH(old_duplicate_fin),
         BOTH(answers_are_limited),
         BOTH(without_ack_bit),
+        BOTH(ack_moves_ts_recent),
     };
     return run_fixture_tests(tests);
 }
