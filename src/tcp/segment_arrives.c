@@ -516,15 +516,17 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
     }
     /* A FIN noted ahead was none if text went past it. */
     if (c->fin_known && !c->fin_received && seq_gt(c->rcv_nxt, c->fin_seq)) c->fin_known = false;
-    if (segment_has(s, WIRE_FIN) && !c->fin_known) {
+    if (segment_has(s, WIRE_FIN)) {
         uint32_t seq = segment_data_seq(s) + s->data_length;
-        if (seq_le(seq, c->rcv_adv)) {
+        bool again = c->fin_known;
+        if (!again && seq_le(seq, c->rcv_adv)) {
             c->fin_known = true;
             c->fin_seq = seq;
-            if (s->data_length == 0 && seq != c->rcv_nxt) {
-                connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
-                reason = BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
-            }
+        }
+        /* A FIN that waits behind a gap reports the gap, each time it comes (RFC 5681 4.2). */
+        if (c->fin_known && s->data_length == 0 && c->fin_seq != c->rcv_nxt) {
+            connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
+            reason = again ? BK_REASON_ANSWER_DUPLICATE : BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
         }
     }
     if (c->fin_known && !c->fin_received && c->rcv_nxt == c->fin_seq) return process_fin(t, c);
