@@ -474,9 +474,14 @@ static uint16_t process_text(struct tcp *t, struct connection *c, const struct s
 /* Eighth, the FIN bit: `c` has just received everything before the FIN. */
 static uint16_t process_fin(struct tcp *t, struct connection *c) {
     const uint16_t reason = BK_REASON_ACCEPT_FIN;
+    struct active *a = active_of(t, c);
     c->fin_received = true;
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
+    if (a != NULL) { /* what claims to follow the FIN will never be read */
+        extent_queue_clear(&t->base, &a->out_of_order);
+        connection_settle(t, c);
+    }
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
     const uint8_t news = BK_READY_READABLE | BK_READY_PEER_CLOSED;
     switch (c->state) {

@@ -175,6 +175,20 @@ static void fin_after_a_gap_again(void **state) {
     expect_state(BK_CLOSE_WAIT);
 }
 
+/* The peer contradicts itself. What lies past its FIN will never be read: it is not kept, and CLOSE loses nothing. */
+static void text_past_the_fin(void **state) {
+    (void)state;
+    established();
+    receive(SEG(.flags = ACK, .seq = 101, .len = 50));
+    expect(SEG(.flags = ACK, .ack = 1));
+    assert_int_equal(call_status().out_of_order, 50);
+    receive(SEG(.flags = FIN | ACK, .seq = 1));
+    expect(SEG(.flags = ACK, .ack = 2));
+    assert_int_equal(call_status().out_of_order, 0);
+    call_close();
+    expect(SEG(.flags = FIN | ACK, .seq = 1, .ack = 2));
+}
+
 static void fin_with_data_out_of_order(void **state) {
     (void)state;
     established();
@@ -414,6 +428,7 @@ int main(void) {
         BOTH(batch_is_acknowledged_once),
         BOTH(fin_before_the_data),
         BOTH(fin_after_a_gap_again),
+        BOTH(text_past_the_fin),
         BOTH(fin_with_data_out_of_order),
         BOTH(bulk_received),
         BOTH(bulk_sent),
