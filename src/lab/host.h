@@ -21,7 +21,7 @@ struct host_faults {
     uint32_t refuse_ppm; /* the device takes nothing this time; it asks again refuse_us later */
     uint32_t refuse_us;
     uint32_t partial_ppm; /* it takes one unit, and comes back for the others after refuse_us */
-    uint32_t hold_ppm;    /* it lets go of a unit only at the next event */
+    uint32_t hold_ppm;    /* it lets go of a unit only at the next event, or refuse_us later */
     uint32_t starve_ppm;  /* it holds all free chunks but a few for refuse_us */
     uint32_t late_ppm;    /* the host sleeps past a deadline, by up to late_us */
     uint32_t late_us;

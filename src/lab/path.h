@@ -62,7 +62,8 @@ void path_free(struct path *p);
 /* A frame enters. PATH_TOO_BIG: it does not fit and a router would say so (path_mtu is the next hop's); PATH_LOST: it is gone, whyever. */
 enum path_fate path_enter(struct path *p, const uint8_t *frame, size_t length, uint64_t now);
 uint32_t path_mtu(const struct path *p, uint64_t now);
-/* When the next frame leaves; UINT64_MAX if none is under way. */
+/* When to ask path_leave again: never later than the next frame leaves, earlier only where a queue or jitter are not decided yet.
+ * UINT64_MAX if no frame is under way. */
 uint64_t path_next(const struct path *p);
 /* Takes a frame that leaves at or before `now`: copies it to `frame` (room for 65,535 + 14 bytes) and returns its length; 0: none. */
 size_t path_leave(struct path *p, uint64_t now, uint8_t *frame);
