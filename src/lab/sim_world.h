@@ -47,8 +47,8 @@ struct sim_host {
     struct path *up, *down; /* joined directly: `down` is not used */
     uint32_t number;
     int64_t ahead;       /* of its clock, against the world's */
-    uint64_t life_began; /* virtual time */
     uint32_t events;
+    bool crashed, returned, jumped;
 };
 
 struct sim_statistics {
@@ -72,7 +72,6 @@ struct sim_world {
     struct path_counters retired; /* of paths that were replaced */
     bool calm, closing, corrupting;
     uint64_t closing_since;
-    uint32_t happened;  /* of the scenario's events: so many are past */
     uint64_t instant;   /* events at `now` */
     uint64_t touched[SIM_TOUCHED]; /* ends whose connection may have changed in this step */
     uint32_t touched_count;
