@@ -7,7 +7,9 @@
  *   - what is sent twice is the same bytes (the caller's pattern shows that);
  *   - FIN has one sequence number, and nothing is sent beyond it.
  *
- * RST segments are only looked at for what they acknowledge. Both ends are watched by one record without pointers, so that it can be part of a
+ * RST segments prove nothing about either and are not looked at. A SYN-ACK may change its ISS as long as the old one was not acknowledged
+ * (SYN cookies, and requests that were forgotten); after that the watch ends, for that is what an old duplicate SYN, or a host that
+ * lost its memory, brings about, and the caller judges it by what users are told. Both ends are watched by one record without pointers, so that it can be part of a
  * snapshot. The caller tells one incarnation's segments from another's and starts a new watch for each: with the SYN that opens it.
  */
 #ifndef LAB_WATCH_H
@@ -20,23 +22,24 @@
 
 struct watch_end {
     uint32_t iss;
-    uint32_t snd_max;   /* highest sequence number sent, plus one */
-    uint32_t ack_max;   /* highest acknowledgment sent */
-    uint32_t offered;   /* right edge of the windows sent, the furthest */
-    uint32_t heard;     /* right edge of the windows that arrived here, the furthest */
-    uint32_t fin;       /* FIN's number */
-    uint8_t scale;      /* of the windows that this end sends, once both SYNs are known */
-    bool began : 1;     /* its SYN was sent: iss is known */
-    bool acked : 1;     /* it has acknowledged something: ack_max, offered are known */
+    uint32_t snd_max; /* highest sequence number sent, plus one */
+    uint32_t ack_max; /* highest acknowledgment sent */
+    uint32_t offered; /* right edge of the windows sent, the furthest */
+    uint32_t heard; /* right edge of the windows that arrived here, the furthest; until `began`, relative to SND.NXT */
+    uint32_t fin;   /* FIN's number */
+    uint8_t scale;  /* of the windows that this end sends, if both SYNs carry the option */
+    bool began : 1; /* its SYN was sent: iss, snd_max are known */
+    bool acked : 1; /* it has acknowledged something: ack_max, offered are known */
     bool has_scale : 1; /* its SYN carried the option */
     bool heard_any : 1; /* heard is known */
     bool finished : 1;  /* fin is known */
-    bool scaled : 1;    /* both SYNs carried the option */
     uint8_t pad[2];
 };
 
 struct watch {
     struct watch_end end[2];
+    bool ended; /* an end opened anew, with another ISS: what is seen from then on is nobody's any more */
+    uint8_t pad[3];
 };
 
 /* An empty watch: nothing was sent yet. */

@@ -9,6 +9,7 @@
 
 #include "fixture.h"
 
+#include "base/draw.h"
 #include "tcp/tcp.h"
 
 struct core {
@@ -42,16 +43,9 @@ static inline void core_down(struct core *k) {
     k->stack = NULL;
 }
 
-/* splitmix64 (Steele, Lea, Flood). */
-static inline uint64_t core_random(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 /* Below n, n > 0. */
 static inline uint32_t core_below(uint64_t *state, uint32_t n) {
-    return (uint32_t)(core_random(state) % n);
+    return (uint32_t)(draw(state) % n);
 }
 
 /* The statement violates an assertion of the core. */

@@ -2,6 +2,8 @@
  * each frame is recorded with the time at which it left. */
 #include "fixture_internal.h"
 
+#include "lab/audit.h"
+
 struct fixture fx;
 int fixture_ipv4 = 4, fixture_ipv6 = 6;
 
@@ -258,6 +260,8 @@ void fixture_drain(void) {
     }
     if (bk_output_pending(fx.stack, fx.iface))
         fixture_fail("bk_output returned 0, yet bk_output_pending says there is more");
+    struct fault fault = {0};
+    if (!fx.holds && !audit_stack(fx.stack, NULL, &fault)) fixture_fail("%s", fault.text);
 }
 
 /* ---- time -------------------------------------------------------------------------------------------- */

@@ -167,6 +167,7 @@ struct fixture {
     bk_stack *stack;
     void *region;
     uint32_t iface;
+    bool holds; /* the test holds chunks or units, so the audit cannot count them */
     bk_listener listener;
     bool listener_held;
     uint64_t now, marked;

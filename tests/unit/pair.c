@@ -6,6 +6,7 @@
 
 #include "base/checksum.h"
 #include "base/common.h"
+#include "lab/audit.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 
@@ -137,6 +138,8 @@ static void pair_collect_side(struct pair *p, int side) {
             bk_output_done(s->stack, &units[u].id, 1);
         }
     }
+    struct fault fault = {0};
+    if (!s->holds && !audit_stack(s->stack, NULL, &fault)) fail_msg("side %d: %s", side, fault.text);
 }
 
 void pair_collect(struct pair *p) {

@@ -31,6 +31,7 @@ struct pair_side {
     bk_addr addr;
     size_t output_max; /* units that its device takes at a time; pair_open sets 64 */
     bool device_dead;  /* its device takes nothing */
+    bool holds;        /* the test holds chunks or units, so the audit cannot count them */
 };
 
 struct pair_frame {

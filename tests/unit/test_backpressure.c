@@ -157,6 +157,7 @@ static void chunk_pool_empty(void **state) {
     open_pair(&p, 4, &config, NULL, &listener);
     pair_establish(&p, listener, conn);
 
+    p.side[1].holds = true;
     size_t taken = bk_chunk_alloc(p.side[1].stack, chunks, 1024);
     assert_int_equal(taken, config.chunks);
     uint32_t one;

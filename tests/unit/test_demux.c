@@ -82,7 +82,7 @@ static void check_all(const struct bench *b) {
 }
 
 static uint32_t any_hash(struct bench *b) {
-    return (uint32_t)core_random(&b->random);
+    return (uint32_t)draw(&b->random);
 }
 /* A few hashes only: hundreds of records share each. */
 static uint32_t equal_hash(struct bench *b) {

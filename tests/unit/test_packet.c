@@ -21,7 +21,7 @@ static void bench_up(struct bench *b, uint64_t seed) {
     config.chunks = 64;
     b->k = core_up(&config, 0);
     b->random = seed;
-    for (uint32_t i = 0; i < BYTES; i++) b->plain[i] = (uint8_t)core_random(&b->random);
+    for (uint32_t i = 0; i < BYTES; i++) b->plain[i] = (uint8_t)draw(&b->random);
 }
 
 /* Cuts the bytes at random places into parts at random offsets of chunks, and enters a random layer. */

@@ -190,7 +190,7 @@ static void lists_are_in_order(void **state) {
                 p->open = false;
                 resets++;
             }
-            now += core_random(&random) % (40 * NS_PER_MS);
+            now += draw(&random) % (40 * NS_PER_MS);
             advance_model(&b, peers, now, &dropped);
             uint64_t earliest = BK_NEVER;
             uint32_t open = 0;

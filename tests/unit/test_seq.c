@@ -30,7 +30,7 @@ static void order(void **state) {
     for (size_t i = 0; i < BK_COUNT(at); i++)
         for (size_t j = 0; j < BK_COUNT(ahead); j++) assert_order(at[i], ahead[j]);
     uint64_t random = 1;
-    for (uint32_t i = 0; i < 100000; i++) assert_order((uint32_t)core_random(&random), core_below(&random, HALF));
+    for (uint32_t i = 0; i < 100000; i++) assert_order((uint32_t)draw(&random), core_below(&random, HALF));
 }
 
 /* start =< seq < start + length, against the same in numbers that do not wrap. */
@@ -43,8 +43,8 @@ static void within(void **state) {
     assert_true(seq_in(3, 5, UINT32_MAX));
     uint64_t random = 2;
     for (uint32_t i = 0; i < 100000; i++) {
-        uint32_t start = (uint32_t)core_random(&random), length = (uint32_t)core_random(&random);
-        uint32_t ahead = core_below(&random, 2) ? (uint32_t)core_random(&random) : length - 2 + core_below(&random, 4);
+        uint32_t start = (uint32_t)draw(&random), length = (uint32_t)draw(&random);
+        uint32_t ahead = core_below(&random, 2) ? (uint32_t)draw(&random) : length - 2 + core_below(&random, 4);
         assert_int_equal(seq_in(start + ahead, start, length), (uint64_t)ahead < (uint64_t)length);
     }
 }

@@ -76,7 +76,7 @@ static void check_count(const struct bench *b) {
 
 /* A time from now on: seldom far away, often around the edges of ticks and slots. */
 static uint64_t some_delay(struct bench *b) {
-    uint64_t r = core_random(&b->random);
+    uint64_t r = draw(&b->random);
     switch (core_below(&b->random, 8)) {
     case 0:
         return 0;
@@ -135,8 +135,8 @@ static void few_wake_ups(void **state) {
     uint32_t most = 0;
     for (uint32_t bit = 0; bit < 64; bit++)
         for (uint32_t i = 0; i < 20; i++) {
-            uint64_t start = core_random(&b.random) >> (1 + core_below(&b.random, 63));
-            uint64_t deadline = start + (core_random(&b.random) >> (63 - bit));
+            uint64_t start = draw(&b.random) >> (1 + core_below(&b.random, 63));
+            uint64_t deadline = start + (draw(&b.random) >> (63 - bit));
             if (deadline < start || deadline == BK_NEVER) continue;
             wheel_init(&b.wheel, start);
             b.now = start;
