@@ -84,10 +84,9 @@ uint32_t scenario_connections(const struct scenario *s) {
 static bool scenario_ample(const struct scenario *s, const struct scenario_host *h) {
     const struct bk_config *c = &h->config;
     uint32_t n = scenario_connections(s);
-    uint32_t queue = (u32_max(c->send_buffer, 2 * c->receive_buffer) + c->chunk_size - 1) / c->chunk_size + 2;
     return c->connections >= 2 * n && (c->active_connections == 0 || c->active_connections >= 2 * n) &&
            c->requests_ipv4 >= 2 * n && c->requests_ipv6 >= 2 * n && c->time_waits_ipv4 >= 2 * n &&
-           c->time_waits_ipv6 >= 2 * n && (uint64_t)c->buffer_chunks / 4 >= (uint64_t)n * queue &&
+           c->time_waits_ipv6 >= 2 * n && c->buffer_chunks >= 8 * n + 8 &&
            (uint32_t)(c->ephemeral_last - c->ephemeral_first) >= 2 * n && c->frames >= 16;
 }
 
@@ -103,9 +102,9 @@ static bool scenario_survives(const struct scenario *s, const struct scenario_ho
 /* A router that says nothing about packets that are too big leaves their senders in the dark for ever. */
 static bool scenario_fits(const struct scenario *s, const struct path_options *p) {
     const uint32_t least = s->family == 6 ? 1280 : 576;
-    if (p->queue_bytes != 0 && p->queue_bytes < 4 * 1600) return false;
     for (uint32_t i = 0; i < s->hosts; i++) {
         uint32_t mtu = s->host[i].mtu;
+        if (p->queue_bytes != 0 && p->queue_bytes < mtu + 14) return false;
         if (p->mtu != 0 && p->mtu < mtu && (s->black_hole || p->mtu < least)) return false;
         for (uint32_t k = 0; k < PATH_CHANGES; k++) {
             uint32_t change = p->change[k].at_us != 0 ? p->change[k].mtu : 0;

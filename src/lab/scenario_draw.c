@@ -88,24 +88,29 @@ static void draw_tight(struct bk_config *c, uint64_t *r) {
     if (one_in(r, 4)) c->ephemeral_last = (uint16_t)(c->ephemeral_first + draw_below(r, 4));
 }
 
-static void draw_config(struct bk_config *c, uint64_t *r) {
-    if (one_in(r, 3)) c->chunk_size = UINT32_C(256) << draw_below(r, 5);
-    if (one_in(r, 3)) c->send_buffer = draw_log(r, 200, 60000);
-    if (one_in(r, 3)) c->receive_buffer = draw_log(r, 200, 100000);
-    c->chunks = u32_max(320, 3 * 65536 / c->chunk_size);
-    c->buffer_chunks = c->chunks - c->chunks / 5;
-    if (one_in(r, 4)) draw_tight(c, r);
-    c->msl_ms = draw_log(r, 1, 30000);
-    c->rto_min_ms = draw_log(r, 5, 1000);
-    if (one_in(r, 4)) c->rto_initial_ms = draw_log(r, 100, 3000);
-    if (one_in(r, 4)) c->rto_max_ms = draw_log(r, 4000, 120000);
-    if (one_in(r, 3)) c->delayed_ack_ms = draw_below(r, 400);
+/* How soon a stack gives up. Where nothing is drawn here, all that is sent must arrive at last (scenario_must_complete). */
+static void draw_patience(struct bk_config *c, uint64_t *r) {
     if (one_in(r, 6)) c->syn_retries = draw_below(r, 5);
     if (one_in(r, 6)) c->syn_ack_retries = draw_below(r, 5);
     if (one_in(r, 8)) c->retries2 = draw_range(r, 1, 10);
     if (one_in(r, 6)) c->fin_wait_2_ms = draw_log(r, 100, 60000);
     if (one_in(r, 6)) c->orphan_retries = draw_below(r, 8);
     if (one_in(r, 6)) c->orphan_ms = draw_log(r, 100, 60000);
+}
+
+static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
+    if (one_in(r, 3)) c->chunk_size = UINT32_C(256) << draw_below(r, 5);
+    if (one_in(r, 3)) c->send_buffer = draw_log(r, 200, 60000);
+    if (one_in(r, 3)) c->receive_buffer = draw_log(r, 200, 100000);
+    c->chunks = u32_max(320, 3 * 65536 / c->chunk_size);
+    c->buffer_chunks = c->chunks - c->chunks / 5;
+    if (!patient && one_in(r, 2)) draw_tight(c, r);
+    if (!patient) draw_patience(c, r);
+    c->msl_ms = draw_log(r, 1, 30000);
+    c->rto_min_ms = draw_log(r, 5, 1000);
+    if (one_in(r, 4)) c->rto_initial_ms = draw_log(r, 100, 3000);
+    if (one_in(r, 4)) c->rto_max_ms = draw_log(r, 4000, 120000);
+    if (one_in(r, 3)) c->delayed_ack_ms = draw_below(r, 400);
     c->timestamps = !one_in(r, 3);
     c->window_scaling = !one_in(r, 3);
     c->syn_cookies = !one_in(r, 3);
@@ -124,16 +129,16 @@ static void draw_faults(struct host_faults *f, uint64_t *r) {
     }
 }
 
-static void draw_host(struct scenario_host *h, const struct scenario *s, uint64_t *r) {
-    draw_config(&h->config, r);
+static void draw_host(struct scenario_host *h, const struct scenario *s, bool patient, uint64_t *r) {
+    draw_config(&h->config, patient, r);
     if (one_in(r, 3)) draw_faults(&h->faults, r);
     if (one_in(r, 4)) h->mtu = draw_range(r, s->family == 6 ? 1280 : 576, 1500);
     if (one_in(r, 20)) h->mtu = draw_range(r, 1500, 9000);
-    if (one_in(r, 16)) {
+    if (!patient && one_in(r, 8)) {
         h->crash_us = draw_log(r, 1000, 4000000);
         if (!one_in(r, 3)) h->return_us = h->crash_us + draw_log(r, 1000, 8000000);
     }
-    if (one_in(r, 16)) {
+    if (!patient && one_in(r, 8)) {
         h->jump_us = draw_log(r, 1000, 4000000);
         h->jump_ms = draw_log(r, 1, 60000);
         h->jump_back = one_in(r, 2);
@@ -189,6 +194,7 @@ void scenario_draw(struct scenario *s, uint64_t seed) {
     /* Sometimes a clock of 32 bits in milliseconds comes round soon after the start. */
     s->epoch_ms = one_in(r, 4) ? UINT32_MAX - draw_log(r, 1, 10000) : draw_below(r, 1000000000);
     s->flows = draw_log(r, 1, 3);
-    for (uint32_t i = 0; i < s->hosts; i++) draw_host(&s->host[i], s, r);
+    bool patient = one_in(r, 2);
+    for (uint32_t i = 0; i < s->hosts; i++) draw_host(&s->host[i], s, patient, r);
     for (uint32_t i = 0; i < s->flows; i++) draw_flow(&s->flow[i], s, r);
 }

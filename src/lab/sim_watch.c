@@ -70,7 +70,7 @@ static bool seen_belongs(struct sim_world *w, struct app_connection *c, unsigned
     if (e->began) return true;
     if (!syn || (t->flags & WIRE_RST)) return false;
     if (from == 0) return t->seq == c->iss;
-    return other->began && (!ack || t->ack == other->iss + 1);
+    return !ack || (other->began && t->ack == other->iss + 1);
 }
 
 void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, size_t length, uint16_t reason) {
