@@ -66,8 +66,6 @@ static void draw_path(struct path_options *p, const struct scenario *s, uint64_t
         p->reorder_ppm = draw_ppm(r);
         p->reorder_us = draw_log(r, 10, 200000);
     }
-    /* ARP has no checksum: what Ethernet's own would catch is not the stack's to bear. */
-    if (one_in(r, 10) && !s->ethernet) p->corrupt_ppm = draw_ppm(r);
     if (one_in(r, 12)) p->mtu = draw_range(r, s->family == 6 ? 1280 : 576, 1500);
     if (one_in(r, 12)) draw_changes(p, s, r);
 }
@@ -142,9 +140,14 @@ static void draw_host(struct scenario_host *h, const struct scenario *s, bool pa
         h->jump_us = draw_log(r, 1000, 4000000);
         h->jump_ms = draw_log(r, 1, 60000);
         h->jump_back = one_in(r, 2);
+        /* While the clock stands still ISNs of one 4-tuple repeat (RFC 6528): no 4-tuple comes twice then. */
+        if (h->jump_back) h->config.ephemeral_last = 60999;
     }
     draw_path(&h->up, s, r);
     draw_path(&h->down, s, r);
+    /* On the way up only: two flipped bits can make up for each other in the checksum. ARP has none: what Ethernet's own would catch is not the
+     * stack's to bear. */
+    if (one_in(r, 6) && !s->ethernet) h->up.corrupt_ppm = draw_ppm(r);
 }
 
 /* ---- flows ----------------------------------------------------------------------------------------- */
@@ -164,7 +167,7 @@ static void draw_flow(struct scenario_flow *f, const struct scenario *s, uint64_
     f->quickack = one_in(r, 6);
     f->urgent = one_in(r, 12);
     f->by_reference = one_in(r, 4);
-    if (one_in(r, 6)) f->resize = draw_log(r, 1, 60000);
+    if (one_in(r, 6)) f->resize = draw_log(r, 256, 60000);
     if (one_in(r, 10)) f->user_timeout_ms = draw_log(r, 100, 30000);
     if (one_in(r, 6)) f->backlog = draw_range(r, 1, 3);
     f->read_bytes = draw_log(r, 16, 4000);
