@@ -19,7 +19,7 @@ static void scenario_usual_config(struct bk_config *c) {
     c->buffer_chunks = 256;
     c->send_buffer = c->receive_buffer = 16384;
     c->msl_ms = 1000;
-    c->orphan_ms = 120000;
+    c->orphan_retries = 12;
     c->keepalive_idle_s = 5;
     c->keepalive_interval_s = 2;
     c->keepalive_probes = 4;
@@ -90,21 +90,30 @@ static bool scenario_ample(const struct scenario *s, const struct scenario_host 
            (uint32_t)(c->ephemeral_last - c->ephemeral_first) >= 2 * n && c->frames >= 16;
 }
 
-/* A retransmission after calm comes no later than rto_max; before, the backed-off retransmissions must not run out. */
-static bool scenario_survives(const struct scenario *s, const struct scenario_host *h) {
-    uint64_t handshake_us = 0;
-    for (uint32_t i = 0; i <= u32_min(h->config.syn_retries, h->config.syn_ack_retries); i++)
-        handshake_us += u64_min((uint64_t)h->config.rto_initial_ms << i, h->config.rto_max_ms) * 1000;
-    return h->crash_us == 0 && h->jump_us == 0 && handshake_us > s->calm_us + 5000000 && h->config.retries2 >= 12 &&
-           h->config.orphan_retries >= 8 && h->config.orphan_ms >= 60000;
+/* How long it takes to send something so many times again, at least. */
+static uint64_t scenario_backoff_us(const struct bk_config *c, uint32_t first_ms, uint32_t retries) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i <= retries; i++)
+        sum += u64_min((uint64_t)first_ms << u32_min(i, 20), c->rto_max_ms) * NS_PER_US;
+    return sum;
 }
 
-/* A router that says nothing about packets that are too big leaves their senders in the dark for ever. */
+/* What is repeated is still repeated when all impairments have ended. */
+static bool scenario_survives(const struct scenario *s, const struct scenario_host *h) {
+    const struct bk_config *c = &h->config;
+    uint64_t needed = s->calm_us + 5000000;
+    return h->crash_us == 0 && h->jump_us == 0 && c->orphan_ms >= 600000 && c->fin_wait_2_ms >= 60000 &&
+           scenario_backoff_us(c, c->rto_initial_ms, u32_min(c->syn_retries, c->syn_ack_retries)) > needed &&
+           scenario_backoff_us(c, c->rto_min_ms, u32_min(c->retries2, c->orphan_retries)) > needed;
+}
+
+/* A router that says nothing about packets that are too big leaves their senders in the dark for ever; so does a queue that never has room. */
 static bool scenario_fits(const struct scenario *s, const struct path_options *p) {
     const uint32_t least = s->family == 6 ? 1280 : 576;
     for (uint32_t i = 0; i < s->hosts; i++) {
         uint32_t mtu = s->host[i].mtu;
-        if (p->queue_bytes != 0 && p->queue_bytes < mtu + 14) return false;
+        /* Retransmissions of all connections may come at one moment, again and again: there is no chance in the RTO. */
+        if (p->queue_bytes != 0 && p->queue_bytes < (scenario_connections(s) + 1) * (mtu + 14)) return false;
         if (p->mtu != 0 && p->mtu < mtu && (s->black_hole || p->mtu < least)) return false;
         for (uint32_t k = 0; k < PATH_CHANGES; k++) {
             uint32_t change = p->change[k].at_us != 0 ? p->change[k].mtu : 0;

@@ -2,8 +2,8 @@
  *
  * A 4-tuple may have several incarnations, one after the other. The newest connection of the tuple is watched; of the end that opened it all
  * segments count from its SYN on, of the other end from the SYN that answers this one. What comes before is left over from an earlier
- * incarnation. A listener may forget a request, or answer the same SYN with another cookie: as long as the client has not acknowledged anything
- * the server's side begins anew, later the connection goes unwatched. It also goes unwatched when a host that has a part in it crashes.
+ * incarnation. A listener may forget a request, or answer the same SYN with a cookie, with another ISS: which of them the client believes cannot
+ * be known here, so such a connection goes unwatched. It also goes unwatched when a host that has a part in it crashes.
  * A frame that was damaged on its way is recognised by its checksum, and has told its receiver nothing. */
 #include "base/checksum.h"
 #include "base/common.h"
@@ -60,14 +60,8 @@ static bool seen_belongs(struct sim_world *w, struct app_connection *c, unsigned
     struct watch_end *e = &c->watch.end[from];
     const struct watch_end *other = &c->watch.end[!from];
     bool syn = t->flags & WIRE_SYN, ack = t->flags & WIRE_ACK;
-    if (e->began && syn && t->seq != e->iss) {
-        if (from == 1 && ack && !other->acked)
-            memset(e, 0, sizeof *e);
-        else
-            seen_lost_sight(w, c);
-    }
-    if (c->blind) return false;
-    if (e->began) return true;
+    if (e->began && syn && t->seq != e->iss) seen_lost_sight(w, c);
+    if (c->blind || e->began) return !c->blind;
     if (!syn || (t->flags & WIRE_RST)) return false;
     if (from == 0) return t->seq == c->iss;
     return !ack || (other->began && t->ack == other->iss + 1);
