@@ -12,7 +12,7 @@
 
 #define APP_TRIES       40u
 #define APP_TRY_AGAIN   (250 * NS_PER_MS)
-#define APP_SERVER_PORT 1000u /* and up: one for each flow */
+#define APP_SERVER_PORT 1000u  /* and up: one for each flow */
 #define APP_OPEN_PORT   20000u /* of simultaneous opens: clients, 1,000 for each flow */
 #define APP_OPEN_OTHER  40000u /* and the other ends */
 #define APP_LISTENER    (UINT64_C(1) << 63)
@@ -229,8 +229,8 @@ static int app_connect(struct sim_world *w, struct app_connection *c, unsigned e
     bool together = f->kind == SCENARIO_SIMULTANEOUS_OPEN;
     struct bk_tcp_open open = {
         .remote = sim_host_addr(&w->plan, c->host[!end]),
-        .remote_port = (uint16_t)(together ? (end == 0 ? APP_OPEN_OTHER : APP_OPEN_PORT) + both
-                                           : APP_SERVER_PORT + c->flow),
+        .remote_port =
+            (uint16_t)(together ? (end == 0 ? APP_OPEN_OTHER : APP_OPEN_PORT) + both : APP_SERVER_PORT + c->flow),
         .local_port = (uint16_t)(together ? (end == 0 ? APP_OPEN_PORT : APP_OPEN_OTHER) + both : 0),
         .user = (uint64_t)app_index(w, c) << 1 | end,
     };
@@ -431,10 +431,9 @@ void app_verdict(struct sim_world *w) {
             fault_note(&w->fault,
                        "connection %u of flow %u (%s) did not complete: sent %llu and %llu octets, received %llu and "
                        "%llu, errors %d and %d",
-                       c->number, c->flow, scenario_kind_name(app_flow(w, c)->kind),
-                       (unsigned long long)c->end[0].sent, (unsigned long long)c->end[1].sent,
-                       (unsigned long long)c->end[0].received, (unsigned long long)c->end[1].received,
-                       c->end[0].error, c->end[1].error);
+                       c->number, c->flow, scenario_kind_name(app_flow(w, c)->kind), (unsigned long long)c->end[0].sent,
+                       (unsigned long long)c->end[1].sent, (unsigned long long)c->end[0].received,
+                       (unsigned long long)c->end[1].received, c->end[0].error, c->end[1].error);
         if (w->fault.found) app_fault(w, c);
     }
 }

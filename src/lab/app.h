@@ -42,8 +42,8 @@ struct app_connection {
     uint32_t previous; /* connection that had this 4-tuple before, or APP_NOTHING */
     uint16_t port[2];
     uint8_t host[2];
-    uint8_t tries; /* of the client to open it */
-    uint8_t act;   /* enum app_act */
+    uint8_t tries;     /* of the client to open it */
+    uint8_t act;       /* enum app_act */
     bool begun, blind; /* blind: the watch cannot follow it */
 };
 
@@ -58,7 +58,7 @@ struct app_wake {
 struct app_table {
     struct app_connection *connection;
     uint32_t count, first[SCENARIO_FLOWS]; /* first: of each flow */
-    uint32_t busy; /* ends that are open, and connections that have not begun */
+    uint32_t busy;                         /* ends that are open, and connections that have not begun */
     bk_listener listener[SCENARIO_FLOWS];
     bool listening[SCENARIO_FLOWS];
     struct app_wake *heap; /* the earliest first; entries that wake_at does not confirm are stale */

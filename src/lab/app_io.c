@@ -53,8 +53,8 @@ static ptrdiff_t io_send_copy(struct sim_world *w, struct app_connection *c, uns
     uint8_t data[IO_BYTES];
     size_t length = (size_t)u64_min(left, sizeof data);
     app_pattern(c->key, end, e->sent, data, length);
-    return bk_tcp_send(host_stack(h->host), e->conn, data, length,
-                       io_send_flags(&w->plan.flow[c->flow], left - length), sim_host_time(h));
+    return bk_tcp_send(host_stack(h->host), e->conn, data, length, io_send_flags(&w->plan.flow[c->flow], left - length),
+                       sim_host_time(h));
 }
 
 ptrdiff_t app_send(struct sim_world *w, struct app_connection *c, unsigned end, uint64_t limit) {
@@ -136,8 +136,8 @@ static ptrdiff_t io_receive_copy(struct sim_world *w, struct app_connection *c, 
     const struct sim_host *h = &w->host[c->host[end]];
     struct app_end *e = &c->end[end];
     uint8_t data[IO_BYTES];
-    ptrdiff_t n = bk_tcp_receive(host_stack(h->host), e->conn, data, (size_t)u64_min(most, sizeof data),
-                                 sim_host_time(h));
+    ptrdiff_t n =
+        bk_tcp_receive(host_stack(h->host), e->conn, data, (size_t)u64_min(most, sizeof data), sim_host_time(h));
     if (n == 0) io_end(w, c, end);
     if (n > 0 && !io_check(w, c, end, e->received, data, (size_t)n)) return 0;
     return n;

@@ -62,14 +62,14 @@ struct scenario_host {
 };
 
 struct scenario {
-    uint64_t seed; /* of all chances in the run */
+    uint64_t seed;     /* of all chances in the run */
     uint64_t epoch_ms; /* virtual time at the start */
     uint32_t hosts, flows;
-    uint8_t family;     /* 4 or 6 */
-    bool routed;        /* all hosts around one router, over IP; otherwise two hosts are joined */
-    bool ethernet;      /* two hosts, over Ethernet */
-    bool black_hole;    /* the router tells nobody what is too big */
-    uint64_t calm_us;   /* then all impairments end */
+    uint8_t family;       /* 4 or 6 */
+    bool routed;          /* all hosts around one router, over IP; otherwise two hosts are joined */
+    bool ethernet;        /* two hosts, over Ethernet */
+    bool black_hole;      /* the router tells nobody what is too big */
+    uint64_t calm_us;     /* then all impairments end */
     uint64_t patience_us; /* so long after that users who still wait give up and close */
     uint32_t audit_every; /* a full audit after so many events of a host */
     struct scenario_host host[SCENARIO_HOSTS];

@@ -56,7 +56,7 @@ static void draw_path(struct path_options *p, const struct scenario *s, uint64_t
     if (one_in(r, 4)) p->jitter_us = draw_log(r, 10, 50000);
     if (one_in(r, 3)) {
         p->rate_bps = (uint64_t)draw_log(r, 100, 100000) * 1000;
-        p->queue_bytes = one_in(r, 3) ? draw_range(r, 1600, 6400) : draw_log(r, 6400, 200000);
+        p->queue_bytes = one_in(r, 4) ? draw_range(r, 1600, 9600) : draw_log(r, 20000, 200000);
         if (one_in(r, 4)) p->queue = PATH_CODEL;
         p->ecn = one_in(r, 2);
     }

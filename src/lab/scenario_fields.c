@@ -23,10 +23,9 @@
 #define CONFIG(member) FIELD(scenario_host, config.member)
 
 static const struct scenario_field fields_world[] = {
-    FIELD(scenario, seed),        FIELD(scenario, epoch_ms),   FIELD(scenario, hosts),
-    FIELD(scenario, flows),       FIELD(scenario, family),     FIELD(scenario, routed),
-    FIELD(scenario, ethernet),    FIELD(scenario, black_hole), FIELD(scenario, calm_us),
-    FIELD(scenario, patience_us), FIELD(scenario, audit_every),
+    FIELD(scenario, seed),    FIELD(scenario, epoch_ms),    FIELD(scenario, hosts),       FIELD(scenario, flows),
+    FIELD(scenario, family),  FIELD(scenario, routed),      FIELD(scenario, ethernet),    FIELD(scenario, black_hole),
+    FIELD(scenario, calm_us), FIELD(scenario, patience_us), FIELD(scenario, audit_every),
 };
 
 static const struct scenario_field fields_host[] = {
@@ -83,13 +82,27 @@ static const struct scenario_field fields_host[] = {
 };
 
 static const struct scenario_field fields_flow[] = {
-    FIELD(scenario_flow, kind),        FIELD(scenario_flow, client),          FIELD(scenario_flow, server),
-    FIELD(scenario_flow, closer),      FIELD(scenario_flow, connections),     FIELD(scenario_flow, start_us),
-    FIELD(scenario_flow, spacing_us),  FIELD(scenario_flow, up),              FIELD(scenario_flow, down),
-    FIELD(scenario_flow, rounds),      FIELD(scenario_flow, pause_us),        FIELD(scenario_flow, read_bytes),
-    FIELD(scenario_flow, act_us),      FIELD(scenario_flow, backlog),         FIELD(scenario_flow, resize),
-    FIELD(scenario_flow, early),       FIELD(scenario_flow, user_timeout_ms), FIELD(scenario_flow, nodelay),
-    FIELD(scenario_flow, quickack),    FIELD(scenario_flow, urgent),          FIELD(scenario_flow, by_reference),
+    FIELD(scenario_flow, kind),
+    FIELD(scenario_flow, client),
+    FIELD(scenario_flow, server),
+    FIELD(scenario_flow, closer),
+    FIELD(scenario_flow, connections),
+    FIELD(scenario_flow, start_us),
+    FIELD(scenario_flow, spacing_us),
+    FIELD(scenario_flow, up),
+    FIELD(scenario_flow, down),
+    FIELD(scenario_flow, rounds),
+    FIELD(scenario_flow, pause_us),
+    FIELD(scenario_flow, read_bytes),
+    FIELD(scenario_flow, act_us),
+    FIELD(scenario_flow, backlog),
+    FIELD(scenario_flow, resize),
+    FIELD(scenario_flow, early),
+    FIELD(scenario_flow, user_timeout_ms),
+    FIELD(scenario_flow, nodelay),
+    FIELD(scenario_flow, quickack),
+    FIELD(scenario_flow, urgent),
+    FIELD(scenario_flow, by_reference),
 };
 
 const struct scenario_fields scenario_fields_world = {fields_world, BK_COUNT(fields_world)};

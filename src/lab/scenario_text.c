@@ -10,8 +10,7 @@
 #include "lab/scenario_fields.h"
 
 static const char *const kind_names[SCENARIO_KINDS] = {
-    "bulk",        "requests", "half-close", "slow-reader", "simultaneous-open", "simultaneous-close",
-    "resets",      "keep-alive",
+    "bulk", "requests", "half-close", "slow-reader", "simultaneous-open", "simultaneous-close", "resets", "keep-alive",
 };
 
 const char *scenario_kind_name(uint8_t kind) {
@@ -20,7 +19,9 @@ const char *scenario_kind_name(uint8_t kind) {
 
 void scenario_summary(const struct scenario *s, char *out, size_t size) {
     size_t n = (size_t)snprintf(out, size, "%" PRIu32 " hosts %s, IPv%u", s->hosts,
-                                s->routed ? "around a router" : s->ethernet ? "over Ethernet" : "joined directly",
+                                s->routed     ? "around a router"
+                                : s->ethernet ? "over Ethernet"
+                                              : "joined directly",
                                 s->family);
     for (uint32_t i = 0; i < s->flows && n < size; i++)
         n += (size_t)snprintf(out + n, size - n, "%s %" PRIu32 " %s", i == 0 ? ";" : ",", s->flow[i].connections,

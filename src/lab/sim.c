@@ -14,6 +14,11 @@
 /* Where this thread's run ends if an assertion fails. */
 static _Thread_local jmp_buf *sim_catch;
 static _Thread_local struct fault *sim_catch_fault;
+static _Thread_local uint64_t sim_seed;
+
+uint64_t sim_running(void) {
+    return sim_seed;
+}
 
 void sim_panic(const char *what, const char *file, int line) {
     if (sim_catch == NULL) return;
@@ -30,6 +35,7 @@ static void sim_collect(const struct sim_world *w, struct sim_result *result) {
 
 bool sim_run_world(struct sim_world *w, struct fault *fault) {
     jmp_buf here;
+    sim_seed = w->plan.seed;
     sim_catch = &here;
     sim_catch_fault = fault;
     if (setjmp(here) == 0) (void)sim_world_run(w);

@@ -20,12 +20,14 @@ bool sim_run_world(struct sim_world *w, struct fault *fault);
 void sim_check(const struct scenario *s, struct sim_result *result);
 /* For bk_panic: ends the run of this thread with a fault. Returns only if there is none. */
 void sim_panic(const char *what, const char *file, int line);
+/* The seed of the scenario that this thread runs, or ran last. */
+uint64_t sim_running(void);
 
 /* Whether two faults are of one kind: the same words, whatever the numbers. */
 bool sim_same_kind(const struct fault *a, const struct fault *b);
 
-/* Makes a failing scenario smaller as long as its fault is of the same kind. Runs at most `runs` of them; tells after each how
- * many there were (`progress` may be NULL). *result is of the smallest one. */
+/* Makes a failing scenario smaller as long as its fault is of the same kind: one of sim_run with these options, or (NULL) of sim_check.
+ * Runs at most `runs` of them; tells after each how many there were (`progress` may be NULL). *result is of the smallest one. */
 void sim_shrink(struct scenario *s, const struct sim_options *options, uint32_t runs, struct sim_result *result,
                 void (*progress)(void *context, uint32_t runs), void *context);
 
@@ -37,7 +39,6 @@ struct sim_range {
     uint64_t first, last;
     uint32_t threads;  /* 0: as many as there are processors */
     uint32_t failures; /* that are enough; 0: 1 */
-    const struct sim_options *options; /* of each run, or NULL */
     /* Called from time to time by the thread that called sim_range_run. May be NULL. */
     void (*progress)(void *context, const struct sim_range *range);
     void *context;

@@ -12,7 +12,7 @@
 #include "wire/icmp.h"
 #include "wire/ip.h"
 
-#define ROUTER_QUOTE_IPV4 28u  /* header and 8 octets: the least, and what many routers send (RFC 792) */
+#define ROUTER_QUOTE_IPV4 28u   /* header and 8 octets: the least, and what many routers send (RFC 792) */
 #define ROUTER_QUOTE_IPV6 1232u /* as much as fits 1,280 (RFC 4443 3.2) */
 
 static bk_addr router_addr(const struct scenario *s) {
@@ -53,8 +53,7 @@ static size_t router_icmp_ipv4(uint8_t *to, const uint8_t *ip, size_t n, const b
                                 .protocol = WIRE_ICMP,
                                 .src = *from,
                                 .dst = *sender};
-    const struct wire_icmp m = {
-        .type = WIRE_ICMP_UNREACHABLE, .code = WIRE_ICMP_FRAGMENTATION_NEEDED, .rest = mtu};
+    const struct wire_icmp m = {.type = WIRE_ICMP_UNREACHABLE, .code = WIRE_ICMP_FRAGMENTATION_NEEDED, .rest = mtu};
     uint8_t *icmp = to + wire_ipv4_emit(to, &h);
     memcpy(icmp + wire_icmp_emit(icmp, &m), ip, quote);
     put_be16(icmp + 2, checksum_finish(checksum_add(0, icmp, length)));
@@ -64,11 +63,8 @@ static size_t router_icmp_ipv4(uint8_t *to, const uint8_t *ip, size_t n, const b
 static size_t router_icmp_ipv6(uint8_t *to, const uint8_t *ip, size_t n, const bk_addr *from, const bk_addr *sender,
                                uint32_t mtu) {
     size_t quote = n < ROUTER_QUOTE_IPV6 ? n : ROUTER_QUOTE_IPV6, length = WIRE_ICMP_LENGTH + quote;
-    const struct wire_ipv6 h = {.payload_length = (uint16_t)length,
-                                .next_header = WIRE_ICMPV6,
-                                .hop_limit = 64,
-                                .src = *from,
-                                .dst = *sender};
+    const struct wire_ipv6 h = {
+        .payload_length = (uint16_t)length, .next_header = WIRE_ICMPV6, .hop_limit = 64, .src = *from, .dst = *sender};
     const struct wire_icmp m = {.type = WIRE_ICMPV6_TOO_BIG, .rest = mtu};
     uint8_t *icmp = to + wire_ipv6_emit(to, &h);
     memcpy(icmp + wire_icmp_emit(icmp, &m), ip, quote);
@@ -93,7 +89,7 @@ static void router_too_big(struct sim_world *w, const uint8_t *frame, size_t len
         memcpy(answer + 12, frame + 12, 2);
     }
     size_t n = (w->plan.family == 4 ? router_icmp_ipv4 : router_icmp_ipv6)(answer + at, frame + at, length - at, &own,
-                                                                          &src, mtu);
+                                                                           &src, mtu);
     struct path *back = w->plan.routed ? w->host[to].down : w->host[1 - to].up;
     (void)path_enter(back, answer, at + n, w->now);
 }

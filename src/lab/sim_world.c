@@ -153,9 +153,13 @@ static struct world_next world_planned(const struct sim_world *w) {
 static void world_heal(struct sim_world *w, struct path **path, const struct path_options *was) {
     const uint64_t *from = (const uint64_t *)path_counters(*path);
     uint64_t *sum = (uint64_t *)&w->retired;
-    struct path_options clean = {
-        .rate_bps = was->rate_bps, .queue_bytes = was->queue_bytes, .delay_us = was->delay_us,
-        .mtu = path_mtu(*path, w->now), .queue = was->queue, .ecn = was->ecn, .ethernet = w->plan.ethernet};
+    struct path_options clean = {.rate_bps = was->rate_bps,
+                                 .queue_bytes = was->queue_bytes,
+                                 .delay_us = was->delay_us,
+                                 .mtu = path_mtu(*path, w->now),
+                                 .queue = was->queue,
+                                 .ecn = was->ecn,
+                                 .ethernet = w->plan.ethernet};
     struct path *healed = path_new(&clean, 0, w->now);
     if (healed == NULL) {
         fault_note(&w->fault, "no memory");

@@ -46,7 +46,7 @@ struct sim_host {
     struct host *host;
     struct path *up, *down; /* joined directly: `down` is not used */
     uint32_t number;
-    int64_t ahead;       /* of its clock, against the world's */
+    int64_t ahead; /* of its clock, against the world's */
     uint32_t events;
     bool crashed, returned, jumped;
 };
@@ -72,7 +72,7 @@ struct sim_world {
     struct path_counters retired; /* of paths that were replaced */
     bool calm, closing, corrupting;
     uint64_t closing_since;
-    uint64_t instant;   /* events at `now` */
+    uint64_t instant;              /* events at `now` */
     uint64_t touched[SIM_TOUCHED]; /* ends whose connection may have changed in this step */
     uint32_t touched_count;
     struct fault fault;
