@@ -131,6 +131,8 @@ void timeouts_fire(struct tcp *t, struct connection *c) {
         return;
     }
     connection_touch(t, c); /* whatever was due, the wheel is set anew when output has been asked */
+    /* It leaves when a frame is free: until then there is nothing to come back for. */
+    if (c->ack_owed == ACK_DELAYED && c->ack_due <= now) c->ack_owed = ACK_NOW;
     if (!waits_for_peer(c) && c->keepalive_due <= now) {
         fire_keepalive(t, c);
         return;

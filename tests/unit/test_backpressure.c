@@ -145,6 +145,38 @@ static void frame_pool_empty(void **state) {
     pair_close(&p);
 }
 
+/* A delayed ACK comes due while the device holds all frames: it waits for one, and its deadline does not stay in the past, where an
+ * embedder would come back to it again and again. Found by simulation. */
+static void frame_pool_empty_and_an_ack_due(void **state) {
+    (void)state;
+    struct bk_config config, few;
+    struct pair p;
+    bk_listener listener;
+    bk_conn conn[3][2];
+    struct bk_tx units[2], unit;
+    pair_config(&config);
+    few = config;
+    few.frames = 2;
+    open_pair(&p, 4, &few, &config, &listener);
+    for (int i = 0; i < 3; i++) pair_establish(&p, listener, conn[i]);
+    assert_int_equal(pair_send(&p, 1, conn[2][1], 3, 0, 100), 100);
+    pair_run(&p, PAIR_LATENCY + PAIR_MS);
+    for (int i = 0; i < 2; i++) assert_int_equal(pair_send(&p, 0, conn[i][0], 3, 0, 500), 500);
+    assert_int_equal(bk_output(p.side[0].stack, 0, units, 2, p.now), 2);
+
+    p.now += config.delayed_ack_ms * PAIR_MS;
+    bk_advance(p.side[0].stack, p.now);
+    assert_int_equal(bk_output(p.side[0].stack, 0, &unit, 1, p.now), 0);
+    assert_true(bk_next_deadline(p.side[0].stack) > p.now);
+
+    bk_output_done(p.side[0].stack, &units[0].id, 1);
+    assert_int_equal(bk_output(p.side[0].stack, 0, &unit, 1, p.now), 1);
+    assert_int_equal(unit.reason, BK_REASON_SEND_ACK_DELAYED);
+    bk_output_done(p.side[0].stack, &unit.id, 1);
+    bk_output_done(p.side[0].stack, &units[1].id, 1);
+    pair_close(&p);
+}
+
 /* The devices hold all chunks: frames cannot come in, users cannot queue; both are told, and both go on afterwards. */
 static void chunk_pool_empty(void **state) {
     (void)state;
@@ -478,6 +510,7 @@ int main(void) {
         cmocka_unit_test(link_takes_one_at_a_time),
         cmocka_unit_test(link_stands_still),
         cmocka_unit_test(frame_pool_empty),
+        cmocka_unit_test(frame_pool_empty_and_an_ack_due),
         cmocka_unit_test(chunk_pool_empty),
         cmocka_unit_test(send_buffer_full),
         cmocka_unit_test(budget_spent_sending),
