@@ -144,7 +144,7 @@ static void draw_host(struct scenario_host *h, const struct scenario *s, bool pa
         if (h->jump_back) h->config.ephemeral_last = 60999;
     }
     draw_path(&h->up, s, r);
-    draw_path(&h->down, s, r);
+    if (s->routed) draw_path(&h->down, s, r);
     /* On the way up only: two flipped bits can make up for each other in the checksum. ARP has none: what Ethernet's own would catch is not the
      * stack's to bear. */
     if (one_in(r, 6) && !s->ethernet) h->up.corrupt_ppm = draw_ppm(r);
@@ -153,15 +153,17 @@ static void draw_host(struct scenario_host *h, const struct scenario *s, bool pa
 /* ---- flows ----------------------------------------------------------------------------------------- */
 
 static void draw_flow(struct scenario_flow *f, const struct scenario *s, uint64_t *r) {
+    /* Many small ones, and now and then one in which windows and pools fill. */
+    uint32_t most = one_in(r, 4) ? 300000 : 30000, connections = one_in(r, 6) ? 24 : 6;
     f->kind = (uint8_t)draw_below(r, SCENARIO_KINDS);
     f->client = (uint8_t)draw_below(r, s->hosts);
     f->server = (uint8_t)((f->client + 1 + draw_below(r, s->hosts - 1)) % s->hosts);
     f->closer = (uint8_t)draw_below(r, 2);
-    f->connections = draw_log(r, 1, 6);
+    f->connections = draw_log(r, 1, connections);
     f->start_us = one_in(r, 2) ? 0 : draw_log(r, 1, 1000000);
     f->spacing_us = one_in(r, 2) ? 0 : draw_log(r, 1, 500000);
-    f->up = one_in(r, 4) ? draw_below(r, 4) : draw_log(r, 16, 30000) / f->connections + 1;
-    f->down = one_in(r, 4) ? draw_below(r, 4) : draw_log(r, 16, 30000) / f->connections + 1;
+    f->up = one_in(r, 4) ? draw_below(r, 4) : draw_log(r, 16, most) / f->connections + 1;
+    f->down = one_in(r, 4) ? draw_below(r, 4) : draw_log(r, 16, most) / f->connections + 1;
     f->early = one_in(r, 4);
     f->nodelay = one_in(r, 3);
     f->quickack = one_in(r, 6);
@@ -170,7 +172,7 @@ static void draw_flow(struct scenario_flow *f, const struct scenario *s, uint64_
     if (one_in(r, 6)) f->resize = draw_log(r, 256, 60000);
     if (one_in(r, 10)) f->user_timeout_ms = draw_log(r, 100, 30000);
     if (one_in(r, 6)) f->backlog = draw_range(r, 1, 3);
-    f->read_bytes = draw_log(r, 16, 4000);
+    f->read_bytes = draw_log(r, 16, 4000) + most / 1000;
     f->pause_us = draw_log(r, 100, 100000);
     f->act_us = draw_log(r, 10, 2000000);
     if (f->kind == SCENARIO_REQUESTS || f->kind == SCENARIO_KEEP_ALIVE) {
@@ -196,7 +198,7 @@ void scenario_draw(struct scenario *s, uint64_t seed) {
     s->audit_every = one_in(r, 8) ? 1 : 64;
     /* Sometimes a clock of 32 bits in milliseconds comes round soon after the start. */
     s->epoch_ms = one_in(r, 4) ? UINT32_MAX - draw_log(r, 1, 10000) : draw_below(r, 1000000000);
-    s->flows = draw_log(r, 1, 3);
+    s->flows = draw_range(r, 1, one_in(r, 4) ? 5 : 2);
     bool patient = one_in(r, 2);
     for (uint32_t i = 0; i < s->hosts; i++) draw_host(&s->host[i], s, patient, r);
     for (uint32_t i = 0; i < s->flows; i++) draw_flow(&s->flow[i], s, r);
