@@ -8,8 +8,9 @@
 
 #include "base/common.h"
 
-#define SIM_MOVED    16u /* one seed in so many is run again with moves */
-#define SIM_MOVE_PPM 100000u
+#define SIM_MOVED      16u /* one seed in so many is run again with moves */
+#define SIM_MOVE_PPM   100000u
+#define SIM_MOVE_BYTES (2u << 20)
 
 /* Where this thread's run ends if an assertion fails. */
 static _Thread_local jmp_buf *sim_catch;
@@ -56,11 +57,18 @@ void sim_run(const struct scenario *s, const struct sim_options *options, struct
     sim_world_free(w);
 }
 
+/* A move copies all of a stack: of large ones not thousands of times. */
+static bool sim_may_move(const struct scenario *s) {
+    for (uint32_t i = 0; i < s->hosts; i++)
+        if ((uint64_t)s->host[i].config.chunks * s->host[i].config.chunk_size > SIM_MOVE_BYTES) return false;
+    return s->seed % SIM_MOVED == 0;
+}
+
 void sim_check(const struct scenario *s, struct sim_result *result) {
     const struct sim_options plain = {0}, moving = {.move_ppm = SIM_MOVE_PPM};
     struct sim_result moved;
     sim_run(s, &plain, result);
-    if (result->fault.found || s->seed % SIM_MOVED != 0) return;
+    if (result->fault.found || !sim_may_move(s)) return;
     sim_run(s, &moving, &moved);
     if (moved.fault.found)
         fault_note(&result->fault, "only with stacks that are moved: %.190s", moved.fault.text);

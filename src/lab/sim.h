@@ -16,7 +16,7 @@ struct sim_result {
 void sim_run(const struct scenario *s, const struct sim_options *options, struct sim_result *result);
 /* The same for a world that the caller made and will free; an assertion goes to *fault. Returns whether there was no fault of either kind. */
 bool sim_run_world(struct sim_world *w, struct fault *fault);
-/* Runs a scenario, and some seeds once more with stacks that are moved meanwhile: another digest is a fault. */
+/* Runs a scenario, and some seeds of small worlds once more with stacks that are moved meanwhile: another digest is a fault. */
 void sim_check(const struct scenario *s, struct sim_result *result);
 /* For bk_panic: ends the run of this thread with a fault. Returns only if there is none. */
 void sim_panic(const char *what, const char *file, int line);
