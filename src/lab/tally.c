@@ -95,7 +95,8 @@ static bool tally_shared(uint16_t reason) {
 }
 
 static bool tally_reasons(const struct tally *t, const bk_stack *stack, struct fault *fault) {
-    for (uint16_t r = 0; r < BK_REASON_COUNT; r++) {
+    for (uint32_t i = 0; i < BK_REASON_COUNT; i++) {
+        uint16_t r = (uint16_t)i;
         uint64_t count = bk_reason_count(stack, r);
         bool sent = bk_reason_verdict(r) == BK_SENT;
         uint64_t seen = sent ? t->out[r] : t->in[r], other = sent ? t->in[r] : t->out[r];
@@ -126,8 +127,8 @@ static bool tally_equal(const char *name, uint64_t count, uint64_t seen, struct 
 /* Frames that arrived whose reason adds to tcpInErrs. */
 static uint64_t tally_errors(const struct tally *t) {
     uint64_t errors = 0;
-    for (uint16_t r = 0; r < BK_REASON_COUNT; r++)
-        if (t->in[r] != 0 && strcmp(bk_reason_mib(r), "tcpInErrs") == 0) errors += t->in[r];
+    for (uint32_t i = 0; i < BK_REASON_COUNT; i++)
+        if (t->in[i] != 0 && strcmp(bk_reason_mib((uint16_t)i), "tcpInErrs") == 0) errors += t->in[i];
     return errors;
 }
 
