@@ -23,12 +23,15 @@ struct app_end {
     uint64_t sent, received;
     uint64_t opened_at, last_at; /* virtual time: when its user got it, and last received something */
     uint64_t read_at, ask_at;    /* slow readers, thinking clients: not before */
+    uint64_t wait_until;         /* its stack remembers the connection in TIME-WAIT until then; 0: it is not there */
     int32_t error;               /* what its user was told, or 0 */
     uint8_t state;               /* enum app_state */
     bool connected, shut, ended; /* shut: has closed its side; ended: has seen the end of data */
     bool aborted, died;          /* by its user; with its host */
     bool resized;
-    uint8_t pad[2];
+    bool fin_first, fin_acked,
+        fin_taken; /* on the wire: it sent FIN before it took the other's; what its stack has taken */
+    uint8_t pad[7];
 };
 
 struct app_connection {

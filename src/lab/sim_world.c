@@ -243,10 +243,10 @@ static void world_path_leave(struct sim_world *w, uint32_t i) {
         return;
     }
     struct sim_host *to = &w->host[i < hosts ? 1 - i : i - hosts];
-    sim_watch_arrives(w, to->number, w->frame, length);
+    uint64_t at = sim_watch_arrives(w, w->frame, length);
     const struct sim_hooks *hooks = &w->options.hooks;
     if (hooks->tamper != NULL) hooks->tamper(hooks->context, to->number, w->frame, length);
-    host_arrive(to->host, w->frame, length, sim_host_time(to));
+    sim_watch_taken(w, at, host_arrive(to->host, w->frame, length, sim_host_time(to)));
     world_host_run(w, to);
 }
 

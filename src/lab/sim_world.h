@@ -108,6 +108,8 @@ void sim_forward_up(struct sim_world *w, uint32_t from, const uint8_t *frame, si
 void sim_forward(struct sim_world *w, uint32_t from, uint8_t *frame, size_t length);
 /* What the wire shows, to the watch of the connection concerned. */
 void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, size_t length, uint16_t reason);
-void sim_watch_arrives(struct sim_world *w, uint32_t to, const uint8_t *frame, size_t length);
+/* Returns the connection's end that it arrives at (connection << 1 | end), or UINT64_MAX, for sim_watch_taken: the host has taken it. */
+uint64_t sim_watch_arrives(struct sim_world *w, const uint8_t *frame, size_t length);
+void sim_watch_taken(struct sim_world *w, uint64_t at, uint16_t reason);
 
 #endif
