@@ -296,9 +296,13 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     connection_settle(t, c);
 }
 
-/* The window update of the ESTABLISHED case. Returns whether the window changed. */
+/* The window update of the ESTABLISHED case. Returns whether the window changed.
+ *
+ * Which of two segments is the newer one is asked of SEG.ACK first, and of SEG.SEQ only among equals: the peer's RCV.NXT never goes back, its
+ * SEG.SEQ does with each retransmission. 3.10.7.4 asks SEG.SEQ first: a retransmission that acknowledges more would then move SND.UNA
+ * and leave the old SND.WND, so that the two together lie beyond the window that the peer offered. */
 static bool update_window(struct connection *c, const struct segment *s) {
-    if (!seq_lt(c->snd_wl1, s->header.seq) && !(c->snd_wl1 == s->header.seq && seq_le(c->snd_wl2, s->header.ack)))
+    if (!seq_lt(c->snd_wl2, s->header.ack) && !(c->snd_wl2 == s->header.ack && seq_le(c->snd_wl1, s->header.seq)))
         return false;
     uint32_t before = c->snd_wnd;
     set_send_window(c, s);
