@@ -235,6 +235,7 @@ static void neighbour_resolved(struct net *n, uint32_t id, const uint8_t mac[6],
     memcpy(e->mac, mac, 6);
     e->pending = BK_NONE;
     neighbour_set_state(n, id, state);
+    net_changed(n); /* among equal routes, those whose gateway is known come first */
     if (frame == BK_NONE) return;
     n->pending--;
     neighbour_output(n, id, frame);
