@@ -15,7 +15,7 @@ const struct differ_class differ_classes[] = {
     ROW("malformed-options", "*", "segment * options=@(zero|past)*", "*", "*", "RFC 9293 3.1, MUST-7"),
     ROW("simultaneous-open-options", "SYN-SENT", "segment *S* seq=*", "SA seq=iss* -> SYN-RECEIVED",
         "SA seq=iss* -> SYN-RECEIVED", "RFC 7323 2.2, 3.2"),
-    ROW("simultaneous-open-ack", "@(SYN-RECEIVED|FIN-WAIT-1)", "segment S*A* seq=isn*",
+    ROW("simultaneous-open-ack", "@(SYN-RECEIVED|FIN-WAIT-1)", "segment *S*A* seq=isn*",
         "nothing -> @(ESTABLISHED|FIN-WAIT-*)", "A seq+0 ack+0* -> @(ESTABLISHED|FIN-WAIT-*)", "RFC 9293 3.5"),
     ROW("shutdown-in-syn-sent", "SYN-SENT", "shutdown", "[[]ENOTCONN] nothing -> SYN-SENT", "[[]0] nothing -> CLOSED",
         "RFC 9293 3.10.4"),
@@ -50,7 +50,7 @@ const struct differ_class differ_classes[] = {
     ROW("rst-for-late-data", "*", "*", "RA seq+0 ack+0* -> @(LISTEN|CLOSED)", "R seq* -> @(LISTEN|CLOSED)",
         "RFC 9293 3.10.7.4"),
     ROW("text-after-fin", "@(CLOSE-WAIT|CLOSING|LAST-ACK)", "segment * len=[1-9]*",
-        "@(nothing|A seq+0 ack+0 len=*) -> @(CLOSE-WAIT|CLOSING|LAST-ACK)", "@(A|R)* -> *", "RFC 9293 3.10.7.4"),
+        "@(nothing|*A seq+0 ack+0 len=*) -> @(CLOSE-WAIT|CLOSING|LAST-ACK)", "@(A|R)* -> *", "RFC 9293 3.10.7.4"),
     ROW("time-wait-unsent-ack", "TIME-WAIT", "segment * ack=@(all|una)*", "A seq+0 ack+0* -> TIME-WAIT",
         "nothing -> TIME-WAIT", "RFC 9293 3.10.7.4"),
     ROW("fin-wait-2-without-user", "FIN-WAIT-2 orphan", "segment *", "*", "@(A|R|nothing)* -> *", "RFC 9293 3.10.7.4"),
@@ -95,12 +95,13 @@ const struct differ_class differ_classes[] = {
         "A seq+0 ack+@([1-9]|some)* -> *", "RFC 9293 3.10.7.4"),
     ROW("old-syn-in-syn-received", "SYN-RECEIVED", "segment *S* ts=old*", "SA seq=iss* -> SYN-RECEIVED",
         "A seq+0 ack+0* -> SYN-RECEIVED", "RFC 7323 5.3"),
-    ROW("simultaneous-open-ack", "@(SYN-RECEIVED|FIN-WAIT-1)", "segment S*A* seq=isn* len=[1-9]*",
+    ROW("simultaneous-open-ack", "@(SYN-RECEIVED|FIN-WAIT-1)", "segment *S*A* seq=@(isn|at-1)* len=*",
         "@(A|RA) seq+0 ack+*", "A seq+0 ack+0* -> *", "RFC 9293 3.5"),
     ROW("amount-sent", "*", "segment *A*", "*A seq+0 ack+* len=*", "*A seq+0 ack+* len=*", "RFC 9293 3.10.7.4"),
     ROW("amount-sent", "*", "fill", "A seq+some *", "A seq+0 * len=*", "RFC 9293 3.10.7.4"),
     ROW("rst-in-time-wait-timestamp", "TIME-WAIT", "segment * ts=old*", "nothing -> TIME-WAIT",
         "A seq+0 ack+0 ts* -> TIME-WAIT", "RFC 7323 4.3"),
+    ROW("amount-sent", "*", "segment *A* ack=una*", "nothing -> *", "*A seq+0 ack+0 len=*", "RFC 9293 3.10.7.4"),
 };
 const size_t differ_classes_count = BK_COUNT(differ_classes);
 
