@@ -58,7 +58,7 @@ static uint16_t deliver_tcp(struct net *n, struct packet *p) {
     bk_addr remote = p->src;
     bool ethernet = n->iface[p->iface].config.layer == BK_LAYER_ETHERNET;
     uint16_t reason = tcp_input(&n->tcp, p);
-    if (ethernet && shows_progress(reason)) net_confirm(n, &remote);
+    if (ethernet && shows_progress(reason)) net_confirm(n, p->iface, &remote);
     return reason;
 }
 

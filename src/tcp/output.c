@@ -417,5 +417,10 @@ void output_reset(struct tcp *t, const struct connection *c, uint16_t reason) {
         .seq = c->snd_nxt,
         .ack = c->rcv_nxt,
     };
+    if (c->timestamps) { /* RFC 7323 3.2: SHOULD be in a RST, too */
+        r.option.has_timestamps = true;
+        r.option.tsval = timestamp_now(t, c->ts_offset);
+        r.option.tsecr = c->ts_recent;
+    }
     reply_send(t, &r);
 }
