@@ -118,6 +118,8 @@ static bool audit_timers(const struct connection *c, struct fault *fault) {
     bool waits_to_send = link_in(&c->output_link);
     bool unsent = seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c));
     SAY(c->ack_owed != ACK_DELAYED || c->ack_due != BK_NEVER, "a delayed ACK has no deadline");
+    SAY(c->ack_owed != ACK_NONE || !c->syn_acked || c->rcv_nxt == c->last_ack_sent,
+        "%u numbers were taken that no ACK is owed for", c->rcv_nxt - c->last_ack_sent);
     SAY(c->ack_owed != ACK_NOW || waits_to_send, "an ACK is owed now, and the connection is not asked");
     if (!c->owned && c->syn_acked)
         SAY(c->linger_due != BK_NEVER, "the user is gone and nothing ends the wait in %s", bk_state_name(c->state));
