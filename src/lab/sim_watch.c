@@ -65,9 +65,9 @@ static bool seen_belongs(struct sim_world *w, struct app_connection *c, unsigned
     struct watch_end *e = &c->watch.end[from];
     const struct watch_end *other = &c->watch.end[!from];
     bool syn = t->flags & WIRE_SYN, ack = t->flags & WIRE_ACK;
-    /* A cookie has forgotten what went before, and may have the same ISS again. */
-    if (e->began && syn && (t->seq != e->iss || (reason == BK_REASON_SEND_SYN_COOKIE && e->acked)))
-        seen_lost_sight(w, c);
+    /* A cookie has forgotten what went before, and may have the same ISS again; so may a request while the clock stands still. */
+    bool forgetful = reason == BK_REASON_SEND_SYN_COOKIE || w->host[c->host[from]].jumped;
+    if (e->began && syn && (t->seq != e->iss || (forgetful && e->acked))) seen_lost_sight(w, c);
     if (c->blind || e->began) return !c->blind;
     if (!syn || (t->flags & WIRE_RST)) return false;
     if (from == 0) return t->seq == c->iss;
