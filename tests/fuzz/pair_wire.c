@@ -62,6 +62,8 @@ static void watch_begins(struct world *w, struct flow *f, int from, const struct
     if (again && !simultaneous) return; /* a watch over this one has begun, and ended */
     /* The other's SYN must be the one that is answered, and not itself an answer, to an earlier SYN of this side. */
     f->watched = f->syn_known[!from] && f->syn[!from].seq == t->ack - 1 && (f->syn[!from].flags & WIRE_ACK) == 0;
+    /* What has followed the SYN already, and was swallowed before it reached the wire, no watch has seen. */
+    if (flow_record(w, from, f->port, &info) && info.iss == t->seq && info.snd_nxt != t->seq + 1) f->watched = false;
     if (!f->watched) return;
     f->iss[from] = t->seq;
     f->iss[!from] = t->ack - 1;
