@@ -26,7 +26,8 @@ struct first_fault {
 
 /* What followed a state that was known already, to be compared with what followed its representative. */
 struct check {
-    uint32_t id;
+    uint32_t id, parent; /* the state, and that from which it was met again */
+    struct explore_action action;
     uint64_t digest;
 };
 
@@ -107,9 +108,9 @@ static uint64_t successors(struct worker *w, struct explore_copy *here) {
 }
 
 /* The machine has come to a state whose hash is known. */
-static void check_known(struct worker *w, uint32_t id, const struct explore_hash *h) {
+static void check_known(struct worker *w, uint32_t id, const struct explore_node *met) {
     uint32_t one_in = w->all->limits->check_hash;
-    if (one_in == 0 || (h->word[0] + w->edges.count) % one_in != 0) return;
+    if (one_in == 0 || (met->hash.word[0] + met->parent) % one_in != 0) return;
     if (w->checks == w->check_room) {
         size_t room = w->check_room == 0 ? 1024 : w->check_room * 2;
         struct check *check = realloc(w->check, room * sizeof *check);
@@ -119,7 +120,7 @@ static void check_known(struct worker *w, uint32_t id, const struct explore_hash
         w->check_room = room;
     }
     explore_copy_take(&w->child, &w->machine);
-    w->check[w->checks++] = (struct check){id, successors(w, &w->child)};
+    w->check[w->checks++] = (struct check){id, met->parent, met->action, successors(w, &w->child)};
 }
 
 /* The machine is in a state that action `number` of `parent` has led to. */
@@ -146,7 +147,7 @@ static void arrive(struct worker *w, uint32_t parent, uint8_t number, struct exp
             return;
         }
     } else {
-        check_known(w, id, &node.hash);
+        check_known(w, id, &node);
     }
     w->failed |= !explore_edges_add(&w->edges, parent, id);
 }
@@ -235,15 +236,15 @@ static const struct first_fault *level_fault(const struct explorer *e) {
 
 /* The path to a state, and `last` behind it if that is not NULL. */
 static bool take_path(const struct explorer *e, uint32_t id, const struct explore_action *last,
-                      struct explore_result *r) {
+                      struct explore_path *path) {
     uint32_t n = last != NULL;
     for (uint32_t i = id; e->table.node[i].parent != EXPLORE_ROOT; i = e->table.node[i].parent) n++;
-    r->path = malloc((n + 1u) * sizeof *r->path);
-    if (r->path == NULL) return false;
-    r->path_length = n;
-    if (last != NULL) r->path[--n] = *last;
+    path->action = malloc((n + 1u) * sizeof *path->action);
+    if (path->action == NULL) return false;
+    path->length = n;
+    if (last != NULL) path->action[--n] = *last;
     for (uint32_t i = id; e->table.node[i].parent != EXPLORE_ROOT; i = e->table.node[i].parent)
-        r->path[--n] = e->table.node[i].action;
+        path->action[--n] = e->table.node[i].action;
     return true;
 }
 
@@ -294,7 +295,7 @@ static bool run_levels(struct explorer *e, struct explore_result *r) {
         if (f != NULL) {
             r->fault = f->fault;
             e->depth++;
-            return take_path(e, f->parent, &f->action, r);
+            return take_path(e, f->parent, &f->action, &r->path);
         }
         r->bounded = e->full;
         if (e->full) break;
@@ -312,7 +313,8 @@ static bool compare_checks(struct explorer *e, struct explore_result *r) {
         for (size_t k = 0; k < w->checks && !r->fault.found && !r->bounded; k++) {
             if (e->digest[w->check[k].id] == w->check[k].digest) continue;
             fault_note(&r->fault, "two states have one hash and different futures: the projection lacks something");
-            if (!take_path(e, w->check[k].id, NULL, r)) return false;
+            if (!take_path(e, w->check[k].id, NULL, &r->path)) return false;
+            if (!take_path(e, w->check[k].parent, &w->check[k].action, &r->other)) return false;
         }
     }
     return true;
@@ -329,7 +331,7 @@ static bool check_rest(struct explorer *e, struct explore_result *r) {
     if (error != 0) return false;
     if (lost == UINT32_MAX) return true;
     fault_note(&r->fault, "no schedule leads from here to CLOSED on both sides");
-    return take_path(e, lost, NULL, r);
+    return take_path(e, lost, NULL, &r->path);
 }
 
 int explore_run(const struct explore_world *w, const struct explore_options *options,
@@ -353,6 +355,8 @@ int explore_run(const struct explore_world *w, const struct explore_options *opt
 }
 
 void explore_result_free(struct explore_result *r) {
-    free(r->path);
-    r->path = NULL;
+    free(r->path.action);
+    free(r->other.action);
+    memset(&r->path, 0, sizeof r->path);
+    memset(&r->other, 0, sizeof r->other);
 }

@@ -25,6 +25,12 @@ struct explore_limits {
     void (*progress)(const struct explore_progress *p); /* about twice a second, or NULL */
 };
 
+/* From the first state on. */
+struct explore_path {
+    struct explore_action *action; /* from malloc */
+    uint32_t length;
+};
+
 struct explore_result {
     uint64_t states, transitions, frontier_max;
     uint64_t checked;      /* comparisons that check_hash made */
@@ -33,8 +39,8 @@ struct explore_result {
     double seconds;
     bool bounded; /* a limit ended it: no fixed point */
     struct fault fault;
-    struct explore_action *path; /* to the fault, from malloc */
-    uint32_t path_length;
+    struct explore_path path;  /* to the fault */
+    struct explore_path other; /* check_hash: to the state that has the same hash and another future */
 };
 
 /* Returns 0, or -ENOMEM. */

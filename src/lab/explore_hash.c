@@ -67,6 +67,12 @@ static void put_seq(struct projection *p, unsigned direction, uint32_t number) {
     put32(p, number - p->reference[direction]);
 }
 
+/* Whether a number is further from all others than they can be from each other. */
+static bool is_far(const struct projection *p, unsigned direction, uint32_t number) {
+    const uint32_t far = UINT32_C(1) << 26; /* that the ISN clock goes in four minutes */
+    return !p->has_reference[direction] || number - p->reference[direction] + far > 2 * far;
+}
+
 static void put_due(struct projection *p, uint64_t due, uint64_t now) {
     put(p, due == BK_NEVER ? BK_NEVER : due - now, 8);
 }
@@ -281,23 +287,29 @@ static void put_flight(struct projection *p, const struct explore_machine *m, co
     put8(p, h.flags);
     put(p, h.window, 2);
     put(p, h.option.mss, 2);
-    put_seq(p, f->from, h.seq);
+    /* RST in answer to a segment without ACK has number 0, which is nobody's: what counts is that it lies in no window. */
+    bool nobodys = (h.flags & WIRE_RST) && (h.flags & WIRE_ACK) && h.seq == 0 && is_far(p, f->from, h.seq);
+    put8(p, nobodys);
+    if (!nobodys) put_seq(p, f->from, h.seq);
     if (h.flags & WIRE_ACK) put_seq(p, !f->from, h.ack);
     if (m->world->msl_ms != 0) put(p, m->state.clock[f->from] - f->sent, 8);
     put8(p, data);
     for (uint32_t i = 0; i < data; i++) put8(p, f->bytes[f->length - data + i]);
 }
 
-/* A held segment as the projection would show it next. */
+/* A held segment as the projection would show it next. Where its numbers would be the first of their direction they do not show, and only their
+ * distance from each other tells two such segments apart. */
 struct held {
     const struct explore_flight *flight;
+    uint32_t seq, ack;
     uint32_t length;
     uint8_t bytes[HELD_MAX];
 };
 
 static int held_compare(const struct held *a, const struct held *b) {
     int r = memcmp(a->bytes, b->bytes, u32_min(a->length, b->length));
-    return r != 0 ? r : (int)a->length - (int)b->length;
+    if (r != 0 || a->length != b->length) return r != 0 ? r : (int)a->length - (int)b->length;
+    return a->seq != b->seq ? (int32_t)(a->seq - b->seq) : (int32_t)(a->ack - b->ack);
 }
 
 /* Those in line in their order, then those that are held, which have none: sorted. */
@@ -319,6 +331,8 @@ static void put_network(struct projection *p, const struct explore_machine *m) {
         alone.length = 0;
         put_flight(&alone, m, next.flight);
         next.length = alone.length;
+        next.seq = get_be32(next.flight->bytes + WIRE_IPV4_LENGTH + 4);
+        next.ack = get_be32(next.flight->bytes + WIRE_IPV4_LENGTH + 8);
         uint32_t k = n++;
         for (; k > 0 && held_compare(&next, &held[k - 1]) < 0; k--) held[k] = held[k - 1];
         held[k] = next;
@@ -331,7 +345,8 @@ static void put_network(struct projection *p, const struct explore_machine *m) {
 
 static void put_user(struct projection *p, const struct explore_user *u) {
     put8(p, u->step);
-    PUT_BITS(p, u->holds, u->listens, u->up, u->peer_end, u->over);
+    put8(p, u->listens);
+    PUT_BITS(p, u->holds, u->up, u->peer_end, u->over);
     if (!u->holds) return;
     put8(p, u->incarnation);
     put8(p, u->received);
@@ -370,7 +385,7 @@ static void put_watch(struct projection *p, const struct watch *w) {
 /* Where a stack may yet choose an ISS, how that would lie to the numbers that are about. */
 static bool may_open(const struct explore_machine *m, unsigned side) {
     const struct explore_user *u = &m->state.user[side];
-    if (u->listens) return true;
+    if (u->listens != 0) return true;
     for (unsigned i = u->step; m->world->script[side][i].call != EXPLORE_END; i++)
         if (m->world->script[side][i].call == EXPLORE_CONNECT) return true;
     return false;
@@ -390,6 +405,7 @@ struct explore_hash explore_hash(const struct explore_machine *m) {
     put8(&p, s->drops);
     put8(&p, s->duplicates);
     put8(&p, s->holds);
+    put8(&p, s->faults);
     put8(&p, s->aborts[0]);
     put8(&p, s->aborts[1]);
     put8(&p, s->opens);
@@ -399,7 +415,7 @@ struct explore_hash explore_hash(const struct explore_machine *m) {
     put_network(&p, m);
     for (unsigned k = 0; k < s->opens; k++) put_watch(&p, &s->watch[k]);
     for (unsigned i = 0; i < 2; i++) put_isn_clock(&p, m, i);
-    return (struct explore_hash){{siphash24(key[0], p.bytes, p.length), siphash24(key[1], p.bytes, p.length)}};
+    return (struct explore_hash){{siphash13(key[0], p.bytes, p.length), siphash13(key[1], p.bytes, p.length)}};
 }
 
 /* ---- looking --------------------------------------------------------------------------------------- */

@@ -57,13 +57,14 @@ bool explore_machine_init(struct explore_machine *m, const struct explore_world 
     s->drops = w->drops;
     s->duplicates = w->duplicates;
     s->holds = w->holds;
+    s->faults = w->faults != 0 ? w->faults : (uint8_t)(w->drops + w->duplicates + w->holds);
     memcpy(s->aborts, w->aborts, sizeof s->aborts);
     if (w->old_syn) put_old_syn(m);
     if (w->listens != 0) {
         bk_addr any = bk_addr_ipv4(0, 0, 0, 0);
         int r = bk_tcp_listen(m->side[1].stack, &any, EXPLORE_SERVER_PORT, 2, 0, s->clock[1], &s->user[1].listener);
         BK_ASSERT(r == 0, "B can listen");
-        s->user[1].listens = true;
+        s->user[1].listens = w->listens;
         while (w->script[1][s->user[1].step].call != EXPLORE_END) s->user[1].step++; /* until it accepts one */
     }
     return true;
@@ -117,9 +118,9 @@ static unsigned network_actions(const struct explore_machine *m, struct explore_
             continue;
         }
         unsigned line = before(s, i);
-        if (line <= s->holds) out[n++] = (struct explore_action){EXPLORE_DELIVER, at};
+        if (line <= s->holds && line <= s->faults) out[n++] = (struct explore_action){EXPLORE_DELIVER, at};
         /* To lose or double a segment that is not the first in line is the same as to do it once it is. */
-        if (line != 0) continue;
+        if (line != 0 || s->faults == 0) continue;
         if (s->duplicates != 0) out[n++] = (struct explore_action){EXPLORE_DUPLICATE, at};
         if (s->drops != 0) out[n++] = (struct explore_action){EXPLORE_DROP, at};
     }
@@ -165,14 +166,21 @@ static void clock_to(struct explore_machine *m, unsigned side, uint64_t to) {
     if (m->world->one_clock) m->state.clock[!side] = m->state.clock[side];
 }
 
-/* Opening takes time, so that two incarnations do not begin at one instant, with one ISS: but no deadline is passed. */
-static void opening(struct explore_machine *m) {
-    if (m->world->opening_ms == 0) return;
-    uint64_t to = m->state.clock[0] + m->world->opening_ms * NS_PER_MS;
-    clock_to(m, 0, u64_min(u64_min(to, expiry(m)), u64_min(deadline(m, 0), deadline(m, 1))));
+static void expire(struct explore_machine *m, uint64_t now) {
+    for (unsigned i = m->state.flights; m->world->msl_ms != 0 && i-- > 0;)
+        if (m->state.flight[i].sent + m->world->msl_ms * NS_PER_MS < now) explore_network_remove(m, i);
 }
 
-static void arrive(struct explore_machine *m, unsigned i, bool twice) {
+/* Opening takes time, so that two incarnations do not begin at one instant, with one ISS. False: a deadline comes before. */
+static bool opening(struct explore_machine *m) {
+    if (m->world->opening_ms == 0) return true;
+    uint64_t to = m->state.clock[0] + m->world->opening_ms * NS_PER_MS;
+    if (to > u64_min(deadline(m, 0), deadline(m, 1))) return false;
+    clock_to(m, 0, to);
+    return true;
+}
+
+static bool arrive(struct explore_machine *m, unsigned i, bool twice) {
     struct explore_state *s = &m->state;
     struct explore_flight *f = &s->flight[i];
     struct wire_tcp h;
@@ -180,9 +188,10 @@ static void arrive(struct explore_machine *m, unsigned i, bool twice) {
         if (!s->flight[k].held && s->flight[k].from == f->from) {
             s->flight[k].held = true;
             s->holds--;
+            s->faults--;
         }
     explore_flight_parse(f->bytes, f->length, &h);
-    if ((h.flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN) opening(m);
+    if ((h.flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN && !opening(m)) return false;
     if (twice) {
         struct explore_flight copy = *f;
         explore_network_arrive(m, i);
@@ -192,15 +201,24 @@ static void arrive(struct explore_machine *m, unsigned i, bool twice) {
         else
             s->flight[s->flights++] = copy;
         s->duplicates--;
+        s->faults--;
     } else {
         explore_network_arrive(m, i);
     }
+    expire(m, s->clock[0]);
+    return true;
 }
 
-static void expire(struct explore_machine *m) {
-    uint64_t now = m->state.clock[0];
-    for (unsigned i = m->state.flights; i-- > 0;)
-        if (m->state.flight[i].sent + m->world->msl_ms * NS_PER_MS <= now) explore_network_remove(m, i);
+/* A stack without records has forgotten the connection: what it sends from then on belongs to another, though the numbers may be the same. So the
+ * watch ends. */
+static void end_watch(struct explore_machine *m, unsigned side) {
+    if (explore_records(m->side[side].stack) != 0) return;
+    for (unsigned k = 0; k < m->state.opens; k++) {
+        struct watch *w = &m->state.watch[k];
+        if (!w->end[side].began || w->ended) continue;
+        watch_init(w);
+        w->ended = true;
+    }
 }
 
 /* When nothing of a past incarnation is left anywhere, what was known of it is forgotten: it cannot matter any more. */
@@ -229,11 +247,12 @@ bool explore_act(struct explore_machine *m, struct explore_action action) {
     switch ((enum explore_action_kind)action.kind) {
     case EXPLORE_DELIVER:
     case EXPLORE_DUPLICATE:
-        arrive(m, action.arg, action.kind == EXPLORE_DUPLICATE);
+        if (!arrive(m, action.arg, action.kind == EXPLORE_DUPLICATE)) return false;
         break;
     case EXPLORE_DROP:
         explore_network_remove(m, action.arg);
         m->state.drops--;
+        m->state.faults--;
         break;
     case EXPLORE_FIRE:
         clock_to(m, side, deadline(m, side));
@@ -243,11 +262,13 @@ bool explore_act(struct explore_machine *m, struct explore_action action) {
         clock_to(m, side, expiry(m));
         break;
     case EXPLORE_EXPIRE:
-        expire(m);
+        expire(m, m->state.clock[0] + 1);
         break;
     case EXPLORE_USER:
-        if (m->world->script[side][m->state.user[side].step].call == EXPLORE_CONNECT) opening(m);
+        if (m->world->script[side][m->state.user[side].step].call == EXPLORE_CONNECT && !opening(m))
+            return false;
         if (!explore_user_call(m, side)) return false;
+        expire(m, m->state.clock[0]);
         break;
     case EXPLORE_ABORT:
         m->state.aborts[side]--;
@@ -261,6 +282,7 @@ bool explore_act(struct explore_machine *m, struct explore_action action) {
     do {
         explore_network_collect(m, side);
     } while (!m->fault.found && (explore_user_hear(m, side) || bk_output_pending(stack, 0)));
+    end_watch(m, side);
     forget(m);
     return true;
 }
@@ -279,7 +301,7 @@ void explore_audit(struct explore_machine *m) {
         bool good = audit_stack(stack, NULL, &fault);
         if (good && bk_next_deadline(stack) > explore_deadline(stack))
             good = fault_note(&fault, "the stack's next deadline is later than one of its timers");
-        if (good && explore_at_rest(m)) good = audit_empty(stack, m->state.user[i].listens, &fault);
+        if (good && explore_at_rest(m)) good = audit_empty(stack, m->state.user[i].listens != 0, &fault);
         if (!good) fault_note(&m->fault, "%c: %.200s", "AB"[i], fault.text);
     }
 }

@@ -37,7 +37,8 @@ struct explore_user {
     uint8_t step;
     uint8_t incarnation; /* of the connection that it holds */
     uint8_t received;    /* bytes of it */
-    bool holds, listens, up, peer_end, over;
+    uint8_t listens;     /* connections that it will yet accept */
+    bool holds, up, peer_end, over;
 };
 
 /* What the users know of one incarnation, to be compared. [0] is A's, [1] B's. */
@@ -56,7 +57,7 @@ struct explore_state {
     uint8_t drops, duplicates, holds, aborts[2]; /* what is left of each */
     uint8_t opens;                               /* incarnations begun */
     uint8_t flights;
-    uint8_t pad;
+    uint8_t faults; /* what is left of drops, duplicates and holds together */
     struct explore_user user[2];
     struct explore_incarnation incarnation[EXPLORE_INCARNATIONS];
     struct watch watch[EXPLORE_INCARNATIONS];

@@ -74,6 +74,10 @@ static bool call_connect(struct explore_machine *m, unsigned side) {
     bk_tcp_status(stack, conn, &info);
     s->incarnation[incarnation].opened[side] = true;
     s->incarnation[incarnation].iss[side] = info.iss;
+    /* Of two that have the same numbers nobody can say whose a segment is: they are not watched. */
+    for (unsigned k = 0; k < incarnation; k++)
+        if (s->incarnation[k].opened[side] && info.iss - s->incarnation[k].iss[side] <= UINT16_MAX)
+            s->watch[k].ended = s->watch[incarnation].ended = true;
     return true;
 }
 
@@ -148,7 +152,10 @@ static uint8_t match(struct explore_machine *m, const struct bk_tcp_info *info) 
     for (unsigned k = s->opens; k-- > 0;) {
         struct explore_incarnation *i = &s->incarnation[k];
         if (!i->opened[0] || i->accepted || i->iss[0] != info->irs) continue;
-        if (m->world->flaw != EXPLORE_TWO_WAY && (!i->up || i->irs != info->iss)) {
+        bool shared = k > 0 && s->incarnation[0].opened[0] && s->incarnation[0].iss[0] == i->iss[0];
+        bool told = i->up && i->irs == info->iss;
+        /* Two incarnations with one ISS can complete each other's handshake: what matters is what comes of it. */
+        if (m->world->flaw != EXPLORE_TWO_WAY && !told && !shared) {
             fault_note(&m->fault, "B's user got a connection that A's user was not told of");
             return (uint8_t)k;
         }
@@ -171,9 +178,9 @@ static void accept_all(struct explore_machine *m) {
         u->step = 0;
         hold(m, 1, conn, incarnation);
         u->up = true;
-        if (m->world->listens == 1) {
+        if (--u->listens == 0) {
             bk_tcp_unlisten(m->side[1].stack, u->listener, m->state.clock[1]);
-            u->listens = false;
+            return;
         }
     }
 }

@@ -5,28 +5,204 @@
 
 #include "base/common.h"
 
-#define CONNECT       {EXPLORE_CONNECT, EXPLORE_HELD, 0, false}
-#define CONNECT_NOW   {EXPLORE_CONNECT, EXPLORE_HELD, 0, true}
-#define SEND(n)       {EXPLORE_SEND, EXPLORE_UP, n, false}
-#define SEND_NOW(n)   {EXPLORE_SEND, EXPLORE_UP, n, true}
-#define SHUTDOWN      {EXPLORE_SHUTDOWN, EXPLORE_UP, 0, false}
-#define SHUTDOWN_NOW  {EXPLORE_SHUTDOWN, EXPLORE_UP, 0, true}
-#define CLOSE         {EXPLORE_CLOSE, EXPLORE_UP, 0, false}
-#define CLOSE_EARLY   {EXPLORE_CLOSE, EXPLORE_HELD, 0, false}
-#define CLOSE_AFTER   {EXPLORE_CLOSE, EXPLORE_PEER_END, 0, true}
-#define END           {EXPLORE_END, EXPLORE_HELD, 0, false}
+#define CONNECT      {EXPLORE_CONNECT, EXPLORE_HELD, 0, false}
+#define SEND(n)      {EXPLORE_SEND, EXPLORE_UP, n, false}
+#define SEND_NOW(n)  {EXPLORE_SEND, EXPLORE_UP, n, true}
+#define SHUTDOWN     {EXPLORE_SHUTDOWN, EXPLORE_UP, 0, false}
+#define SHUTDOWN_NOW {EXPLORE_SHUTDOWN, EXPLORE_UP, 0, true}
+#define CLOSE        {EXPLORE_CLOSE, EXPLORE_UP, 0, false}
+#define CLOSE_EARLY  {EXPLORE_CLOSE, EXPLORE_HELD, 0, false}
+#define CLOSE_NOW    {EXPLORE_CLOSE, EXPLORE_UP, 0, true}
+#define CLOSE_LAST   {EXPLORE_CLOSE, EXPLORE_PEER_END, 0, true} /* once the other has */
+#define END          {EXPLORE_END, EXPLORE_HELD, 0, false}
 
 static const struct explore_world worlds[] = {
     {
         .name = "open",
-        .summary = "A opens, B listens; both close once the other has",
-        .script = {{CONNECT, CLOSE, END}, {CLOSE_AFTER, END}},
+        .summary = "A opens, B listens; A closes, B follows",
+        .script = {{CONNECT, CLOSE, END}, {CLOSE_LAST, END}},
         .listens = 1,
         .drops = 1,
         .duplicates = 1,
         .holds = 1,
         .retries = 1,
-        .quick = true,
+    },
+    {
+        .name = "open-old-syn",
+        .summary = "the same with a SYN of a long gone incarnation around",
+        .script = {{CONNECT, CLOSE, END}, {CLOSE_LAST, END}},
+        .listens = 2,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+        .one_clock = true,
+        .opening_ms = 1,
+        .old_syn = true,
+    },
+    {
+        .name = "flaw-two-way",
+        .summary = "the same with a handshake in two steps: the old SYN makes a connection",
+        .script = {{CONNECT, CLOSE, END}, {CLOSE_LAST, END}},
+        .listens = 2,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+        .one_clock = true,
+        .opening_ms = 1,
+        .old_syn = true,
+        .flaw = EXPLORE_TWO_WAY,
+    },
+    {
+        .name = "open-both",
+        .summary = "both open at once (RFC 9293 3.5, figure 7), and close",
+        .script = {{CONNECT, CLOSE, END}, {CONNECT, CLOSE_LAST, END}},
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+    },
+    {
+        .name = "transfer",
+        .summary = "A sends three segments, B reads them; both close",
+        .script = {{CONNECT, SEND(2), SEND_NOW(3), SEND(4), SHUTDOWN_NOW, CLOSE_LAST, END}, {CLOSE_LAST, END}},
+        .listens = 1,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+    },
+    {
+        .name = "close-a",
+        .summary = "A half-closes, B sends and closes",
+        .script = {{CONNECT, SHUTDOWN, CLOSE_LAST, END}, {SEND(2), CLOSE_LAST, END}},
+        .listens = 1,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+    },
+    {
+        .name = "close-b",
+        .summary = "B half-closes, A sends and closes",
+        .script = {{CONNECT, SEND(2), CLOSE_LAST, END}, {SHUTDOWN, CLOSE_LAST, END}},
+        .listens = 1,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+    },
+    {
+        .name = "close-both",
+        .summary = "both close whenever they like, simultaneously too",
+        .script = {{CONNECT, SHUTDOWN, CLOSE_EARLY, END}, {SHUTDOWN, CLOSE_EARLY, END}},
+        .listens = 1,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+    },
+    {
+        .name = "reset",
+        .summary = "both may abort at any time, with data under way",
+        .script = {{CONNECT, SEND(2), CLOSE, END}, {SEND(2), CLOSE_LAST, END}},
+        .listens = 1,
+        .aborts = {1, 1},
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+    },
+    {
+        .name = "reuse-a",
+        .summary = "A closes first and opens again from the same port, with segments that live for one MSL",
+        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND(2), CLOSE, END}, {CLOSE_LAST, END}},
+        .listens = 2,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+        .one_clock = true,
+        .msl_ms = 3000,
+        .opening_ms = 1,
+    },
+    {
+        .name = "reuse-b",
+        .summary = "B closes first and waits, A opens again from the same port",
+        .script = {{CONNECT, SEND_NOW(2), CLOSE_LAST, CONNECT, SEND(2), CLOSE_LAST, END}, {SHUTDOWN, CLOSE_LAST, END}},
+        .listens = 2,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .retries = 1,
+        .one_clock = true,
+        .msl_ms = 3000,
+        .opening_ms = 1,
+    },
+    /* Everything of the first incarnation may happen at one instant, in which the second begins too: its ISS is then the same. */
+    {
+        .name = "reuse-data",
+        .summary = "the next three, with TIME-WAIT: old data",
+        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND(2), CLOSE, END}, {CLOSE_LAST, END}},
+        .listens = 2,
+        .duplicates = 1,
+        .retries = 1,
+        .one_clock = true,
+        .msl_ms = 3000,
+    },
+    {
+        .name = "flaw-old-data",
+        .summary = "without TIME-WAIT: old data is taken for new",
+        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND(2), CLOSE, END}, {CLOSE_LAST, END}},
+        .listens = 2,
+        .duplicates = 1,
+        .retries = 1,
+        .one_clock = true,
+        .msl_ms = 3000,
+        .flaw = EXPLORE_NO_TIME_WAIT,
+    },
+    {
+        .name = "reuse-fin",
+        .summary = "with TIME-WAIT: old FIN",
+        .script = {{CONNECT, SHUTDOWN_NOW, CONNECT, CLOSE, END}, {CLOSE_LAST, END}},
+        .listens = 2,
+        .duplicates = 1,
+        .retries = 1,
+        .one_clock = true,
+        .msl_ms = 3000,
+    },
+    {
+        .name = "flaw-old-fin",
+        .summary = "without TIME-WAIT: an old FIN is taken for new",
+        .script = {{CONNECT, SHUTDOWN_NOW, CONNECT, CLOSE, END}, {CLOSE_LAST, END}},
+        .listens = 2,
+        .duplicates = 1,
+        .retries = 1,
+        .one_clock = true,
+        .msl_ms = 3000,
+        .flaw = EXPLORE_NO_TIME_WAIT,
+    },
+    {
+        .name = "reuse-syn",
+        .summary = "B closes first, with TIME-WAIT: old SYN and the ACK behind it",
+        .script = {{CONNECT, CLOSE_LAST, END}, {SHUTDOWN_NOW, CLOSE_LAST, END}},
+        .listens = 2,
+        .duplicates = 2,
+        .retries = 1,
+        .one_clock = true,
+        .msl_ms = 3000,
+    },
+    {
+        .name = "flaw-old-syn",
+        .summary = "without TIME-WAIT: an old SYN and the ACK behind it make a connection",
+        .script = {{CONNECT, CLOSE_LAST, END}, {SHUTDOWN_NOW, CLOSE_LAST, END}},
+        .listens = 2,
+        .duplicates = 2,
+        .retries = 1,
+        .one_clock = true,
+        .msl_ms = 3000,
+        .flaw = EXPLORE_NO_TIME_WAIT,
     },
 };
 
@@ -51,9 +227,9 @@ void explore_world_config(const struct explore_world *w, struct bk_config *confi
     /* One RTO, whatever is measured, and whether the SYN was lost (RFC 6298 5.7) or not. */
     config->rto_initial_ms = config->rto_min_ms = config->rto_max_ms = 3000;
     config->syn_retries = config->syn_ack_retries = config->retries2 = config->orphan_retries = w->retries;
-    config->orphan_ms = 60000;
-    config->fin_wait_2_ms = 20000;
-    config->msl_ms = w->msl_ms != 0 ? w->msl_ms : 5000;
+    config->orphan_ms = 15000;
+    config->fin_wait_2_ms = 6000;
+    config->msl_ms = w->msl_ms != 0 ? w->msl_ms : 3000;
     config->challenge_ack_ms = 1;
     config->timestamps = config->window_scaling = config->syn_cookies = false;
 }
