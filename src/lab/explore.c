@@ -72,8 +72,9 @@ static void tell(struct explorer *e) {
     uint64_t transitions = 0;
     for (unsigned i = 0; i < e->workers; i++) transitions += e->worker[i].edges.count;
     uint32_t count = __atomic_load_n(&e->table.count, __ATOMIC_RELAXED);
-    struct explore_progress p = {e->world->name, count,    transitions,
-                                 count - __atomic_load_n(&e->next, __ATOMIC_RELAXED), e->depth, seconds_since(&e->began)};
+    struct explore_progress p = {e->world->name, count,
+                                 transitions,    count - __atomic_load_n(&e->next, __ATOMIC_RELAXED),
+                                 e->depth,       seconds_since(&e->began)};
     e->limits->progress(&p);
 }
 
@@ -210,8 +211,7 @@ static bool sort_level(struct explorer *e) {
     for (unsigned i = 0; i < e->workers; i++) {
         struct worker *w = &e->worker[i];
         for (size_t k = w->level_edges; k < w->edges.count; k++)
-            if (w->edges.edge[k].to >= e->table.level)
-                w->edges.edge[k].to = to[w->edges.edge[k].to - e->table.level];
+            if (w->edges.edge[k].to >= e->table.level) w->edges.edge[k].to = to[w->edges.edge[k].to - e->table.level];
         w->level_edges = w->edges.count;
         for (size_t k = w->level_checks; k < w->checks; k++)
             if (w->check[k].id >= e->table.level) w->check[k].id = to[w->check[k].id - e->table.level];

@@ -56,7 +56,7 @@ static void put32(struct projection *p, uint32_t value) {
 #define PUT_BITS(p, ...)                                                                                               \
     do {                                                                                                               \
         const bool bits[] = {__VA_ARGS__};                                                                             \
-        for (uint32_t bit = 0; bit < BK_COUNT(bits); bit++) put8(p, bits[bit]);                                                \
+        for (uint32_t bit = 0; bit < BK_COUNT(bits); bit++) put8(p, bits[bit]);                                        \
     } while (0)
 
 static void put_seq(struct projection *p, unsigned direction, uint32_t number) {
@@ -398,7 +398,8 @@ static void put_isn_clock(struct projection *p, const struct explore_machine *m,
 }
 
 struct explore_hash explore_hash(const struct explore_machine *m) {
-    static const uint64_t key[2][2] = {{0x243f6a8885a308d3, 0x13198a2e03707344}, {0xa4093822299f31d0, 0x082efa98ec4e6c89}};
+    static const uint64_t key[2][2] = {{0x243f6a8885a308d3, 0x13198a2e03707344},
+                                       {0xa4093822299f31d0, 0x082efa98ec4e6c89}};
     const struct explore_state *s = &m->state;
     uint8_t bytes[PROJECTION_MAX];
     struct projection p = {.room = sizeof bytes, .bytes = bytes};

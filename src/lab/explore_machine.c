@@ -33,9 +33,8 @@ static bool side_init(struct explore_machine *m, unsigned i, const struct explor
 
 /* A SYN of an incarnation that A's user gave up long ago, so that its numbers lie well behind today's. */
 static void put_old_syn(struct explore_machine *m) {
-    struct bk_tcp_open open = {.remote = explore_addr(1),
-                               .local_port = EXPLORE_CLIENT_PORT,
-                               .remote_port = EXPLORE_SERVER_PORT};
+    struct bk_tcp_open open = {
+        .remote = explore_addr(1), .local_port = EXPLORE_CLIENT_PORT, .remote_port = EXPLORE_SERVER_PORT};
     bk_conn conn;
     bk_tcp_connect(m->side[0].stack, &open, m->state.clock[0], &conn);
     explore_network_collect(m, 0);
@@ -265,8 +264,7 @@ bool explore_act(struct explore_machine *m, struct explore_action action) {
         expire(m, m->state.clock[0] + 1);
         break;
     case EXPLORE_USER:
-        if (m->world->script[side][m->state.user[side].step].call == EXPLORE_CONNECT && !opening(m))
-            return false;
+        if (m->world->script[side][m->state.user[side].step].call == EXPLORE_CONNECT && !opening(m)) return false;
         if (!explore_user_call(m, side)) return false;
         expire(m, m->state.clock[0]);
         break;

@@ -61,19 +61,20 @@ struct explore_state {
     struct explore_user user[2];
     struct explore_incarnation incarnation[EXPLORE_INCARNATIONS];
     struct watch watch[EXPLORE_INCARNATIONS];
-    struct explore_flight flight[EXPLORE_FLIGHTS]; /* in the order in which they were sent; only `flights` of them count */
+    struct explore_flight
+        flight[EXPLORE_FLIGHTS]; /* in the order in which they were sent; only `flights` of them count */
 };
 
 enum explore_action_kind {
     EXPLORE_DELIVER,   /* flight `arg` arrives; those before it, if it is not held, are held from now on */
     EXPLORE_DUPLICATE, /* it arrives, and a copy of it is held */
     EXPLORE_DROP,
-    EXPLORE_FIRE,      /* the next deadline of stack `arg` has come */
-    EXPLORE_WAIT,      /* time goes on to where the oldest segment is as old as it may be */
-    EXPLORE_EXPIRE,    /* time goes past that: what is so old is gone */
-    EXPLORE_USER,      /* user `arg` makes its next call */
-    EXPLORE_ABORT,     /* user `arg` calls ABORT */
-    EXPLORE_TIRED,     /* nothing at all is happening any more: user `arg` calls CLOSE */
+    EXPLORE_FIRE,   /* the next deadline of stack `arg` has come */
+    EXPLORE_WAIT,   /* time goes on to where the oldest segment is as old as it may be */
+    EXPLORE_EXPIRE, /* time goes past that: what is so old is gone */
+    EXPLORE_USER,   /* user `arg` makes its next call */
+    EXPLORE_ABORT,  /* user `arg` calls ABORT */
+    EXPLORE_TIRED,  /* nothing at all is happening any more: user `arg` calls CLOSE */
 };
 struct explore_action {
     uint8_t kind, arg;
@@ -101,12 +102,13 @@ struct explore_machine {
 
 struct explore_options {
     uint64_t seed;
-    uint64_t start;         /* the time at which the world begins, ns; a whole number of milliseconds */
-    uint32_t trace_events;  /* for replays */
+    uint64_t start;        /* the time at which the world begins, ns; a whole number of milliseconds */
+    uint32_t trace_events; /* for replays */
 };
 
 /* A machine in the world's first state. Returns false if there is no memory. */
-bool explore_machine_init(struct explore_machine *m, const struct explore_world *w, const struct explore_options *options);
+bool explore_machine_init(struct explore_machine *m, const struct explore_world *w,
+                          const struct explore_options *options);
 void explore_machine_free(struct explore_machine *m);
 
 /* What may happen now; at most EXPLORE_ACTIONS. */

@@ -18,7 +18,7 @@ bool explore_edges_add(struct explore_edges *e, uint32_t from, uint32_t to) {
 }
 
 struct reach {
-    size_t *first;  /* predecessors of state i are from[first[i]] to from[first[i + 1]] */
+    size_t *first; /* predecessors of state i are from[first[i]] to from[first[i + 1]] */
     uint32_t *from;
     uint32_t *todo; /* states met and not yet gone back from */
     uint8_t *met;

@@ -5,16 +5,26 @@
 
 #include "base/common.h"
 
-#define CONNECT      {EXPLORE_CONNECT, EXPLORE_HELD, 0, false}
-#define SEND(n)      {EXPLORE_SEND, EXPLORE_UP, n, false}
-#define SEND_NOW(n)  {EXPLORE_SEND, EXPLORE_UP, n, true}
-#define SHUTDOWN     {EXPLORE_SHUTDOWN, EXPLORE_UP, 0, false}
-#define SHUTDOWN_NOW {EXPLORE_SHUTDOWN, EXPLORE_UP, 0, true}
-#define CLOSE        {EXPLORE_CLOSE, EXPLORE_UP, 0, false}
-#define CLOSE_EARLY  {EXPLORE_CLOSE, EXPLORE_HELD, 0, false}
-#define CLOSE_NOW    {EXPLORE_CLOSE, EXPLORE_UP, 0, true}
-#define CLOSE_LAST   {EXPLORE_CLOSE, EXPLORE_PEER_END, 0, true} /* once the other has */
-#define END          {EXPLORE_END, EXPLORE_HELD, 0, false}
+#define CONNECT                                                                                                        \
+    { EXPLORE_CONNECT, EXPLORE_HELD, 0, false }
+#define SEND(n)                                                                                                        \
+    { EXPLORE_SEND, EXPLORE_UP, n, false }
+#define SEND_NOW(n)                                                                                                    \
+    { EXPLORE_SEND, EXPLORE_UP, n, true }
+#define SHUTDOWN                                                                                                       \
+    { EXPLORE_SHUTDOWN, EXPLORE_UP, 0, false }
+#define SHUTDOWN_NOW                                                                                                   \
+    { EXPLORE_SHUTDOWN, EXPLORE_UP, 0, true }
+#define CLOSE                                                                                                          \
+    { EXPLORE_CLOSE, EXPLORE_UP, 0, false }
+#define CLOSE_EARLY                                                                                                    \
+    { EXPLORE_CLOSE, EXPLORE_HELD, 0, false }
+#define CLOSE_NOW                                                                                                      \
+    { EXPLORE_CLOSE, EXPLORE_UP, 0, true }
+#define CLOSE_LAST                                                                                                     \
+    { EXPLORE_CLOSE, EXPLORE_PEER_END, 0, true } /* once the other has */
+#define END                                                                                                            \
+    { EXPLORE_END, EXPLORE_HELD, 0, false }
 
 static const struct explore_world worlds[] = {
     {

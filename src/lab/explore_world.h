@@ -39,11 +39,11 @@ enum explore_flaw {
 struct explore_world {
     const char *name, *summary;
     struct explore_step script[2][EXPLORE_STEPS];
-    uint8_t listens;     /* connections that B listens for; 0: it opens actively, too */
-    uint8_t aborts[2];   /* how often either user may ABORT, at any moment */
+    uint8_t listens;   /* connections that B listens for; 0: it opens actively, too */
+    uint8_t aborts[2]; /* how often either user may ABORT, at any moment */
     uint8_t drops, duplicates, holds;
-    uint8_t faults;      /* of these three together, at most; 0: all of them */
-    uint8_t retries;     /* R2, of everything */
+    uint8_t faults;  /* of these three together, at most; 0: all of them */
+    uint8_t retries; /* R2, of everything */
     bool delayed_acks;
     bool one_clock;      /* else the two clocks go as they like */
     uint32_t msl_ms;     /* one clock: no segment is older than this; 0: however old */
