@@ -26,7 +26,15 @@ struct explore_arguments {
     bool json, list, progress;
 };
 
-enum { EXPLORE_JSON = 0x100, EXPLORE_PCAP, EXPLORE_STATES, EXPLORE_DEPTH, EXPLORE_CHECK, EXPLORE_PROGRESS, EXPLORE_ASCII };
+enum {
+    EXPLORE_JSON = 0x100,
+    EXPLORE_PCAP,
+    EXPLORE_STATES,
+    EXPLORE_DEPTH,
+    EXPLORE_CHECK,
+    EXPLORE_PROGRESS,
+    EXPLORE_ASCII
+};
 
 static const struct argp_option explore_argp_options[] = {
     {"list", 'l', NULL, 0, "List the worlds", 0},
@@ -35,7 +43,9 @@ static const struct argp_option explore_argp_options[] = {
     {"max-states", EXPLORE_STATES, "N", 0, "Stop a world at N states", 0},
     {"max-depth", EXPLORE_DEPTH, "N", 0, "Stop a world at N steps from its first state", 0},
     {"check-hash", EXPLORE_CHECK, "N", 0,
-     "Of the transitions to known states, follow one in N and compare what comes next: does the hash see all that matters?", 0},
+     "Of the transitions to known states, follow one in N and compare what comes next: does the hash see all that "
+     "matters?",
+     0},
     {"pcap", EXPLORE_PCAP, "FILE", 0, "Write what A's interface sees of a counter-example to FILE (pcapng)", 0},
     {"json", EXPLORE_JSON, NULL, 0, "Print JSON, one object a world and line", 0},
     {"progress", EXPLORE_PROGRESS, NULL, 0, "Show progress on standard error even if that is no terminal", 0},
@@ -108,8 +118,9 @@ static error_t explore_option(int key, char *arg, struct argp_state *state) {
 
 static void explore_progress(const struct explore_progress *p) {
     fprintf(stderr,
-            "\r%-14s %" PRIu64 " states, %" PRIu64 " to go, depth %u, %" PRIu64 " transitions, %.0f states/s\033[K", p->world,
-            p->states, p->frontier, p->depth, p->transitions, p->seconds > 0 ? (double)p->states / p->seconds : 0);
+            "\r%-14s %" PRIu64 " states, %" PRIu64 " to go, depth %u, %" PRIu64 " transitions, %.0f states/s\033[K",
+            p->world, p->states, p->frontier, p->depth, p->transitions,
+            p->seconds > 0 ? (double)p->states / p->seconds : 0);
 }
 
 /* What became of a world: whether that is as it should be, and the word for it. */
@@ -125,18 +136,18 @@ static bool explore_judge(const struct explore_world *w, const struct explore_re
 }
 
 static void explore_print(const struct explore_world *w, const struct explore_result *r, const char *word) {
-    printf("%-14s %9" PRIu64 " states %10" PRIu64 " transitions  depth %3u  %6.1f s %7.0f states/s  %s", w->name, r->states,
-           r->transitions, r->depth, r->seconds, r->seconds > 0 ? (double)r->states / r->seconds : 0, word);
+    printf("%-14s %9" PRIu64 " states %10" PRIu64 " transitions  depth %3u  %6.1f s %7.0f states/s  %s", w->name,
+           r->states, r->transitions, r->depth, r->seconds, r->seconds > 0 ? (double)r->states / r->seconds : 0, word);
     if (r->checked != 0) printf(" (%" PRIu64 " comparisons)", r->checked);
     putchar('\n');
     fflush(stdout);
 }
 
 static void explore_print_json(const struct explore_world *w, const struct explore_result *r, const char *word) {
-    json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:f, s:I}", "world", w->name, "result", word, "states",
-                          (json_int_t)r->states, "transitions", (json_int_t)r->transitions, "depth", (int)r->depth,
-                          "frontier", (json_int_t)r->frontier_max, "seconds", r->seconds, "checked",
-                          (json_int_t)r->checked);
+    json_t *o =
+        json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:f, s:I}", "world", w->name, "result", word, "states",
+                  (json_int_t)r->states, "transitions", (json_int_t)r->transitions, "depth", (int)r->depth, "frontier",
+                  (json_int_t)r->frontier_max, "seconds", r->seconds, "checked", (json_int_t)r->checked);
     if (r->fault.found) {
         json_object_set_new(o, "fault", json_string(r->fault.text));
         json_object_set_new(o, "steps", json_integer(r->path.length));
@@ -198,11 +209,14 @@ int cmd_explore(int argc, char **argv) {
         .options = explore_argp_options,
         .parser = explore_option,
         .args_doc = "WORLD...",
-        .doc = "Visit every state that small worlds of two stacks can reach: segments lost, doubled and overtaken, timers in any "
-               "order, user calls at any moment. WORLD is a name (see --list), `quick' or `all'.\v"
-               "A world passes if a fixed point is reached without a fault; one with a planted flaw passes if the flaw is "
-               "found. Exit status: 0 all passed, 1 a fault was found, or a bound reached before the fixed point, 2 usage or "
-               "environment.",
+        .doc =
+            "Visit every state that small worlds of two stacks can reach: segments lost, doubled and overtaken, timers "
+            "in any "
+            "order, user calls at any moment. WORLD is a name (see --list), `quick' or `all'.\v"
+            "A world passes if a fixed point is reached without a fault; one with a planted flaw passes if the flaw is "
+            "found. Exit status: 0 all passed, 1 a fault was found, or a bound reached before the fixed point, 2 usage "
+            "or "
+            "environment.",
     };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     struct explore_arguments a = {

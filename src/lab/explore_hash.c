@@ -392,7 +392,9 @@ static bool may_open(const struct explore_machine *m, unsigned side) {
 }
 
 static void put_isn_clock(struct projection *p, const struct explore_machine *m, unsigned side) {
-    if (!may_open(m, side) || !p->has_reference[side]) return;
+    if (!may_open(m, side)) return;
+    put8(p, !m->world->instant && m->state.chosen[side] == m->state.clock[side]);
+    if (!p->has_reference[side]) return;
     put_seq(p, side, (uint32_t)(m->state.clock[side] / (4 * NS_PER_US)));
     put8(p, m->state.clock[side] % (4 * NS_PER_US) != 0);
 }
@@ -435,4 +437,8 @@ uint64_t explore_deadline(const bk_stack *stack) {
 uint32_t explore_records(const bk_stack *stack) {
     const struct tcp *t = &net_of(stack)->tcp;
     return t->connections.in_use + t->requests[0].in_use + t->time_waits[0].in_use;
+}
+
+uint32_t explore_requests(const bk_stack *stack) {
+    return net_of(stack)->tcp.requests[0].in_use;
 }

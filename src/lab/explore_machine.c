@@ -31,7 +31,7 @@ static bool side_init(struct explore_machine *m, unsigned i, const struct explor
     return true;
 }
 
-/* A SYN of an incarnation that A's user gave up long ago, so that its numbers lie well behind today's. */
+/* A SYN of an incarnation that A's user has given up at once; the next one's numbers lie beyond it. */
 static void put_old_syn(struct explore_machine *m) {
     struct bk_tcp_open open = {
         .remote = explore_addr(1), .local_port = EXPLORE_CLIENT_PORT, .remote_port = EXPLORE_SERVER_PORT};
@@ -40,7 +40,8 @@ static void put_old_syn(struct explore_machine *m) {
     explore_network_collect(m, 0);
     bk_tcp_abort(m->side[0].stack, conn, m->state.clock[0]);
     m->state.flight[0].held = true;
-    for (unsigned i = 0; i < 2; i++) m->state.clock[i] += 10 * NS_PER_S;
+    for (unsigned i = 0; i < 2; i++) m->state.clock[i] += NS_PER_S;
+    m->state.flight[0].sent = m->state.clock[0]; /* it may live as long as any */
 }
 
 bool explore_machine_init(struct explore_machine *m, const struct explore_world *w,
@@ -151,7 +152,7 @@ unsigned explore_actions(const struct explore_machine *m, struct explore_action 
         if (s->user[side].holds && s->aborts[side] != 0)
             out[n++] = (struct explore_action){EXPLORE_ABORT, (uint8_t)side};
     }
-    for (unsigned side = 0; n == 0 && side < 2; side++)
+    for (unsigned side = 0; n == 0 && !m->world->patient && side < 2; side++)
         if (s->user[side].holds) out[n++] = (struct explore_action){EXPLORE_TIRED, (uint8_t)side};
     BK_ASSERT(n <= EXPLORE_ACTIONS, "so many things cannot happen");
     return n;
@@ -165,32 +166,26 @@ static void clock_to(struct explore_machine *m, unsigned side, uint64_t to) {
     if (m->world->one_clock) m->state.clock[!side] = m->state.clock[side];
 }
 
-static void expire(struct explore_machine *m, uint64_t now) {
-    for (unsigned i = m->state.flights; m->world->msl_ms != 0 && i-- > 0;)
-        if (m->state.flight[i].sent + m->world->msl_ms * NS_PER_MS < now) explore_network_remove(m, i);
-}
-
-/* Opening takes time, so that two incarnations do not begin at one instant, with one ISS. False: a deadline comes before. */
-static bool opening(struct explore_machine *m) {
-    if (m->world->opening_ms == 0) return true;
-    uint64_t to = m->state.clock[0] + m->world->opening_ms * NS_PER_MS;
-    if (to > u64_min(deadline(m, 0), deadline(m, 1))) return false;
-    clock_to(m, 0, to);
+/* An ISS is being chosen. False: the last one was chosen at this very instant, and would be the same; the world rules that out. */
+static bool choose_iss(struct explore_machine *m, unsigned side) {
+    struct explore_state *s = &m->state;
+    if (m->world->instant) return true;
+    if (s->chosen[side] == s->clock[side]) return false;
+    s->chosen[side] = s->clock[side];
     return true;
 }
 
 static bool arrive(struct explore_machine *m, unsigned i, bool twice) {
     struct explore_state *s = &m->state;
     struct explore_flight *f = &s->flight[i];
-    struct wire_tcp h;
+    unsigned to = !f->from;
     for (unsigned k = 0; k < i && !f->held; k++)
         if (!s->flight[k].held && s->flight[k].from == f->from) {
             s->flight[k].held = true;
             s->holds--;
             s->faults--;
         }
-    explore_flight_parse(f->bytes, f->length, &h);
-    if ((h.flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN && !opening(m)) return false;
+    uint32_t requests = explore_requests(m->side[to].stack);
     if (twice) {
         struct explore_flight copy = *f;
         explore_network_arrive(m, i);
@@ -204,8 +199,13 @@ static bool arrive(struct explore_machine *m, unsigned i, bool twice) {
     } else {
         explore_network_arrive(m, i);
     }
-    expire(m, s->clock[0]);
-    return true;
+    /* A request that came into being has an ISS. */
+    return explore_requests(m->side[to].stack) <= requests || choose_iss(m, to);
+}
+
+static void expire(struct explore_machine *m) {
+    for (unsigned i = m->state.flights; i-- > 0;)
+        if (m->state.flight[i].sent + m->world->msl_ms * NS_PER_MS <= m->state.clock[0]) explore_network_remove(m, i);
 }
 
 /* A stack without records has forgotten the connection: what it sends from then on belongs to another, though the numbers may be the same. So the
@@ -261,12 +261,12 @@ bool explore_act(struct explore_machine *m, struct explore_action action) {
         clock_to(m, side, expiry(m));
         break;
     case EXPLORE_EXPIRE:
-        expire(m, m->state.clock[0] + 1);
+        expire(m);
         break;
     case EXPLORE_USER:
-        if (m->world->script[side][m->state.user[side].step].call == EXPLORE_CONNECT && !opening(m)) return false;
+        if (m->world->script[side][m->state.user[side].step].call == EXPLORE_CONNECT && !choose_iss(m, side))
+            return false;
         if (!explore_user_call(m, side)) return false;
-        expire(m, m->state.clock[0]);
         break;
     case EXPLORE_ABORT:
         m->state.aborts[side]--;

@@ -54,6 +54,7 @@ struct explore_incarnation {
 
 struct explore_state {
     uint64_t clock[2];
+    uint64_t chosen[2];                          /* when either stack last chose an ISS; 0: never */
     uint8_t drops, duplicates, holds, aborts[2]; /* what is left of each */
     uint8_t opens;                               /* incarnations begun */
     uint8_t flights;
@@ -158,5 +159,6 @@ struct explore_hash explore_hash(const struct explore_machine *m);
 uint64_t explore_deadline(const bk_stack *stack);
 /* Connections, requests and TIME-WAITs. */
 uint32_t explore_records(const bk_stack *stack);
+uint32_t explore_requests(const bk_stack *stack);
 
 #endif

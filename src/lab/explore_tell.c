@@ -76,7 +76,7 @@ static void tell_action(const struct teller *t, uint32_t number, struct explore_
     case EXPLORE_FIRE:
         due = explore_deadline(m->side[a.arg].stack);
         fprintf(t->to, "%c's next deadline has come, %.3f s later", "AB"[a.arg],
-                due > m->state.clock[a.arg] ? (double)(due - m->state.clock[a.arg]) / (double)NS_PER_S : 0);
+                due > m -> state.clock[a.arg] ? (double)(due - m->state.clock[a.arg]) / (double)NS_PER_S : 0);
         break;
     case EXPLORE_WAIT:
         fputs("time goes on to where the oldest segment has lived for an MSL", t->to);

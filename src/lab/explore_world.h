@@ -45,12 +45,13 @@ struct explore_world {
     uint8_t faults;  /* of these three together, at most; 0: all of them */
     uint8_t retries; /* R2, of everything */
     bool delayed_acks;
-    bool one_clock;      /* else the two clocks go as they like */
-    uint32_t msl_ms;     /* one clock: no segment is older than this; 0: however old */
-    uint32_t opening_ms; /* one clock: how long a SYN and an OPEN take at least */
-    bool old_syn;        /* a SYN of an incarnation that is long gone is still under way */
-    uint8_t flaw;        /* enum explore_flaw: it must be found */
-    bool quick;          /* below a second or so: for tests */
+    bool one_clock;  /* else the two clocks go as they like */
+    uint32_t msl_ms; /* one clock: no segment is older than this; 0: however old */
+    bool instant;    /* two incarnations may begin at one instant, with one ISS */
+    bool old_syn;    /* a SYN of an earlier incarnation is still under way */
+    uint8_t flaw;    /* enum explore_flaw: it must be found */
+    bool patient;    /* users never get tired: they wait for ever for a peer that is gone */
+    bool quick;      /* below a second or so: for tests */
 };
 
 /* World number i, or NULL past the last. */
