@@ -257,7 +257,12 @@ bool explore_user_hear(struct explore_machine *m, unsigned side) {
         if (r.what & BK_READY_CLOSED) over(m, side);
         called = true;
     }
-    while (!m->fault.found && step_of(m, side)->at_once && explore_user_ready(m, side) && explore_user_call(m, side))
-        called = true;
+    /* One SEND at a time, so that each is a segment. */
+    for (bool sent = false; !m->fault.found && step_of(m, side)->at_once && explore_user_ready(m, side);
+         called = true) {
+        bool sends = step_of(m, side)->call == EXPLORE_SEND;
+        if ((sends && sent) || !explore_user_call(m, side)) break;
+        sent = sends;
+    }
     return called;
 }

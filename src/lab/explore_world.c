@@ -51,6 +51,7 @@ static const struct explore_world worlds[] = {
         .one_clock = true,
         .msl_ms = 3000,
         .old_syn = true,
+        .quick = true,
     },
     {
         .name = "flaw-two-way",
@@ -66,6 +67,7 @@ static const struct explore_world worlds[] = {
         .msl_ms = 3000,
         .old_syn = true,
         .flaw = EXPLORE_TWO_WAY,
+        .quick = true,
     },
     {
         .name = "open-both",
@@ -88,6 +90,20 @@ static const struct explore_world worlds[] = {
         .faults = 2,
         .retries = 1,
         .instant = true,
+    },
+    {
+        .name = "transfer-lazy",
+        .summary = "the same with delayed ACKs",
+        .script = {{CONNECT, SEND_NOW(2), SEND_NOW(3), SEND_NOW(4), SHUTDOWN_NOW, CLOSE_LAST, END}, {CLOSE_LAST, END}},
+        .listens = 1,
+        .drops = 1,
+        .duplicates = 1,
+        .holds = 1,
+        .faults = 1,
+        .retries = 1,
+        .instant = true,
+        .delayed_acks = true,
+        .quick = true,
     },
     {
         .name = "close-a",
@@ -141,7 +157,7 @@ static const struct explore_world worlds[] = {
     {
         .name = "reuse-a",
         .summary = "A closes first and opens again from the same port, with segments that live for one MSL",
-        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND(2), CLOSE, END}, {CLOSE_LAST, END}},
+        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND_NOW(2), CLOSE_NOW, END}, {CLOSE_LAST, END}},
         .listens = 2,
         .drops = 1,
         .duplicates = 1,
@@ -154,7 +170,7 @@ static const struct explore_world worlds[] = {
     {
         .name = "reuse-b",
         .summary = "B closes first and waits, A opens again from the same port",
-        .script = {{CONNECT, SEND_NOW(2), CLOSE_LAST, CONNECT, SEND(2), CLOSE_LAST, END}, {SHUTDOWN, CLOSE_LAST, END}},
+        .script = {{CONNECT, CLOSE_LAST, CONNECT, SEND_NOW(2), CLOSE_LAST, END}, {SHUTDOWN_NOW, CLOSE_LAST, END}},
         .listens = 2,
         .drops = 1,
         .duplicates = 1,
@@ -187,6 +203,7 @@ static const struct explore_world worlds[] = {
         .one_clock = true,
         .msl_ms = 3000,
         .flaw = EXPLORE_NO_TIME_WAIT,
+        .quick = true,
     },
     {
         .name = "reuse-fin",
@@ -210,6 +227,7 @@ static const struct explore_world worlds[] = {
         .one_clock = true,
         .msl_ms = 3000,
         .flaw = EXPLORE_NO_TIME_WAIT,
+        .quick = true,
     },
     {
         .name = "reuse-syn",
@@ -221,6 +239,7 @@ static const struct explore_world worlds[] = {
         .instant = true,
         .one_clock = true,
         .msl_ms = 3000,
+        .quick = true,
     },
     {
         .name = "flaw-old-syn",
@@ -233,6 +252,7 @@ static const struct explore_world worlds[] = {
         .one_clock = true,
         .msl_ms = 3000,
         .flaw = EXPLORE_NO_TIME_WAIT,
+        .quick = true,
     },
 };
 

@@ -13,19 +13,27 @@
 
 #define START (1000 * NS_PER_S)
 
-#define CONNECT                             \
+#define CONNECT                                                                                                        \
     { EXPLORE_CONNECT, EXPLORE_HELD, 0, false }
-#define SEND(n)                             \
+#define SEND(n)                                                                                                        \
     { EXPLORE_SEND, EXPLORE_UP, n, true }
-#define CLOSE                               \
+#define CLOSE                                                                                                          \
     { EXPLORE_CLOSE, EXPLORE_UP, 0, false }
-#define CLOSE_LAST                          \
+#define CLOSE_LAST                                                                                                     \
     { EXPLORE_CLOSE, EXPLORE_PEER_END, 0, true }
 
-static const struct explore_world lossy = {
-    .name = "lossy", .script = {{CONNECT, SEND(3), CLOSE}, {CLOSE_LAST}}, .listens = 1, .drops = 1, .retries = 1, .instant = true};
-static const struct explore_world doubled = {
-    .name = "doubled", .script = {{CONNECT, CLOSE}, {CLOSE_LAST}}, .listens = 1, .duplicates = 1, .one_clock = true, .instant = true};
+static const struct explore_world lossy = {.name = "lossy",
+                                           .script = {{CONNECT, SEND(3), CLOSE}, {CLOSE_LAST}},
+                                           .listens = 1,
+                                           .drops = 1,
+                                           .retries = 1,
+                                           .instant = true};
+static const struct explore_world doubled = {.name = "doubled",
+                                             .script = {{CONNECT, CLOSE}, {CLOSE_LAST}},
+                                             .listens = 1,
+                                             .duplicates = 1,
+                                             .one_clock = true,
+                                             .instant = true};
 
 static struct explore_result explored(const struct explore_world *w, unsigned threads, const struct explore_options *o,
                                       uint32_t check_hash) {
@@ -142,8 +150,11 @@ static void planted_flaws_are_found(void **state) {
 /* A peer that is gone without a word, and a user that waits for it for ever: no schedule brings that to an end. */
 static void no_return_is_found(void **state) {
     (void)state;
-    static const struct explore_world forsaken = {
-        .name = "forsaken", .script = {{CONNECT, SEND(1)}, {CLOSE_LAST}}, .listens = 1, .patient = true, .instant = true};
+    static const struct explore_world forsaken = {.name = "forsaken",
+                                                  .script = {{CONNECT, SEND(1)}, {CLOSE_LAST}},
+                                                  .listens = 1,
+                                                  .patient = true,
+                                                  .instant = true};
     struct explore_result r = explored(&forsaken, 1, NULL, 0);
     assert_true(r.fault.found);
     assert_non_null(strstr(r.fault.text, "no schedule leads"));
@@ -165,14 +176,10 @@ static void bounds_are_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fixed_point),
-        cmocka_unit_test(path_by_hand),
-        cmocka_unit_test(threads_agree),
-        cmocka_unit_test(seed_and_time_do_not_matter),
-        cmocka_unit_test(hash_sees_all),
-        cmocka_unit_test(planted_flaws_are_found),
-        cmocka_unit_test(no_return_is_found),
-        cmocka_unit_test(bounds_are_said),
+        cmocka_unit_test(fixed_point),        cmocka_unit_test(path_by_hand),
+        cmocka_unit_test(threads_agree),      cmocka_unit_test(seed_and_time_do_not_matter),
+        cmocka_unit_test(hash_sees_all),      cmocka_unit_test(planted_flaws_are_found),
+        cmocka_unit_test(no_return_is_found), cmocka_unit_test(bounds_are_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
