@@ -19,7 +19,7 @@ MAKEOVERRIDES =
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := all
-.PHONY: all debug demo test asan bench guard fuzz coverage format lint analyze install clean help
+.PHONY: all debug demo test asan bench guard fuzz mutants coverage format lint analyze install clean help
 
 all: ## build the library and the program, optimised, in build/
 	@tools/need build
@@ -54,6 +54,10 @@ guard: ## compare instruction counts with bench/guard.json (tools/bench-guard --
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 	@tools/need build fuzz
 	@tools/run-tests fuzz
+
+mutants: ## break the core on purpose, in each way of tests/mutants: sim, explore or fuzz must notice (minutes)
+	@tools/need build fuzz
+	@tools/mutants
 
 coverage: ## line coverage of src/tcp by the unit tests; each uncovered line is named
 	@tools/need build test coverage

@@ -136,7 +136,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_OUT_OF_ORDER_LIMIT, BK_DROPPED, "", "", "data after a gap, but too much of it is kept already")             \
     R(DROP_BROADCAST, BK_DROPPED, "RFC 9293 3.9.2.3", "", "TCP to a broadcast or multicast address")                   \
     R(DROP_BAD_SOURCE, BK_DROPPED, "RFC 9293 3.9.2.3", "", "TCP from a broadcast, multicast or unspecified address")   \
-    R(DROP_BAD_PORT, BK_DROPPED, "", "", "port 0")                                                                     \
+    R(DROP_BAD_PORT, BK_DROPPED, "", "tcpInErrs", "port 0")                                                            \
     R(DROP_TCP_SHORT, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "shorter than a TCP header")                            \
     R(DROP_TCP_OFFSET, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "TCP data offset below 5 or past the end")             \
     R(DROP_TCP_CHECKSUM, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "TCP checksum")                                      \

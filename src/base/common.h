@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "beckon/stack.h"
 
 /* Our own mistakes end here, in release builds too; input never does. */

@@ -202,7 +202,7 @@ void extent_queue_copy(const struct base *b, const struct extent_queue *q, void 
 }
 
 uint32_t extent_queue_find(const struct base *b, const struct extent_queue *q, uint32_t seq, uint32_t hint) {
-    uint32_t id = hint != BK_NONE ? hint : q->head;
+    uint32_t id = BK_FAST && hint != BK_NONE ? hint : q->head;
     while (!seq_in(seq, extent_at(b, id)->seq, extent_at(b, id)->length)) {
         id = extent_at(b, id)->next;
         BK_ASSERT(id != BK_NONE, "a sequence number asked for lies in the queue");
@@ -266,7 +266,7 @@ int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, co
                         uint32_t n, uint32_t max) {
     uint32_t end = seq + n, prev = BK_NONE, id = q->head, before = q->bytes;
     /* Most segments come in order behind the last gap. */
-    if (q->tail != BK_NONE && seq_ge(seq, extent_end(extent_at(b, q->tail)))) {
+    if (BK_FAST && q->tail != BK_NONE && seq_ge(seq, extent_end(extent_at(b, q->tail)))) {
         prev = q->tail;
         id = BK_NONE;
     }

@@ -32,7 +32,7 @@ const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32
     if ((uint64_t)offset + n > p->length) return NULL;
     if (n == 0) return scratch;
     struct walk w = walk_start(p, offset, n);
-    if (w.part->length - w.skip >= n) return chunk_data(b, w.part->chunk) + w.part->offset + w.skip;
+    if (BK_FAST && w.part->length - w.skip >= n) return chunk_data(b, w.part->chunk) + w.part->offset + w.skip;
     packet_copy(b, p, offset, n, scratch);
     return scratch;
 }

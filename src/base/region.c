@@ -53,6 +53,14 @@ static void pool_grow(struct base *b, struct pool *p) {
     p->made += n;
 }
 
+void *pool_at_plain(const struct base *b, const struct pool *p, uint32_t id) {
+    BK_ASSERT(id < p->made, "an id names an object for which there is memory");
+    uint32_t k = 0, before = 0; /* the slab, and the objects in the slabs before it */
+    while (id - before >= slab_objects(p, k, before)) before += slab_objects(p, k++, before);
+    uint64_t slab = p->slab[k] + (((uint64_t)before + (UINT32_C(1) << p->first_log2)) * p->object_size);
+    return (uint8_t *)(uintptr_t)b + slab + (uint64_t)(id - before) * p->object_size;
+}
+
 uint32_t pool_alloc(struct base *b, struct pool *p) {
     uint32_t id = p->free_head;
     if (id != BK_NONE) {

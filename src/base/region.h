@@ -75,7 +75,11 @@ void pool_free(struct base *b, struct pool *p, uint32_t id);
  * themselves. New memory is zero. */
 void pool_reserve(struct base *b, struct pool *p, uint32_t count);
 
+/* Slab by slab. */
+void *pool_at_plain(const struct base *b, const struct pool *p, uint32_t id);
+
 static inline void *pool_at(const struct base *b, const struct pool *p, uint32_t id) {
+    if (!BK_FAST) return pool_at_plain(b, p, id);
     uint32_t j = id + (UINT32_C(1) << p->first_log2);
     uint32_t k = 31u - (uint32_t)__builtin_clz(j) - p->first_log2;
     return (uint8_t *)(uintptr_t)b + p->slab[k] + (uint64_t)j * p->object_size;

@@ -19,11 +19,18 @@ void wheel_init(struct wheel *w, uint64_t now) {
     w->pad = 0;
 }
 
+/* The highest of the digits to base 64 that are not zero. */
+static uint32_t highest_digit(uint64_t n) {
+    if (BK_FAST) return n == 0 ? 0 : (63u - (uint32_t)__builtin_clzll(n)) / 6u;
+    uint32_t digit = 0;
+    while ((n >>= 6) != 0) digit++;
+    return digit;
+}
+
 /* Where a deadline belongs, as level * 64 + slot. */
 static uint32_t wheel_slot(const struct wheel *w, uint64_t deadline) {
     uint64_t tick = u64_max(deadline >> WHEEL_TICK_SHIFT, w->tick);
-    uint64_t differs = tick ^ w->tick;
-    uint32_t level = differs == 0 ? 0 : (63u - (uint32_t)__builtin_clzll(differs)) / 6u;
+    uint32_t level = highest_digit(tick ^ w->tick);
     return level * WHEEL_SLOTS + ((tick >> (6 * level)) & 63);
 }
 
@@ -62,9 +69,27 @@ void wheel_arm(const struct wheel_of *of, uint32_t id, uint64_t deadline) {
     of->wheel->armed++;
 }
 
+/* wheel_first by looking into each slot: the bitmaps say no more than that. */
+static uint64_t wheel_first_plain(const struct wheel *w, uint32_t *level, uint32_t *slot) {
+    for (uint32_t l = 0; l < WHEEL_LEVELS; l++) {
+        uint32_t current = (uint32_t)(w->tick >> (6 * l)) & 63;
+        for (uint32_t s = 0; s < WHEEL_SLOTS; s++) {
+            bool listed = w->head[l][s] != BK_NONE;
+            BK_ASSERT(listed == (w->bitmap[l] >> s & 1), "a bitmap names the slots that are not empty");
+            if (!listed) continue;
+            BK_ASSERT(s >= current, "no timer is listed behind the wheel's time");
+            *level = l;
+            *slot = s;
+            return s == current ? w->tick : (w->tick >> (6 * l) << (6 * l)) + ((uint64_t)(s - current) << (6 * l));
+        }
+    }
+    return UINT64_MAX;
+}
+
 /* The first slot that is not empty: sets *level and *slot, and returns the tick at which it begins (or the current
  * tick, if it has begun). */
 static uint64_t wheel_first(const struct wheel *w, uint32_t *level, uint32_t *slot) {
+    if (!BK_FAST) return wheel_first_plain(w, level, slot);
     for (uint32_t l = 0; l < WHEEL_LEVELS; l++) {
         if (w->bitmap[l] == 0) continue;
         uint32_t current = (uint32_t)(w->tick >> (6 * l)) & 63;

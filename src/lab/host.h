@@ -21,7 +21,7 @@ struct host_faults {
     uint32_t refuse_ppm; /* the device takes nothing this time; it asks again refuse_us later */
     uint32_t refuse_us;
     uint32_t partial_ppm; /* it takes one unit, and comes back for the others after refuse_us */
-    uint32_t hold_ppm;    /* it lets go of a unit only at the next event */
+    uint32_t hold_ppm;    /* it lets go of a unit only at the next event, or refuse_us later */
     uint32_t starve_ppm;  /* it holds all free chunks but a few for refuse_us */
     uint32_t late_ppm;    /* the host sleeps past a deadline, by up to late_us */
     uint32_t late_us;
@@ -42,7 +42,7 @@ struct host_options {
 
 /* A frame leaves the host, complete with checksums; `reason` is why the stack sent it. */
 typedef void host_emit_fn(void *context, const uint8_t *frame, size_t length, uint16_t reason);
-/* The stack has something to say to its users. */
+/* The stack has something to say to its users. They may call it (host_stack, asked anew each time), but no function that runs the host. */
 typedef void host_ready_fn(void *context, const struct bk_ready *ready);
 
 struct host;
@@ -52,7 +52,8 @@ struct host *host_new(const struct host_options *options, uint64_t now, host_emi
                       void *context, const char **why);
 void host_free(struct host *h);
 
-/* The stack, for user calls and to look at; NULL while the host is down. Valid until the next host_run, host_arrive or host_crash. */
+/* The stack, for user calls and to look at; NULL while the host is down. Valid until the next host_run, host_arrive or host_crash, and, in a
+ * host_ready_fn, until it returns. */
 bk_stack *host_stack(const struct host *h);
 /* A frame arrives; its reason. While the host is down, or has no chunk, it is lost. */
 uint16_t host_arrive(struct host *h, const uint8_t *frame, size_t length, uint64_t now);
@@ -67,7 +68,8 @@ bool host_up(const struct host *h);
 
 /* Ends all faults: nothing is held, refused or late any more. For the end of a run, when everything must come to rest. */
 void host_calm(struct host *h);
-/* Audits the stack, with what the device holds (audit.h), and that the stack's counters agree with the frames that the device saw. */
+/* Audits the stack, with what the device holds (audit.h), and that the stack's counters agree with the frames that the device saw. Costs as much
+ * as there is in the stack, and a look at each reason: microseconds for a few connections. */
 bool host_audit(const struct host *h, struct fault *fault);
 
 /* Events of the trace so far, oldest first, of all of the host's lives; empty unless config.trace_events. The host reads the ring after each

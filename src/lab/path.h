@@ -5,7 +5,7 @@
  * A frame that enters meets, in this order: a link that is down; the MTU; the k-th-frame and random losses (independent, and bursts of a
  * Gilbert-Elliott chain); then the queue before the transmitter, which serves `rate` and is bounded (drop-tail, or CoDel, RFC 8289, which
  * marks ECN-capable packets instead of dropping them, RFC 3168 5); then damage, duplication, and the delay with its jitter,
- * where frames drawn for reordering are held back longer. Every choice is drawn from the path's own seed, and always the same number
+ * where frames drawn for reordering are held back longer (and their copies, if they are doubled, are not). Every choice is drawn from the path's own seed, and always the same number
  * of draws is made for a frame, so that two runs are the same and removing one impairment leaves the others as they were: shrinking
  * a failure relies on that.
  *
@@ -62,7 +62,8 @@ void path_free(struct path *p);
 /* A frame enters. PATH_TOO_BIG: it does not fit and a router would say so (path_mtu is the next hop's); PATH_LOST: it is gone, whyever. */
 enum path_fate path_enter(struct path *p, const uint8_t *frame, size_t length, uint64_t now);
 uint32_t path_mtu(const struct path *p, uint64_t now);
-/* When the next frame leaves; UINT64_MAX if none is under way. */
+/* When to ask path_leave again: never later than the next frame leaves, earlier only where a queue or jitter are not decided yet.
+ * UINT64_MAX if no frame is under way. */
 uint64_t path_next(const struct path *p);
 /* Takes a frame that leaves at or before `now`: copies it to `frame` (room for 65,535 + 14 bytes) and returns its length; 0: none. */
 size_t path_leave(struct path *p, uint64_t now, uint8_t *frame);

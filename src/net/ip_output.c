@@ -232,8 +232,7 @@ void net_send(struct net *n, uint32_t id) {
         ip_ready(n, id);
         return;
     }
-    if (iface != FRAME_ANY_IFACE && n->iface[iface].hint_epoch == n->epoch &&
-        bk_addr_equal(&n->iface[iface].hint_dst, &f->dst)) {
+    if (iface != FRAME_ANY_IFACE && net_hint_holds(n, iface, &f->dst)) {
         ip_write(n, f, &(struct ip_cut){0});
         if (!ip_too_long(&n->iface[iface], f)) {
             neighbour_output(n, n->iface[iface].hint_neighbour, id);

@@ -24,6 +24,12 @@ static inline void net_due(struct net *n, uint64_t time) {
 static inline void net_changed(struct net *n) {
     if (++n->epoch == 0) n->epoch = 1;
 }
+/* Whether what this interface remembers of its last packet's way holds for one to `dst`. Ways change with the epoch, or when a lifetime
+ * ends, which net_advance may not have been told yet. */
+static inline bool net_hint_holds(const struct net *n, uint32_t iface, const bk_addr *dst) {
+    const struct net_iface *i = &n->iface[iface];
+    return BK_FAST && i->hint_epoch == n->epoch && n->due > n->tcp.base.now && bk_addr_equal(&i->hint_dst, dst);
+}
 /* Uniform in [0, ms] milliseconds, in ns. */
 static inline uint64_t net_random_ns(struct net *n, uint32_t ms) {
     return base_random_below(&n->tcp.base, ms + 1) * NS_PER_MS;

@@ -58,7 +58,17 @@ static uint32_t *neighbour_bucket(const struct net *n, uint32_t iface, const bk_
     return pool_at(&n->tcp.base, &n->neighbour_buckets, (uint32_t)hash & (n->neighbour_buckets.capacity - 1));
 }
 
+/* neighbour_find without hash: all of them are asked. */
+static uint32_t neighbour_find_plain(const struct net *n, uint32_t iface, const bk_addr *addr) {
+    for (uint32_t id = 0; id < n->neighbours.fresh; id++) {
+        const struct neighbour *e = neighbour_at(n, id);
+        if (e->state != NEIGHBOUR_FREE && e->iface == iface && bk_addr_equal(&e->addr, addr)) return id;
+    }
+    return BK_NONE;
+}
+
 uint32_t neighbour_find(const struct net *n, uint32_t iface, const bk_addr *addr) {
+    if (!BK_FAST) return neighbour_find_plain(n, iface, addr);
     if (n->neighbours.in_use == 0) return BK_NONE;
     uint32_t id = *neighbour_bucket(n, iface, addr) - 1; /* an empty bucket holds 0, and BK_NONE is -1 */
     while (id != BK_NONE) {
@@ -193,7 +203,7 @@ void neighbour_output(struct net *n, uint32_t id, uint32_t frame) {
     if (e->state == NEIGHBOUR_REACHABLE && e->reachable_until <= n->tcp.base.now) e->state = NEIGHBOUR_STALE;
     if (e->state == NEIGHBOUR_STALE) {
         neighbour_set_state(n, id, NEIGHBOUR_DELAY);
-    } else if (n->neighbours_known.tail != id) {
+    } else if (!BK_FAST || n->neighbours_known.tail != id) {
         list_remove(&n->tcp.base, &n->neighbours, NEIGHBOUR_LINK, &n->neighbours_known, id);
         list_push_tail(&n->tcp.base, &n->neighbours, NEIGHBOUR_LINK, &n->neighbours_known, id);
     }
@@ -225,6 +235,7 @@ static void neighbour_resolved(struct net *n, uint32_t id, const uint8_t mac[6],
     memcpy(e->mac, mac, 6);
     e->pending = BK_NONE;
     neighbour_set_state(n, id, state);
+    net_changed(n); /* among equal routes, those whose gateway is known come first */
     if (frame == BK_NONE) return;
     n->pending--;
     neighbour_output(n, id, frame);
@@ -313,7 +324,7 @@ static void neighbour_due(struct net *n, uint32_t id) {
 }
 
 uint64_t neighbour_next_deadline(const struct net *n) {
-    if (n->wheel.armed == 0) return BK_NEVER;
+    if (BK_FAST && n->wheel.armed == 0) return BK_NEVER;
     struct wheel_of wheel = neighbour_wheel(n);
     return wheel_next(&wheel);
 }

@@ -29,7 +29,7 @@ struct net_iface {
     uint32_t retrans_ms;  /* RetransTimer */
     uint64_t solicit_due; /* next router solicitation, or BK_NEVER */
     uint64_t report_due;  /* answer to a multicast listener query, or BK_NEVER */
-    /* Where the last packet went: good while `epoch` is the net layer's. */
+    /* Where the last packet went: see net_hint_holds. */
     bk_addr hint_dst;
     uint32_t hint_neighbour;
     uint32_t hint_epoch;
@@ -108,8 +108,8 @@ struct net_way {
 int net_way_find(const struct net *n, const bk_addr *dst, const bk_addr *src, struct net_way *way);
 /* Whether `addr` is a usable address of ours. */
 bool net_is_local(const struct net *n, const bk_addr *addr);
-/* Confirms from above that the neighbour answers (RFC 4861 7.3.1): a TCP connection makes progress. */
-void net_confirm(struct net *n, const bk_addr *remote);
+/* Confirms from above that the neighbour answers (RFC 4861 7.3.1): a TCP connection on this interface makes progress. */
+void net_confirm(struct net *n, uint32_t iface, const bk_addr *remote);
 
 int net_iface_add(struct net *n, const struct bk_iface_config *config);
 int net_address_add(struct net *n, uint32_t iface, const bk_addr *addr, uint8_t prefix_length, bool skip_dad);

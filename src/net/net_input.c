@@ -49,16 +49,16 @@ static bool shows_progress(uint16_t reason) {
 
 static uint16_t deliver_tcp(struct net *n, struct packet *p) {
     if (p->link_broadcast || p->ip_multicast) return BK_REASON_DROP_BROADCAST;
-    if (p->length < WIRE_TCP_LENGTH) return BK_REASON_DROP_TCP_SHORT;
-    if (!checksum_known(p) && !checksum_good(n, p, p->length)) {
+    bool whole = p->length >= WIRE_TCP_LENGTH;
+    if (!whole || (!checksum_known(p) && !checksum_good(n, p, p->length))) {
         n->tcp.mib.in_segs++;
         n->tcp.mib.in_errs++;
-        return BK_REASON_DROP_TCP_CHECKSUM;
+        return whole ? BK_REASON_DROP_TCP_CHECKSUM : BK_REASON_DROP_TCP_SHORT;
     }
     bk_addr remote = p->src;
     bool ethernet = n->iface[p->iface].config.layer == BK_LAYER_ETHERNET;
     uint16_t reason = tcp_input(&n->tcp, p);
-    if (ethernet && shows_progress(reason)) net_confirm(n, &remote);
+    if (ethernet && shows_progress(reason)) net_confirm(n, p->iface, &remote);
     return reason;
 }
 

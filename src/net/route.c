@@ -106,16 +106,14 @@ int net_way_find(const struct net *n, const bk_addr *dst, const bk_addr *src, st
     return 0;
 }
 
-void net_confirm(struct net *n, const bk_addr *remote) {
-    for (uint32_t i = 0; i < n->iface_count; i++) {
-        const struct net_iface *iface = &n->iface[i];
-        if (iface->hint_epoch != n->epoch || !bk_addr_equal(&iface->hint_dst, remote)) continue;
-        neighbour_confirm(n, iface->hint_neighbour);
+void net_confirm(struct net *n, uint32_t iface, const bk_addr *remote) {
+    const struct net_iface *i = &n->iface[iface];
+    if (net_hint_holds(n, iface, remote)) {
+        neighbour_confirm(n, i->hint_neighbour);
         return;
     }
-    uint32_t iface = FRAME_ANY_IFACE;
     bk_addr next_hop;
-    if (!route_find(n, remote, &iface, &next_hop) || n->iface[iface].config.layer != BK_LAYER_ETHERNET) return;
+    if (i->config.layer != BK_LAYER_ETHERNET || !route_find(n, remote, &iface, &next_hop)) return;
     uint32_t id = neighbour_find(n, iface, &next_hop);
     if (id != BK_NONE) neighbour_confirm(n, id);
 }

@@ -125,7 +125,24 @@ void demux_remove(struct base *b, struct demux *d, uint32_t hash, demux_ref ref)
     d->entries--;
 }
 
+/* demux_next as if there were no homes: through all buckets, by number of home and of entry in its chain. */
+static demux_ref demux_next_plain(const struct base *b, const struct demux *d, uint32_t hash, uint64_t *position) {
+    for (uint32_t home = (uint32_t)(*position >> 32); home < d->buckets.fresh;
+         home++, *position = (uint64_t)home << 32) {
+        uint32_t skip = (uint32_t)*position, seen = 0;
+        for (const struct bucket *k = bucket_home(b, d, home); k != NULL; k = bucket_more(b, d, k)) {
+            for (uint32_t i = 0; i < k->count; i++) {
+                if (seen++ < skip || k->hash[i] != hash) continue;
+                *position = (uint64_t)home << 32 | seen;
+                return k->ref[i];
+            }
+        }
+    }
+    return DEMUX_NONE;
+}
+
 demux_ref demux_next(const struct base *b, const struct demux *d, uint32_t hash, uint64_t *position) {
+    if (!BK_FAST) return demux_next_plain(b, d, hash, position);
     uint32_t skip = (uint32_t)*position;
     uint32_t seen = 0;
     for (const struct bucket *k = bucket_home(b, d, home_of(d, hash)); k != NULL; k = bucket_more(b, d, k)) {

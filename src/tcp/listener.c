@@ -15,7 +15,19 @@ static int listener_fits(const struct listener *l, const bk_addr *local, uint16_
     return bk_addr_equal(&l->local, local) ? 2 : 0;
 }
 
+/* listener_find without the port's bucket: all of them are asked. No two fit equally well (listener_open). */
+static struct listener *listener_find_plain(const struct tcp *t, const bk_addr *local, uint16_t port) {
+    struct listener *best = NULL;
+    for (uint32_t id = 0; id < t->listeners.fresh; id++) {
+        struct listener *l = listener_at(t, id);
+        if (l->generation == 0) continue;
+        if (listener_fits(l, local, port) > (best == NULL ? 0 : listener_fits(best, local, port))) best = l;
+    }
+    return best;
+}
+
 struct listener *listener_find(const struct tcp *t, const bk_addr *local, uint16_t port) {
+    if (!BK_FAST) return listener_find_plain(t, local, port);
     struct listener *best = NULL;
     int best_fit = 0;
     for (uint32_t id = t->listener_bucket[port % LISTENER_BUCKETS]; id != BK_NONE; id = listener_at(t, id)->next) {

@@ -208,7 +208,11 @@ uint32_t output_right_edge(const struct tcp *t, const struct connection *c) {
 static uint16_t offer_window(const struct tcp *t, struct connection *c, bool syn) {
     if (syn) {
         uint32_t window = u32_min(c->receive_buffer, UINT16_MAX);
-        if (c->state == BK_SYN_RECEIVED) c->rcv_adv = c->rcv_nxt + window;
+        if (c->state == BK_SYN_RECEIVED) {
+            /* An ACK may have told more already, scaled: simultaneous open, and the peer's SYN came twice. That still stands. */
+            c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + window);
+            window = u32_min(c->rcv_adv - c->rcv_nxt, UINT16_MAX);
+        }
         return (uint16_t)window;
     }
     uint32_t window = output_right_edge(t, c) - c->rcv_nxt;
@@ -278,6 +282,15 @@ static void trim_parts(struct base *b, struct frame *f, uint32_t length) {
     }
 }
 
+/* What a timer asked for may leave late, if the device was full: the next time counts from now (RFC 6298 5.6), or it would be due at once. */
+static void restart_late(struct connection *c, const struct output_decision *d, bool again, uint64_t now) {
+    if (d->reason == BK_REASON_SEND_KEEPALIVE) {
+        if (c->keepalive_due <= now) c->keepalive_due = now + c->keepalive_interval_s * NS_PER_S;
+    } else if ((again || d->reason == BK_REASON_SEND_WINDOW_PROBE) && c->rtx_due <= now) {
+        c->rtx_due = now + rtt_rto_ns(c);
+    }
+}
+
 /* What has been sent is noted: SND.NXT, timers, RTT, counts. */
 static void note_sent(struct tcp *t, struct connection *c, const struct output_decision *d) {
     uint64_t now = t->base.now;
@@ -310,6 +323,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
             c->rtx_due = now + rtt_rto_ns(c); /* RFC 6298 5.1 */
         c->override_now = false;
     }
+    restart_late(c, d, again, now);
     if (d->reason == BK_REASON_SEND_WINDOW_PROBE || d->reason == BK_REASON_SEND_KEEPALIVE) c->probe_now = false;
     if (c->state == BK_SYN_RECEIVED && (d->flags & WIRE_SYN)) c->syn_answered = true;
     if (d->flags & WIRE_ACK) {
@@ -407,5 +421,10 @@ void output_reset(struct tcp *t, const struct connection *c, uint16_t reason) {
         .seq = c->snd_nxt,
         .ack = c->rcv_nxt,
     };
+    if (c->timestamps) { /* RFC 7323 3.2: SHOULD be in a RST, too */
+        r.option.has_timestamps = true;
+        r.option.tsval = timestamp_now(t, c->ts_offset);
+        r.option.tsecr = c->ts_recent;
+    }
     reply_send(t, &r);
 }

@@ -318,7 +318,7 @@ bool request_cookie_input(struct tcp *t, const struct listener *l, const struct 
 uint64_t request_next_deadline(const struct tcp *t) {
     uint64_t next = BK_NEVER;
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
-        for (uint32_t level = 0; t->requests[ipv6].in_use != 0 && level < request_levels(t); level++) {
+        for (uint32_t level = 0; (!BK_FAST || t->requests[ipv6].in_use != 0) && level < request_levels(t); level++) {
             uint32_t head = t->request_fifo[ipv6][level].head;
             if (head != BK_NONE) next = u64_min(next, request_at(t, ipv6, head)->due);
         }
@@ -328,7 +328,7 @@ uint64_t request_next_deadline(const struct tcp *t) {
 void request_advance(struct tcp *t) {
     uint32_t levels = request_levels(t);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
-        for (uint32_t level = levels; t->requests[ipv6].in_use != 0 && level-- > 0;) {
+        for (uint32_t level = levels; (!BK_FAST || t->requests[ipv6].in_use != 0) && level-- > 0;) {
             uint32_t id;
             while ((id = t->request_fifo[ipv6][level].head) != BK_NONE && request_at(t, ipv6, id)->due <= t->base.now) {
                 if (level + 1 == levels) {

@@ -20,6 +20,7 @@
 #include "tcp/request.h"
 #include "tcp/rtt.h"
 #include "tcp/time_wait.h"
+#include "tcp/timeouts.h"
 #include "wire/ip.h"
 
 #define PAWS_IDLE_S (24u * 24 * 3600) /* TS.Recent is too old to compare with after 24 days (RFC 7323 5.5) */
@@ -296,9 +297,13 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     connection_settle(t, c);
 }
 
-/* The window update of the ESTABLISHED case. Returns whether the window changed. */
+/* The window update of the ESTABLISHED case. Returns whether the window changed.
+ *
+ * Which of two segments is the newer one is asked of SEG.ACK first, and of SEG.SEQ only among equals: the peer's RCV.NXT never goes back, its
+ * SEG.SEQ does with each retransmission. 3.10.7.4 asks SEG.SEQ first: a retransmission that acknowledges more would then move SND.UNA
+ * and leave the old SND.WND, so that the two together lie beyond the window that the peer offered. */
 static bool update_window(struct connection *c, const struct segment *s) {
-    if (!seq_lt(c->snd_wl1, s->header.seq) && !(c->snd_wl1 == s->header.seq && seq_le(c->snd_wl2, s->header.ack)))
+    if (!seq_lt(c->snd_wl2, s->header.ack) && !(c->snd_wl2 == s->header.ack && seq_le(c->snd_wl1, s->header.seq)))
         return false;
     uint32_t before = c->snd_wnd;
     set_send_window(c, s);
@@ -474,9 +479,14 @@ static uint16_t process_text(struct tcp *t, struct connection *c, const struct s
 /* Eighth, the FIN bit: `c` has just received everything before the FIN. */
 static uint16_t process_fin(struct tcp *t, struct connection *c) {
     const uint16_t reason = BK_REASON_ACCEPT_FIN;
+    struct active *a = active_of(t, c);
     c->fin_received = true;
     c->rcv_nxt++;
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
+    if (a != NULL) { /* what claims to follow the FIN will never be read */
+        extent_queue_clear(&t->base, &a->out_of_order);
+        connection_settle(t, c);
+    }
     connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
     const uint8_t news = BK_READY_READABLE | BK_READY_PEER_CLOSED;
     switch (c->state) {
@@ -514,17 +524,19 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
         }
         reason = process_text(t, c, s);
     }
-    /* A FIN noted ahead was none if text went past it. */
+    /* A FIN noted ahead was none if text went past it; nor is one that comes with text that is followed by more. */
     if (c->fin_known && !c->fin_received && seq_gt(c->rcv_nxt, c->fin_seq)) c->fin_known = false;
-    if (segment_has(s, WIRE_FIN) && !c->fin_known) {
+    if (segment_has(s, WIRE_FIN)) {
         uint32_t seq = segment_data_seq(s) + s->data_length;
-        if (seq_le(seq, c->rcv_adv)) {
+        bool again = c->fin_known;
+        if (!again && seq_ge(seq, c->rcv_nxt) && seq_le(seq, c->rcv_adv)) {
             c->fin_known = true;
             c->fin_seq = seq;
-            if (s->data_length == 0 && seq != c->rcv_nxt) {
-                connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
-                reason = BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
-            }
+        }
+        /* A FIN that waits behind a gap reports the gap, each time it comes (RFC 5681 4.2). */
+        if (c->fin_known && s->data_length == 0 && c->fin_seq != c->rcv_nxt) {
+            connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
+            reason = again ? BK_REASON_ANSWER_DUPLICATE : BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
         }
     }
     if (c->fin_known && !c->fin_received && c->rcv_nxt == c->fin_seq) return process_fin(t, c);
@@ -533,6 +545,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
         connection_set_state(t, c, BK_FIN_WAIT_2, reason);
         if (!c->owned) {
             c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+            timeouts_arm_end(t, c);
             connection_touch(t, c);
         }
     }

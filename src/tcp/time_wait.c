@@ -135,6 +135,13 @@ static uint16_t time_wait_challenge(struct tcp *t, struct time_wait *w, uint32_t
     return BK_REASON_ANSWER_TIME_WAIT;
 }
 
+/* TS.Recent (RFC 7323 4.3), from a segment that is not stale: a SYN that would end the wait must be newer. */
+static void time_wait_update_ts_recent(const struct tcp *t, struct time_wait *w, const struct segment *s) {
+    if (!w->timestamps || !s->header.option.has_timestamps) return;
+    w->ts_recent = s->header.option.tsval;
+    w->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
+}
+
 uint16_t time_wait_input(struct tcp *t, bool ipv6, uint32_t id, const struct segment *s) {
     struct time_wait *w = time_wait_at(t, ipv6, id);
     if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_TIME_WAIT; /* RFC 1337 3, fix F1 */
@@ -151,20 +158,25 @@ uint16_t time_wait_input(struct tcp *t, bool ipv6, uint32_t id, const struct seg
     const struct wire_tcp_options *o = &s->header.option;
     bool stale = w->timestamps && o->has_timestamps && seq_lt(o->tsval, w->ts_recent);
     if (segment_has(s, WIRE_SYN) || stale) return time_wait_challenge(t, w, id, s);
-    if (!segment_has(s, WIRE_ACK)) return BK_REASON_DROP_NO_ACK;
+    if (!segment_has(s, WIRE_ACK)) {
+        /* The sequence number is looked at first (RFC 9293 3.10.7.4), here as in the other states. */
+        if (!segment_acceptable(s, w->rcv_nxt, (uint32_t)w->window << w->receive_scale))
+            return time_wait_challenge(t, w, id, s);
+        return BK_REASON_DROP_NO_ACK;
+    }
     if (seq_gt(s->header.ack, w->snd_nxt)) return time_wait_challenge(t, w, id, s); /* of something never sent */
     if (segment_has(s, WIRE_FIN) && segment_end(s) == w->rcv_nxt) {
         /* The peer's FIN again: our last ACK was lost. Acknowledge it, and wait anew. */
-        if (w->timestamps && o->has_timestamps) {
-            w->ts_recent = o->tsval;
-            w->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
-        }
+        time_wait_update_ts_recent(t, w, s);
         list_remove(&t->base, &t->time_waits[ipv6], LINK, &t->time_wait_fifo[ipv6], id);
         time_wait_list(t, ipv6, id);
         time_wait_answer(t, w, id, &s->tuple, BK_REASON_SEND_TIME_WAIT_ACK);
         return BK_REASON_ANSWER_TIME_WAIT_FIN;
     }
-    if (s->length == 0 && s->header.seq == w->rcv_nxt) return BK_REASON_ACCEPT_ACK_OLD;
+    if (s->length == 0 && s->header.seq == w->rcv_nxt) {
+        time_wait_update_ts_recent(t, w, s);
+        return BK_REASON_ACCEPT_ACK_OLD;
+    }
     return time_wait_challenge(t, w, id, s);
 }
 

@@ -6,11 +6,15 @@
  * sequence number, so whatever a user receives can be checked, whichever segments it came in, however they overlapped.
  *
  * What must hold, besides that nothing crashes and no sanitizer complains:
+ *   - after each operation the audit of src/lab/audit.h finds nothing;
  *   - every frame that leaves is well-formed, with good checksums;
  *   - users receive the pattern, in order;
  *   - output ends, and once it has ended the next deadline lies ahead (nobody spins);
  *   - a copy of the used extent goes on in place of the original (one operation does this at any moment);
  *   - when all handles are aborted, all chunks released and a day has passed, every pool is empty.
+ *
+ * The first three bytes choose the world: family, link layer and options; which pools are as small as they can be; and the network: how the
+ * address comes about, and whether the peer is a neighbour.
  *
  * With BECKON_FUZZ_TRACE in the environment each operation and each event is printed, for reading a finding.
  */
@@ -201,9 +205,14 @@ static void users_poll(struct world *w) {
 static void time_passes(struct world *w) {
     static const uint64_t steps[] = {1,        1000,          NS_PER_MS,    10 * NS_PER_MS, 200 * NS_PER_MS,
                                      NS_PER_S, 10 * NS_PER_S, 60 * NS_PER_S};
+    static const uint64_t jumps[] = {3600 * NS_PER_S, 86400 * NS_PER_S, 50 * 86400 * NS_PER_S, (uint64_t)1 << 53};
     uint32_t choice = take(&w->in, 1);
     uint64_t next = bk_next_deadline(w->stack);
-    if (choice & 128)
+    if (choice & 32)
+        w->now += jumps[choice % BK_COUNT(jumps)];
+    else if (choice & 64)
+        bk_advance(w->stack, w->now - NS_PER_S); /* counts as now */
+    else if (choice & 128)
         w->now += steps[choice % BK_COUNT(steps)];
     else if (next != BK_NEVER && next > w->now)
         w->now = next;
@@ -215,57 +224,70 @@ static void device_holds(struct world *w) {
     w->held_chunks += (uint32_t)bk_chunk_alloc(w->stack, w->held_chunk + w->held_chunks, n);
 }
 
-/* The copy runs on in place of the original, which is spoilt. */
+/* The copy runs on in place of the original, which is spoilt. What the device holds it names by number, so it may go on holding it. */
 static void move(struct world *w) {
-    let_go(w);
     uint8_t *from = w->region[w->where], *to = w->region[!w->where];
     size_t used = bk_used_extent(w->stack);
     memcpy(to, from, used);
-    memset(from, 0xee, used);
+    memset(from, FUZZ_POISON, used);
     w->where = !w->where;
     MUST(bk_adopt(to, w->size, &w->stack) == 0);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------- */
 
-static void world_open(struct world *w, uint32_t choice) {
-    static uint8_t *regions[2];
-    static size_t region_bytes;
+static void world_config(struct bk_config *config, uint32_t choice, uint32_t bounds) {
+    bk_config_tiny(config);
+    config->connections = bounds & 1 ? 1 : 4;
+    config->active_connections = bounds & 2 ? 1 : 0;
+    if (bounds & 4) config->requests_ipv4 = config->requests_ipv6 = 1;
+    if (bounds & 8) config->time_waits_ipv4 = config->time_waits_ipv6 = 1;
+    config->addresses = 4;
+    config->frames = bounds & 16 ? 2 : 12;
+    config->chunks = bounds & 32 ? 8 : 64;
+    config->buffer_chunks = choice & 16 ? 4 : bounds & 32 ? 6 : 40;
+    config->reset_on_unread = (bounds & 64) == 0;
+    config->window_scaling = (bounds & 128) == 0;
+    config->send_buffer = config->receive_buffer = choice & 32 ? 200 : 9000;
+    config->syn_cookies = choice & 64;
+    config->timestamps = choice & 128;
+    config->trace_events = tracing ? 4096 : choice & 8 ? 16 : 0;
+}
+
+/* The interface, its address, and the way to the peer: on the link, or behind a router. */
+static void world_net(struct world *w, bool ipv6, uint32_t net) {
+    static const uint32_t mtus[] = {1500, 1280, 9000, 1400};
+    bk_addr any = {{0}};
+    struct bk_iface_config iface = {.layer = w->ethernet ? BK_LAYER_ETHERNET : BK_LAYER_IP,
+                                    .mac = {2, 0, 0, 0, 0, 1},
+                                    .mtu = mtus[net >> 4 & 3],
+                                    .accept_any = net & 8,
+                                    .autoconfigure = net & 1};
+    MUST(bk_iface_add(w->stack, &iface, w->now) == 0);
+    MUST(bk_addr_parse(ipv6 ? "2001:db8::1" : "192.0.2.1", &w->local) == 0);
+    MUST(bk_addr_parse(ipv6 ? "2001:db8::2" : "192.0.2.2", &w->next_hop) == 0);
+    w->remote = w->next_hop;
+    if (net & 4) MUST(bk_addr_parse(ipv6 ? "2001:db8:1::2" : "198.51.100.2", &w->remote) == 0);
+    MUST(bk_iface_address_add(w->stack, 0, &w->local, ipv6 ? 64 : 24, (net & 2) == 0, w->now) == 0);
+    if (!ipv6) any = bk_addr_ipv4(0, 0, 0, 0);
+    if (net & 4) MUST(bk_route_add(w->stack, &any, 0, &w->next_hop, 0) == 0);
+}
+
+static void world_open(struct world *w) {
+    static void *memory[2];
+    static size_t room[2];
     struct bk_config config;
+    uint32_t choice = take(&w->in, 1), bounds = take(&w->in, 1), net = take(&w->in, 1);
     uint8_t seed[32] = {(uint8_t)choice};
-    bk_config_tiny(&config);
-    config.connections = 4;
-    config.chunks = 64;
-    config.buffer_chunks = choice & 16 ? 4 : 40;
-    config.send_buffer = config.receive_buffer = choice & 32 ? 200 : 9000;
-    config.syn_cookies = choice & 64;
-    config.timestamps = choice & 128;
-    config.trace_events = choice & 8 ? 16 : 0;
-    config.frames = 12;
-    if (tracing) config.trace_events = 4096;
+    world_config(&config, choice, bounds);
     w->size = bk_region_size(&config);
-    if (w->size > region_bytes) {
-        for (int i = 0; i < 2; i++) {
-            free(regions[i]);
-            regions[i] = aligned_alloc(4096, (w->size + 4095) / 4096 * 4096);
-            MUST(regions[i] != NULL);
-            memset(regions[i], 0xee, w->size);
-        }
-        region_bytes = w->size;
-    }
-    w->region[0] = regions[0];
-    w->region[1] = regions[1];
+    for (int i = 0; i < 2; i++) w->region[i] = fuzz_region(&memory[i], &room[i], w->size);
     w->now = 5 * NS_PER_S;
     w->ethernet = choice & 1;
     w->answer_neighbours = choice & 2;
     MUST(bk_create(w->region[0], w->size, &config, seed, w->now, &w->stack, NULL) == 0);
 
-    struct bk_iface_config iface = {
-        .layer = w->ethernet ? BK_LAYER_ETHERNET : BK_LAYER_IP, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
-    MUST(bk_iface_add(w->stack, &iface, w->now) == 0);
-    MUST(bk_addr_parse(choice & 4 ? "2001:db8::1" : "192.0.2.1", &w->local) == 0);
-    MUST(bk_addr_parse(choice & 4 ? "2001:db8::2" : "192.0.2.2", &w->remote) == 0);
-    MUST(bk_iface_address_add(w->stack, 0, &w->local, choice & 4 ? 64 : 24, true, w->now) == 0);
+    world_net(w, choice & 4, net);
     listener_opens_or_closes(w, 8);
     for (uint32_t i = 0; i < FLOWS; i++) {
         struct flow *f = &w->flow[i];
@@ -293,63 +315,67 @@ static void world_close(struct world *w) {
         bk_advance(w->stack, w->now);
         drain(w);
     }
-    for (int pool = 0; pool < BK_POOLS; pool++) {
-        struct bk_pool_info info;
-        bk_pool_info(w->stack, (enum bk_pool)pool, &info);
-        if (pool == BK_POOL_DEMUX || info.in_use == 0) continue; /* the table keeps its buckets */
-        fprintf(stderr, "pool %s: %u left\n", bk_pool_name((enum bk_pool)pool), info.in_use);
-        abort();
+    struct fault fault = {0};
+    MUST_CHECK(audit_empty(w->stack, 0, &fault), fault);
+}
+
+static void operation(struct world *w) {
+    uint32_t operation = take(&w->in, 1);
+    show(w, "operation", operation % 16);
+    w->in_fragments = operation / 16 == 15;
+    switch (operation % 16) {
+    case 5:
+        raw_frame_arrives(w);
+        break;
+    case 6:
+        packet_arrives(w);
+        break;
+    case 7:
+        error_arrives(w);
+        break;
+    case 8:
+    case 9:
+        user_call(w);
+        break;
+    case 10:
+        time_passes(w);
+        break;
+    case 11:
+        output(w, operation / 16, take(&w->in, 1) % 4);
+        break;
+    case 12:
+        drain(w);
+        break;
+    case 13:
+        users_poll(w);
+        break;
+    case 14:
+        device_holds(w);
+        break;
+    case 15:
+        move(w);
+        break;
+    default: /* 0 to 4 */
+        segment_arrives_from_flow(w);
+        break;
     }
+}
+
+static void audit(struct world *w) {
+    if (tracing) fuzz_print_events(w->stack, NULL);
+    struct audit_held held = {w->held_chunk, w->held_chunks, w->held_unit, w->held_units};
+    struct fault fault = {0};
+    MUST_CHECK(audit_stack(w->stack, &held, &fault), fault);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct world w = {.in = {data, size}};
-    tracing = getenv("BECKON_FUZZ_TRACE") != NULL;
-    world_open(&w, take(&w.in, 1));
+    tracing = fuzz_tracing();
+    world_open(&w);
     for (int steps = 0; w.in.left > 0 && steps < 400; steps++) {
-        uint32_t operation = take(&w.in, 1);
-        show(&w, "operation", operation % 16);
-        switch (operation % 16) {
-        case 0:
-        case 1:
-        case 2:
-        case 3:
-        case 4:
-            segment_arrives_from_flow(&w);
-            break;
-        case 5:
-            raw_frame_arrives(&w);
-            break;
-        case 6:
-            packet_arrives(&w);
-            break;
-        case 7:
-            error_arrives(&w);
-            break;
-        case 8:
-        case 9:
-            user_call(&w);
-            break;
-        case 10:
-            time_passes(&w);
-            break;
-        case 11:
-            output(&w, operation / 16, take(&w.in, 1) % 4);
-            break;
-        case 12:
-            drain(&w);
-            break;
-        case 13:
-            users_poll(&w);
-            break;
-        case 14:
-            device_holds(&w);
-            break;
-        default:
-            move(&w);
-            break;
-        }
+        operation(&w);
+        audit(&w);
     }
     world_close(&w);
     return 0;

@@ -98,6 +98,58 @@ static void link_stands_still(void **state) {
     pair_close(&p);
 }
 
+/* Whoever closes on a link that takes nothing any more leaves nothing behind after orphan_ms. */
+static void close_on_a_dead_link(void **state) {
+    (void)state;
+    struct pair p;
+    struct bk_config config;
+    bk_listener listener;
+    bk_conn conn[2][2];
+    pair_config(&config);
+    open_pair(&p, 4, &config, NULL, &listener);
+    for (int i = 0; i < 2; i++) pair_establish(&p, listener, conn[i]);
+    assert_int_equal(pair_send(&p, 0, conn[0][0], 3, 0, 1000), 1000);
+    pair_collect(&p);
+    p.side[0].device_dead = true;
+    assert_int_equal(pair_send(&p, 0, conn[1][0], 3, 0, 1000),
+                     1000); /* never asked for; the other one retransmits in vain */
+    for (int i = 0; i < 2; i++) assert_int_equal(bk_tcp_close(p.side[0].stack, conn[i][0], p.now), 0);
+    pair_run(&p, PAIR_S);
+    assert_int_equal(pair_in_use(&p, 0, BK_POOL_CONNECTIONS), 2);
+    pair_run(&p, config.orphan_ms * PAIR_MS);
+    assert_int_equal(pair_in_use(&p, 0, BK_POOL_CONNECTIONS), 0);
+    pair_close(&p);
+}
+
+/* A retransmission that a full device let out long after its timer had fired: the next one is an RTO later, not at once. */
+static void retransmission_leaves_late(void **state) {
+    (void)state;
+    struct pair p;
+    struct bk_config config;
+    bk_listener listener;
+    bk_conn conn[2];
+    pair_config(&config);
+    open_pair(&p, 4, &config, NULL, &listener);
+    pair_establish(&p, listener, conn);
+    assert_int_equal(pair_send(&p, 0, conn[0], 3, 0, 100), 100);
+    pair_collect(&p);
+    pair_lose(&p);
+    p.side[0].device_dead = true;
+    pair_run(&p, 10 * PAIR_S);
+    assert_int_equal(pair_count(&p, 0, BK_REASON_NOTE_RTO), 1);
+    p.side[0].device_dead = false;
+    pair_run(&p, PAIR_MS);
+    assert_int_equal(pair_count(&p, 0, BK_REASON_SEND_RTO), 1);
+    assert_int_equal(pair_count(&p, 0, BK_REASON_NOTE_RTO), 1);
+    pair_lose(&p);
+    pair_run(&p, PAIR_S);
+    assert_int_equal(pair_count(&p, 0, BK_REASON_SEND_RTO), 2);
+    uint64_t at = 0;
+    pair_receive(&p, 1, conn[1], 3, &at);
+    assert_int_equal(at, 100);
+    pair_close(&p);
+}
+
 /* ---- frames and chunks ----------------------------------------------------------------------------- */
 
 /* A device that does not let go of its frames: output stops, which is counted, and goes on when it does. */
@@ -142,6 +194,36 @@ static void frame_pool_empty(void **state) {
     }
     transfer(&p, conn, 20000);
     assert_int_equal(retransmitted(&p, 0), 0);
+    pair_close(&p);
+}
+
+/* A device holds all frames while a delayed ACK falls due: nobody is told to come back at once, over and over, for what cannot leave. */
+static void ack_waits_for_a_frame(void **state) {
+    (void)state;
+    struct bk_config config;
+    struct pair p;
+    bk_listener listener;
+    bk_conn conn[2][2];
+    struct bk_tx units[2];
+    pair_config(&config);
+    struct bk_config few = config;
+    few.frames = 2;
+    open_pair(&p, 4, &few, &config, &listener);
+    for (int i = 0; i < 2; i++) pair_establish(&p, listener, conn[i]);
+    for (int i = 0; i < 2; i++) assert_int_equal(pair_send(&p, 0, conn[i][0], 3, 0, 500), 500);
+    assert_int_equal(bk_output(p.side[0].stack, 0, units, 2, p.now), 2);
+    p.side[0].holds = true;
+    assert_int_equal(pair_send(&p, 1, conn[0][1], 4, 0, 100), 100);
+    pair_run(&p, 2 * PAIR_LATENCY);
+    assert_int_equal(pair_status(&p, 0, conn[0][0]).receive_queued, 100);
+    p.now += config.delayed_ack_ms * PAIR_MS;
+    bk_advance(p.side[0].stack, p.now);
+    assert_int_equal(bk_output(p.side[0].stack, 0, units, 2, p.now), 0);
+    assert_true(bk_next_deadline(p.side[0].stack) > p.now);
+    for (int u = 0; u < 2; u++) bk_output_done(p.side[0].stack, &units[u].id, 1);
+    assert_int_equal(bk_output(p.side[0].stack, 0, units, 2, p.now), 1);
+    assert_int_equal(units[0].reason, BK_REASON_SEND_ACK_DELAYED);
+    bk_output_done(p.side[0].stack, &units[0].id, 1);
     pair_close(&p);
 }
 
@@ -477,7 +559,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(link_takes_one_at_a_time),
         cmocka_unit_test(link_stands_still),
+        cmocka_unit_test(close_on_a_dead_link),
+        cmocka_unit_test(retransmission_leaves_late),
         cmocka_unit_test(frame_pool_empty),
+        cmocka_unit_test(ack_waits_for_a_frame),
         cmocka_unit_test(chunk_pool_empty),
         cmocka_unit_test(send_buffer_full),
         cmocka_unit_test(budget_spent_sending),

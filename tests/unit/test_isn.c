@@ -46,8 +46,7 @@ static void the_clock_ticks_every_4_us(void **state) {
     }
     uint64_t random = 41;
     for (uint32_t i = 0; i < 10000; i++) {
-        uint64_t later = draw(&random) % (7200 * NS_PER_S),
-                 ticks = (k.base->now + later) / 4000 - k.base->now / 4000;
+        uint64_t later = draw(&random) % (7200 * NS_PER_S), ticks = (k.base->now + later) / 4000 - k.base->now / 4000;
         base_now(k.base, k.base->now + later);
         uint32_t isn = isn_make(k.tcp, &tuple);
         assert_int_equal(isn - before, (uint32_t)ticks);

@@ -353,7 +353,7 @@ static void tcp_checksum_is_verified(void **state) {
     }
 }
 
-/* RFC 9293 3.1: a header has 20 bytes at least, of which data offset tells. */
+/* RFC 9293 3.1: a header has 20 bytes at least, of which data offset tells. RFC 4022: what is received in error is received, too. */
 static void malformed_tcp_is_dropped(void **state) {
     (void)state;
     EACH_FAMILY(k) {
@@ -372,6 +372,10 @@ static void malformed_tcp_is_dropped(void **state) {
         packet(w, &f, &l, WIRE_TCP, m, n);
         assert_reason(arrives(w, &f), DROP_TCP_OFFSET);
         expect_silence(w);
+        struct bk_tcp_mib mib;
+        bk_tcp_mib(w->stack, &mib);
+        assert_int_equal(mib.in_segs, n + 1);
+        assert_int_equal(mib.in_errs, n + 1);
         world_close(w);
     }
 }

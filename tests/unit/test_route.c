@@ -1,6 +1,8 @@
 /* Shows which way packets take: the longest prefix, a router that answers, and a source that fits. */
 #include "net_fixture.h"
 
+#include "net/neighbour.h"
+
 #define NETUNREACH   (-101)
 #define ADDRNOTAVAIL (-99)
 #define INVAL        (-22)
@@ -273,6 +275,66 @@ static void known_gateway_is_preferred(void **state) {
     world_close(w);
 }
 
+/* And one that becomes known while another is still being asked for is taken from then on. */
+static void gateway_that_becomes_known_is_taken(void **state) {
+    (void)state;
+    struct world *w = world_open(NULL);
+    char t[BK_ADDR_TEXT];
+    settle(w);
+    assert_int_equal(route(w, "0.0.0.0", 0, "192.0.2.10", 0), 0);
+    assert_int_equal(route(w, "0.0.0.0", 0, "192.0.2.11", 0), 0);
+    assert_string_equal(asked_for(w, "198.51.100.1", t), "192.0.2.10");
+    arrives_arp(w, WIRE_ARP_REQUEST, "192.0.2.11", peer_mac, "192.0.2.1");
+    assert_string_equal(asked_for(w, "198.51.100.1", t), "");
+    struct seen s = look(w, expect_sent(w, BK_REASON_SEND_SYN));
+    assert_memory_equal(s.link.dst, peer_mac, 6);
+    world_close(w);
+}
+
+/* RFC 4861 6.3.4: an on-link prefix ends with its lifetime, also for a destination that packets went to just before, and also if the end has
+ * not been noticed by bk_advance yet. */
+static void way_ends_with_its_lifetime(void **state) {
+    (void)state;
+    struct world_options o = {.autoconfigure = true};
+    struct world *w = world_open(&o);
+    settle(w);
+    struct wire_ra ra = {.prefix_count = 1, .prefix[0] = {ip("2001:db8:7::"), 64, true, false, 2, 2}};
+    assert_reason(arrives_ra(w, &ra), ACCEPT_ROUTER_ADVERTISEMENT);
+    struct line l = line("2001:db8:7::2", "2001:db8::1");
+    struct wire_tcp syn = {.src_port = 9, .dst_port = 9, .seq = 1, .flags = WIRE_SYN, .window = 9};
+    assert_reason(arrives_tcp(w, &l, &syn), ANSWER_RST_CLOSED);
+    struct wire_neighbor na = {.target = ip("2001:db8:7::2"), .solicited = true, .override = true, .has_mac = true};
+    memcpy(na.mac, peer_mac, 6);
+    assert_reason(arrives_neighbor(w, l, WIRE_ICMPV6_NEIGHBOR_ADVERTISEMENT, &na), ACCEPT_NEIGHBOR_ADVERTISEMENT);
+    expect_sent(w, BK_REASON_SEND_RST_CLOSED);
+    assert_reason(arrives_tcp(w, &l, &syn), ANSWER_RST_CLOSED);
+    expect_sent(w, BK_REASON_SEND_RST_CLOSED);
+    w->now += 3 * SECOND;
+    assert_reason(arrives_tcp(w, &l, &syn), ANSWER_RST_CLOSED);
+    assert_null(sent(w, BK_REASON_SEND_RST_CLOSED));
+    assert_int_equal(count(w, BK_REASON_DROP_NO_ROUTE), 1);
+    world_close(w);
+}
+
+/* RFC 4861 7.3.1: progress confirms a neighbour to which no route leads, too: a link-local one, known by its interface. */
+static void link_local_neighbour_is_confirmed(void **state) {
+    (void)state;
+    struct world *w = world_open(NULL);
+    struct net *n = (struct net *)(void *)w->stack;
+    settle(w);
+    struct wire_neighbor ns = {.target = ip("2001:db8::1"), .has_mac = true};
+    memcpy(ns.mac, peer_mac, 6);
+    bk_addr peer = ip("fe80::2");
+    assert_reason(arrives_neighbor(w, line("fe80::2", "2001:db8::1"), WIRE_ICMPV6_NEIGHBOR_SOLICITATION, &ns),
+                  ACCEPT_NEIGHBOR_SOLICITATION);
+    uint32_t id = neighbour_find(n, 0, &peer);
+    assert_int_not_equal(id, BK_NONE);
+    assert_int_equal(neighbour_at(n, id)->state, NEIGHBOUR_STALE);
+    net_confirm(n, 0, &peer);
+    assert_int_equal(neighbour_at(n, id)->state, NEIGHBOUR_REACHABLE);
+    world_close(w);
+}
+
 /* An answer to where no way leads is dropped, and counted. */
 static void answer_without_a_way_is_counted(void **state) {
     (void)state;
@@ -301,6 +363,9 @@ int main(void) {
         cmocka_unit_test(accept_any_lends_every_source),
         cmocka_unit_test(silent_gateway_gives_way),
         cmocka_unit_test(known_gateway_is_preferred),
+        cmocka_unit_test(gateway_that_becomes_known_is_taken),
+        cmocka_unit_test(way_ends_with_its_lifetime),
+        cmocka_unit_test(link_local_neighbour_is_confirmed),
         cmocka_unit_test(answer_without_a_way_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

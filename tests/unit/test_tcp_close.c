@@ -365,6 +365,37 @@ static void closed_before_accept(void **state) {
     expect_call(call_receive(10), 0);
 }
 
+/* A peer that has sent text beyond what then proves to be its FIN: that text is dropped, and its chunks are free again. */
+static void text_beyond_the_fin(void **state) {
+    (void)state;
+    struct bk_pool_info chunks;
+    established();
+    receive(SEG(.flags = ACK, .seq = 2, .len = 900));
+    expect(SEG(.flags = ACK, .ack = 1));
+    assert_int_equal(call_status().out_of_order, 900);
+    receive(SEG(.flags = FIN | ACK, .seq = 1));
+    expect(SEG(.flags = ACK, .ack = 2));
+    expect_state(BK_CLOSE_WAIT);
+    assert_int_equal(call_status().out_of_order, 0);
+    bk_pool_info(fx.stack, BK_POOL_CHUNKS, &chunks);
+    assert_int_equal(chunks.in_use, 0);
+    expect_call(call_receive(10), 0);
+}
+
+/* A FIN that fills a gap, with text kept behind the gap that goes past it: the text counts, and the next FIN is one. */
+static void fin_within_the_text(void **state) {
+    (void)state;
+    established();
+    receive(SEG(.flags = ACK, .seq = 11, .len = 100));
+    expect(SEG(.flags = ACK, .ack = 1));
+    receive(SEG(.flags = FIN | ACK, .seq = 1, .len = 100));
+    expect(SEG(.flags = ACK, .ack = 111));
+    expect_state(BK_ESTABLISHED);
+    receive(SEG(.flags = FIN | ACK, .seq = 111));
+    expect(SEG(.flags = ACK, .ack = 112));
+    expect_state(BK_CLOSE_WAIT);
+}
+
 static void reset_before_accept(void **state) {
     (void)state;
     request();
@@ -405,6 +436,8 @@ int main(void) {
         BOTH(calls_after_close),
         BOTH(data_is_read_after_the_end),
         BOTH(closed_before_accept),
+        BOTH(text_beyond_the_fin),
+        BOTH(fin_within_the_text),
         BOTH(reset_before_accept),
     };
     return run_fixture_tests(tests);

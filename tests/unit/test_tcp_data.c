@@ -161,6 +161,34 @@ static void fin_before_the_data(void **state) {
     expect_call(call_receive(1000), 0);
 }
 
+/* RFC 5681 4.2: what waits behind a gap reports the gap each time it comes. */
+static void fin_after_a_gap_again(void **state) {
+    (void)state;
+    established();
+    for (int i = 0; i < 3; i++) {
+        receive(SEG(.flags = FIN | ACK, .seq = 101));
+        expect(SEG(.flags = ACK, .seq = 1, .ack = 1));
+    }
+    expect_silence();
+    receive(SEG(.flags = ACK, .seq = 1, .len = 100));
+    expect(SEG(.flags = ACK, .ack = 102));
+    expect_state(BK_CLOSE_WAIT);
+}
+
+/* The peer contradicts itself. What lies past its FIN will never be read: it is not kept, and CLOSE loses nothing. */
+static void text_past_the_fin(void **state) {
+    (void)state;
+    established();
+    receive(SEG(.flags = ACK, .seq = 101, .len = 50));
+    expect(SEG(.flags = ACK, .ack = 1));
+    assert_int_equal(call_status().out_of_order, 50);
+    receive(SEG(.flags = FIN | ACK, .seq = 1));
+    expect(SEG(.flags = ACK, .ack = 2));
+    assert_int_equal(call_status().out_of_order, 0);
+    call_close();
+    expect(SEG(.flags = FIN | ACK, .seq = 1, .ack = 2));
+}
+
 static void fin_with_data_out_of_order(void **state) {
     (void)state;
     established();
@@ -399,6 +427,8 @@ int main(void) {
         BOTH(window_edge),
         BOTH(batch_is_acknowledged_once),
         BOTH(fin_before_the_data),
+        BOTH(fin_after_a_gap_again),
+        BOTH(text_past_the_fin),
         BOTH(fin_with_data_out_of_order),
         BOTH(bulk_received),
         BOTH(bulk_sent),

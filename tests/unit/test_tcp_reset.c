@@ -237,6 +237,18 @@ static void injected_data(void **state) {
     expect_call(call_receive(100), -EAGAIN);
 }
 
+/* RFC 7323 3.2: timestamps SHOULD be in a RST, too. */
+static void timestamps_in_a_reset(void **state) {
+    (void)state;
+    fx.flow.timestamps = true;
+    established();
+    int64_t last = (int64_t)fx.flow.ts_base + (int64_t)(fx.now / MS) + 5;
+    receive(SEG(.flags = ACK | PSH, .seq = 1, .len = 10, .tsval = last));
+    ignore_sent();
+    call_abort();
+    expect(SEG(.flags = RST | ACK, .seq = 1, .ack = 11, .tsecr = last));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(exact),
@@ -255,6 +267,7 @@ int main(void) {
         BOTH(rst_for_the_unknown),
         BOTH(acknowledgment_range),
         BOTH(injected_data),
+        BOTH(timestamps_in_a_reset),
     };
     return run_fixture_tests(tests);
 }

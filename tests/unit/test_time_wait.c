@@ -283,6 +283,29 @@ static void answers_are_limited(void **state) {
     expect_silence();
 }
 
+/* RFC 9293 3.10.7.4: the sequence number is looked at before the ACK bit. */
+static void without_ack_bit(void **state) {
+    (void)state;
+    time_wait();
+    receive(SEG(.flags = PSH, .seq = 2, .len = 10));
+    expect_reason(BK_REASON_DROP_NO_ACK);
+    expect_silence();
+    receive(SEG(.flags = PSH, .seq = -50, .len = 10));
+    expect_reason(BK_REASON_ANSWER_TIME_WAIT);
+    expect(SEG(.flags = ACK, .seq = 2, .ack = 2));
+    expect_silence();
+}
+
+/* RFC 7323 4.3: an acceptable ACK moves TS.Recent, so that a SYN from before it does not end the wait. */
+static void ack_moves_ts_recent(void **state) {
+    (void)state;
+    server_in_time_wait(true);
+    advance_by(1000);
+    receive(SEG(.flags = ACK, .seq = 2));
+    expect_silence();
+    assert_false(syn_opens(-100000, true, -1));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(lasts_2msl),
@@ -306,6 +329,8 @@ int main(void) {
         BOTH(end_in_order),
         BOTH(old_duplicate_fin),
         BOTH(answers_are_limited),
+        BOTH(without_ack_bit),
+        BOTH(ack_moves_ts_recent),
     };
     return run_fixture_tests(tests);
 }

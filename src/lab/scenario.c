@@ -1,0 +1,171 @@
+/* The usual scenario, and what can be told of one without running it: see scenario.h. */
+#include "lab/scenario.h"
+
+#include "base/common.h"
+#include "base/draw.h"
+
+static void scenario_usual_config(struct bk_config *c) {
+    bk_config_default(c);
+    c->connections = 64;
+    c->listeners = SCENARIO_FLOWS;
+    c->requests_ipv4 = c->requests_ipv6 = 32;
+    c->time_waits_ipv4 = c->time_waits_ipv6 = 64;
+    c->interfaces = 1;
+    c->addresses = c->routes = 4;
+    c->neighbours = 8;
+    c->reassemblies = 2;
+    c->frames = 64;
+    c->chunks = 320;
+    c->buffer_chunks = 256;
+    c->send_buffer = c->receive_buffer = 16384;
+    c->msl_ms = 1000;
+    c->orphan_retries = 12;
+    c->keepalive_idle_s = 5;
+    c->keepalive_interval_s = 2;
+    c->keepalive_probes = 4;
+}
+
+void scenario_usual(struct scenario *s) {
+    memset(s, 0, sizeof *s);
+    s->hosts = 2;
+    s->family = 4;
+    s->calm_us = 20000000;
+    s->patience_us = 2000000000;
+    s->audit_every = 64;
+    for (uint32_t i = 0; i < SCENARIO_HOSTS; i++) {
+        scenario_usual_config(&s->host[i].config);
+        s->host[i].mtu = 1500;
+        s->host[i].up.delay_us = s->host[i].down.delay_us = 1000;
+    }
+    for (uint32_t i = 0; i < SCENARIO_FLOWS; i++)
+        s->flow[i] = (struct scenario_flow){
+            .server = 1, .connections = 1, .up = 1000, .down = 1000, .rounds = 1, .read_bytes = 1000, .backlog = 64};
+}
+
+static const char *scenario_wrong_host(const struct scenario *s, const struct scenario_host *h) {
+    if (bk_region_size(&h->config) == 0) return "a host's configuration is out of range";
+    if (h->mtu < (s->family == 6 ? 1280u : 576u) || h->mtu > 65535) return "a host's mtu is out of range";
+    if (h->return_us != 0 && h->return_us <= h->crash_us) return "a host returns before it crashes";
+    return NULL;
+}
+
+static const char *scenario_wrong_flow(const struct scenario *s, const struct scenario_flow *f) {
+    if (f->kind >= SCENARIO_KINDS) return "a flow is of no known kind";
+    if (f->client >= s->hosts || f->server >= s->hosts || f->client == f->server)
+        return "a flow needs two different hosts";
+    if (f->connections == 0 || f->connections > 1000000) return "a flow has 1 to 1,000,000 connections";
+    if (f->kind == SCENARIO_SIMULTANEOUS_OPEN && f->connections > 1000) return "1,000 simultaneous opens at most";
+    if (f->rounds == 0 || f->read_bytes == 0 || f->backlog == 0) return "rounds, read_bytes and backlog are at least 1";
+    if ((f->kind == SCENARIO_REQUESTS || f->kind == SCENARIO_KEEP_ALIVE) && (f->up == 0 || f->down == 0))
+        return "requests and answers have at least one octet";
+    return NULL;
+}
+
+const char *scenario_wrong(const struct scenario *s) {
+    if (s->family != 4 && s->family != 6) return "family is 4 or 6";
+    if (s->hosts < 2 || s->hosts > SCENARIO_HOSTS) return "there are 2 to 64 hosts";
+    if (!s->routed && s->hosts != 2) return "more than two hosts need a router (routed 1)";
+    if (s->routed && s->ethernet) return "Ethernet joins two hosts directly (routed 0)";
+    if (s->flows > SCENARIO_FLOWS) return "there are at most 8 flows";
+    if (s->audit_every == 0) return "audit_every is at least 1";
+    const char *why = NULL;
+    for (uint32_t i = 0; i < s->hosts && why == NULL; i++) why = scenario_wrong_host(s, &s->host[i]);
+    for (uint32_t i = 0; i < s->flows && why == NULL; i++) why = scenario_wrong_flow(s, &s->flow[i]);
+    return why;
+}
+
+uint32_t scenario_connections(const struct scenario *s) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->flows; i++) n += s->flow[i].connections;
+    return n;
+}
+
+/* Pools that hold all that may come at once, whatever the network does to it. */
+static bool scenario_ample(const struct scenario *s, const struct scenario_host *h) {
+    const struct bk_config *c = &h->config;
+    uint32_t n = scenario_connections(s);
+    return c->connections >= 2 * n && (c->active_connections == 0 || c->active_connections >= 2 * n) &&
+           c->requests_ipv4 >= 2 * n && c->requests_ipv6 >= 2 * n && c->time_waits_ipv4 >= 2 * n &&
+           c->time_waits_ipv6 >= 2 * n && c->buffer_chunks >= 8 * n + 8 &&
+           (uint32_t)(c->ephemeral_last - c->ephemeral_first) >= 2 * n && c->frames >= 16;
+}
+
+/* How long it takes to send something so many times again, at least. */
+static uint64_t scenario_backoff_us(const struct bk_config *c, uint32_t first_ms, uint32_t retries) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i <= retries; i++)
+        sum += u64_min((uint64_t)first_ms << u32_min(i, 20), c->rto_max_ms) * NS_PER_US;
+    return sum;
+}
+
+/* What is repeated is still repeated when all impairments have ended. */
+static bool scenario_survives(const struct scenario *s, const struct scenario_host *h) {
+    const struct bk_config *c = &h->config;
+    uint64_t needed = s->calm_us + 5000000;
+    return h->crash_us == 0 && h->jump_us == 0 && c->orphan_ms >= 600000 && c->fin_wait_2_ms >= 60000 &&
+           scenario_backoff_us(c, c->rto_initial_ms, u32_min(c->syn_retries, c->syn_ack_retries)) > needed &&
+           scenario_backoff_us(c, c->rto_min_ms, u32_min(c->retries2, c->orphan_retries)) > needed;
+}
+
+/* A router that says nothing about packets that are too big leaves their senders in the dark for ever; so does a queue that never has room. */
+static bool scenario_fits(const struct scenario *s, const struct path_options *p) {
+    const uint32_t least = s->family == 6 ? 1280 : 576;
+    for (uint32_t i = 0; i < s->hosts; i++) {
+        uint32_t mtu = s->host[i].mtu;
+        /* Retransmissions of all connections may come at one moment, again and again: there is no chance in the RTO. */
+        if (p->queue_bytes != 0 && p->queue_bytes < (scenario_connections(s) + 1) * (mtu + 14)) return false;
+        if (p->mtu != 0 && p->mtu < mtu && (s->black_hole || p->mtu < least)) return false;
+        for (uint32_t k = 0; k < PATH_CHANGES; k++) {
+            uint32_t change = p->change[k].at_us != 0 ? p->change[k].mtu : 0;
+            if (change != 0 && change < mtu && (s->black_hole || change < least)) return false;
+        }
+    }
+    return true;
+}
+
+bool scenario_must_complete(const struct scenario *s) {
+    for (uint32_t i = 0; i < s->hosts; i++) {
+        const struct scenario_host *h = &s->host[i];
+        if (!scenario_ample(s, h) || !scenario_survives(s, h)) return false;
+        if (!scenario_fits(s, &h->up) || !scenario_fits(s, &h->down)) return false;
+    }
+    for (uint32_t i = 0; i < s->flows; i++) {
+        const struct scenario_flow *f = &s->flow[i];
+        if (f->kind == SCENARIO_RESETS || f->user_timeout_ms != 0 || f->backlog < 2 * f->connections) return false;
+        if (f->resize != 0 && f->resize < 256) return false; /* crumbs take longer than an orphan may */
+        /* Probes that are all lost end a connection that is only quiet. */
+        if (f->kind == SCENARIO_KEEP_ALIVE) return false;
+    }
+    return true;
+}
+
+uint64_t scenario_closing_us(const struct scenario *s) {
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < s->hosts; i++) {
+        const struct scenario_host *h = &s->host[i];
+        const struct bk_config *c = &h->config;
+        uint64_t request = ((uint64_t)c->syn_ack_retries + 2) * c->rto_max_ms;
+        uint64_t orphan = (uint64_t)c->orphan_ms + c->rto_max_ms + c->fin_wait_2_ms + 4 * (uint64_t)c->msl_ms;
+        uint64_t syn = ((uint64_t)c->syn_retries + 2) * c->rto_max_ms;
+        uint64_t ms = u64_max(u64_max(request, orphan), syn) + h->jump_ms + 60000;
+        most = u64_max(most, ms * 1000);
+    }
+    return most;
+}
+
+uint64_t scenario_seed(const struct scenario *s, uint32_t part) {
+    uint64_t x = s->seed ^ (uint64_t)part << 48;
+    draw(&x);
+    return draw(&x);
+}
+
+bool scenario_preset(struct scenario *s, const char *name, uint64_t seed) {
+    for (uint32_t i = 0; i < scenario_preset_count; i++) {
+        if (strcmp(scenario_presets[i].name, name) != 0) continue;
+        scenario_usual(s);
+        s->seed = seed;
+        scenario_presets[i].make(s);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,150 @@
+/* Tallies: see tally.h.
+ *
+ * Of the frames that arrive, those count as segments that are TCP over IP and were not refused before TCP looked at them; the stack tells which
+ * by the frame's reason. (RFC 4022's tcpInSegs counts those received in error, too.) What leaves is counted as it is: what we send is
+ * well-formed.
+ */
+#include "lab/tally.h"
+
+#include <inttypes.h>
+
+#include "base/common.h"
+#include "wire/ethernet.h"
+#include "wire/ip.h"
+#include "wire/tcp.h"
+
+/* ---- frames ---- */
+
+/* The TCP segment in a frame, or in a fragment that completes a datagram; NULL: there is none. *held says how much of it there is. */
+static const uint8_t *tally_segment(enum bk_layer layer, const uint8_t *p, size_t length, size_t *held) {
+    size_t link = layer == BK_LAYER_ETHERNET ? WIRE_ETHERNET_LENGTH : 0;
+    if (length <= link) return NULL;
+    const uint8_t *ip = p + link;
+    size_t n = length - link, header;
+    uint8_t protocol;
+    if (ip[0] >> 4 == 4) {
+        struct wire_ipv4 h;
+        if (wire_ipv4_parse(ip, n, n, &h) != BK_REASON_NONE) return NULL;
+        header = h.header_length;
+        protocol = h.protocol;
+    } else {
+        struct wire_ipv6 h;
+        struct wire_ipv6_chain chain;
+        if (wire_ipv6_parse(ip, n, &h) != BK_REASON_NONE) return NULL;
+        if (wire_ipv6_chain_parse(ip + WIRE_IPV6_LENGTH, h.payload_length, h.next_header, &chain) != BK_REASON_NONE)
+            return NULL;
+        header = WIRE_IPV6_LENGTH + (size_t)chain.length;
+        protocol = chain.fragment ? chain.fragment_next : chain.protocol;
+    }
+    *held = n - header;
+    return protocol == WIRE_TCP ? ip + header : NULL;
+}
+
+/* Whether a TCP segment that met this end never reached TCP. */
+static bool tally_below_tcp(uint16_t reason) {
+    switch (reason) {
+    case BK_REASON_DROP_ETHERNET_SHORT:
+    case BK_REASON_DROP_ETHERNET_ADDRESS:
+    case BK_REASON_DROP_ETHERTYPE:
+    case BK_REASON_DROP_IP_SHORT:
+    case BK_REASON_DROP_IP_VERSION:
+    case BK_REASON_DROP_IP_LENGTH:
+    case BK_REASON_DROP_IP_CHECKSUM:
+    case BK_REASON_DROP_IP_SOURCE:
+    case BK_REASON_DROP_IP_DESTINATION:
+    case BK_REASON_DROP_IP_OPTION:
+    case BK_REASON_DROP_IP_EXTENSION:
+    case BK_REASON_DROP_BROADCAST:
+    case BK_REASON_DROP_BAD_SOURCE:
+    case BK_REASON_DROP_FRAGMENT_BAD:
+    case BK_REASON_DROP_FRAGMENT_OVERLAP:
+    case BK_REASON_DROP_FRAGMENT_LIMIT:
+    case BK_REASON_ACCEPT_FRAGMENT:
+    case BK_REASON_DROP_IFACE:
+    case BK_REASON_NO_CHUNK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void tally_in(struct tally *t, enum bk_layer layer, const uint8_t *frame, size_t length, uint16_t reason) {
+    size_t held;
+    t->in[reason]++;
+    if (!tally_below_tcp(reason) && tally_segment(layer, frame, length, &held) != NULL) t->segments_in++;
+}
+
+void tally_out(struct tally *t, enum bk_layer layer, const uint8_t *frame, size_t length, uint16_t reason, bool first) {
+    size_t held = 0;
+    const uint8_t *tcp = tally_segment(layer, frame, length, &held);
+    if (first) t->out[reason]++;
+    if (tcp == NULL || held < WIRE_TCP_LENGTH) return;
+    t->segments_out++;
+    if (tcp[13] & WIRE_RST) t->resets_out++;
+}
+
+/* ---- the stack's counters ---- */
+
+/* Reasons that the stack also gives to what never was an arriving frame of its own: packets that it could not send, datagrams that it
+ * gave up, chunks that somebody else asked for. */
+static bool tally_shared(uint16_t reason) {
+    return reason == BK_REASON_DROP_IFACE || reason == BK_REASON_DROP_NO_ROUTE ||
+           reason == BK_REASON_DROP_NO_NEIGHBOUR || reason == BK_REASON_DROP_UNRESOLVED ||
+           reason == BK_REASON_DROP_FRAGMENT_LIMIT || reason == BK_REASON_DROP_ICMP_LIMIT ||
+           reason == BK_REASON_NO_CHUNK;
+}
+
+static bool tally_reasons(const struct tally *t, const bk_stack *stack, struct fault *fault) {
+    for (uint32_t i = 0; i < BK_REASON_COUNT; i++) {
+        uint16_t r = (uint16_t)i;
+        uint64_t count = bk_reason_count(stack, r);
+        bool sent = bk_reason_verdict(r) == BK_SENT;
+        uint64_t seen = sent ? t->out[r] : t->in[r], other = sent ? t->in[r] : t->out[r];
+        if (other != 0)
+            return fault_note(fault, "%s is the reason of a frame of the other direction", bk_reason_name(r));
+        if (bk_reason_verdict(r) == BK_NOTED) {
+            if (seen != 0) return fault_note(fault, "%s is the reason of a frame", bk_reason_name(r));
+        } else if (count < seen || (count > seen && !tally_shared(r))) {
+            return fault_note(fault, "%s was counted %" PRIu64 " times, and seen %" PRIu64 " times", bk_reason_name(r),
+                              count, seen);
+        }
+    }
+    return true;
+}
+
+/* Segments that the stack gave up below TCP. */
+static bool tally_gave_up(const bk_stack *stack) {
+    return bk_reason_count(stack, BK_REASON_DROP_IFACE) != 0 || bk_reason_count(stack, BK_REASON_DROP_NO_ROUTE) != 0 ||
+           bk_reason_count(stack, BK_REASON_DROP_NO_NEIGHBOUR) != 0 ||
+           bk_reason_count(stack, BK_REASON_DROP_UNRESOLVED) != 0;
+}
+
+/* A counter of RFC 4022, and what was seen of it. */
+static bool tally_equal(const char *name, uint64_t count, uint64_t seen, struct fault *fault) {
+    return count == seen || fault_note(fault, "%s is %" PRIu64 ", and %" PRIu64 " were seen", name, count, seen);
+}
+
+/* Frames that arrived whose reason adds to tcpInErrs. */
+static uint64_t tally_errors(const struct tally *t) {
+    uint64_t errors = 0;
+    for (uint32_t i = 0; i < BK_REASON_COUNT; i++)
+        if (t->in[i] != 0 && strcmp(bk_reason_mib((uint16_t)i), "tcpInErrs") == 0) errors += t->in[i];
+    return errors;
+}
+
+bool tally_agrees(const struct tally *t, const bk_stack *stack, uint32_t units, struct fault *fault) {
+    struct bk_tcp_mib mib;
+    struct bk_pool_info frames;
+    bk_tcp_mib(stack, &mib);
+    bk_pool_info(stack, BK_POOL_FRAMES, &frames);
+    if (!tally_reasons(t, stack, fault) || !tally_equal("tcpInSegs", mib.in_segs, t->segments_in, fault) ||
+        !tally_equal("tcpInErrs", mib.in_errs, tally_errors(t), fault))
+        return false;
+    if (frames.in_use < units) return fault_note(fault, "%u units are out, and %u frames in use", units, frames.in_use);
+    /* Segments are counted when they are built; those that wait or were given up have not been seen. */
+    bool waiting = frames.in_use > units || tally_gave_up(stack);
+    uint64_t out = waiting ? u64_max(mib.out_segs, t->segments_out) : t->segments_out;
+    uint64_t resets = waiting ? u64_max(mib.out_rsts, t->resets_out) : t->resets_out;
+    return tally_equal("tcpOutSegs", mib.out_segs, out, fault) &&
+           tally_equal("tcpOutRsts", mib.out_rsts, resets, fault);
+}
