@@ -18,6 +18,7 @@ enum cmd_exit {
 int cmd_demo(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_ss(int argc, char **argv);
+int cmd_explore(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_bench(int argc, char **argv); /* in bench/ */
 

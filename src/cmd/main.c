@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"demo", cmd_demo, "fetch two pages over one connection and show every segment of it"},
     {"serve", cmd_serve, "serve pages over HTTP from a stack on a TAP device"},
     {"ss", cmd_ss, "show the connections of running stacks, as ss(8) does"},
+    {"explore", cmd_explore, "visit every reachable state of small worlds of two stacks"},
     {"sim", cmd_sim, "run stacks on a simulated network, by seed, and check that all holds"},
     {"bench", cmd_bench, "measure the stack: bulk, connections, and through a TAP device"},
 };

@@ -1,0 +1,444 @@
+/* The canonical hash of a state: of a projection of it that holds everything which can influence what happens from there on, in a form in
+ * which neither the time of day nor the initial sequence numbers can be seen.
+ *
+ *   - Deadlines are distances from the clock of their stack. Times that are only compared with a span are cut at that span.
+ *   - Sequence numbers are distances, per direction, from the first number of that direction that the projection meets. TCP only ever
+ *     compares numbers of one direction with each other; so what remains is the relation between the incarnations. Where a stack may yet
+ *     choose an ISS, the distance to the ISN clock is part of the projection, too.
+ *   - Records appear in the order of lists in which they stand, or of their making; ids and generations do not appear.
+ *   - Left out are counters, RTT samples (RTO is fixed in all worlds, so they change nothing), labels of segments to come
+ *     (ack_reason, rtx_reason), contents of freed objects, and of a connection that has ended all but what its user can still learn.
+ *
+ * That nothing is missing is not believed but checked: struct sizes are asserted, so that a new field makes somebody look here; and the
+ * exploration can expand states whose projections are equal and compare what follows (explore.h, check_hash).
+ */
+#include "base/siphash.h"
+#include "lab/explore_machine.h"
+#include "net/net.h"
+#include "tcp/connection.h"
+#include "tcp/request.h"
+#include "tcp/rtt.h"
+#include "tcp/time_wait.h"
+#include "wire/ip.h"
+
+_Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
+_Static_assert(sizeof(struct active) == 68, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
+_Static_assert(sizeof(struct listener) == 72, "a field came or went: does it belong to put_listeners?");
+_Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
+_Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
+_Static_assert(sizeof(struct watch_end) == 28, "a field came or went: does it belong to put_watch?");
+_Static_assert(sizeof(struct explore_user) == 24, "a field came or went: does it belong to put_user?");
+_Static_assert(sizeof(struct explore_incarnation) == 20, "a field came or went: does it belong to put_incarnation?");
+
+#define PROJECTION_MAX 8192u
+#define HELD_MAX       (40u + EXPLORE_BYTES)
+
+struct projection {
+    uint32_t length;
+    uint32_t reference[2]; /* of each direction: [0] the numbers that A gives its bytes */
+    bool has_reference[2];
+    uint32_t room;
+    uint8_t *bytes;
+};
+
+static void put(struct projection *p, uint64_t value, uint32_t size) {
+    BK_ASSERT(p->length + size <= p->room, "a small world's projection is small");
+    for (uint32_t i = 0; i < size; i++) p->bytes[p->length++] = (uint8_t)(value >> (8 * i));
+}
+static void put8(struct projection *p, uint32_t value) {
+    put(p, value, 1);
+}
+static void put32(struct projection *p, uint32_t value) {
+    put(p, value, 4);
+}
+/* A bit for each of several questions. */
+#define PUT_BITS(p, ...)                                                                                               \
+    do {                                                                                                               \
+        const bool bits[] = {__VA_ARGS__};                                                                             \
+        for (uint32_t bit = 0; bit < BK_COUNT(bits); bit++) put8(p, bits[bit]);                                        \
+    } while (0)
+
+static void put_seq(struct projection *p, unsigned direction, uint32_t number) {
+    if (!p->has_reference[direction]) {
+        p->has_reference[direction] = true;
+        p->reference[direction] = number;
+    }
+    put32(p, number - p->reference[direction]);
+}
+
+/* Whether a number is further from all others than they can be from each other. */
+static bool is_far(const struct projection *p, unsigned direction, uint32_t number) {
+    const uint32_t far = UINT32_C(1) << 26; /* that the ISN clock goes in four minutes */
+    return !p->has_reference[direction] || number - p->reference[direction] + far > 2 * far;
+}
+
+static void put_due(struct projection *p, uint64_t due, uint64_t now) {
+    put(p, due == BK_NEVER ? BK_NEVER : due - now, 8);
+}
+
+/* ---- a stack --------------------------------------------------------------------------------------- */
+
+static const struct net *net_of(const bk_stack *stack) {
+    return (const struct net *)(const void *)stack; /* the region begins with it */
+}
+
+struct view {
+    const struct tcp *t;
+    const struct base *b;
+    uint64_t now;
+    unsigned mine, theirs; /* directions */
+};
+
+static void put_queue(struct projection *p, const struct view *v, const struct extent_queue *q, unsigned direction) {
+    put32(p, q->count);
+    for (uint32_t id = q->head; id != BK_NONE; id = extent_at(v->b, id)->next) {
+        const struct extent *e = extent_at(v->b, id);
+        put_seq(p, direction, e->seq);
+        put32(p, (uint32_t)e->offset << 16 | e->length);
+        put8(p, *chunk_references(v->b, e->chunk));
+        for (uint32_t i = 0; i < e->length; i++) put8(p, chunk_data(v->b, e->chunk)[e->offset + i]);
+    }
+}
+
+static void put_queues(struct projection *p, const struct view *v, const struct connection *c) {
+    const struct active *a = active_of(v->t, c);
+    put8(p, a != NULL);
+    if (a == NULL) return;
+    put_queue(p, v, &a->send, v->mine);
+    put_queue(p, v, &a->receive, v->theirs);
+    put_queue(p, v, &a->out_of_order, v->theirs);
+}
+
+/* What a user can still learn of a connection that the stack is done with. */
+static void put_detached(struct projection *p, const struct view *v, const struct connection *c) {
+    put8(p, c->state);
+    put8(p, c->ready);
+    PUT_BITS(p, c->owned, c->fin_received, link_in(&c->ready_link));
+    put(p, (uint16_t)c->error, 2);
+    put_queues(p, v, c);
+}
+
+static void put_sending(struct projection *p, const struct view *v, const struct connection *c) {
+    put_seq(p, v->mine, c->iss);
+    put_seq(p, v->mine, c->snd_una);
+    put_seq(p, v->mine, c->snd_nxt);
+    put_seq(p, v->mine, c->snd_end);
+    if (c->urgent_out) put_seq(p, v->mine, c->snd_up);
+    put32(p, c->snd_wnd);
+    put32(p, c->max_snd_wnd);
+    put32(p, c->mss);
+    put32(p, c->send_buffer);
+    /* What is lost; of an empty range only whether it begins with our SYN. */
+    bool lost = c->rtx_nxt != c->rtx_end;
+    PUT_BITS(p, lost, c->rtx_nxt == c->iss && !c->syn_acked);
+    if (lost) {
+        put_seq(p, v->mine, c->rtx_nxt);
+        put_seq(p, v->mine, c->rtx_end);
+    }
+    put_seq(p, v->mine, c->recover);
+    put32(p, c->duplicate_acks);
+    if (c->duplicate_acks != 0) put_seq(p, v->mine, c->loss_edge);
+    put32(p, c->cwnd);
+    put32(p, c->ssthresh);
+    put32(p, c->cwnd_credit);
+    put32(p, c->rto_us);
+    /* A pause longer than the RTO takes the window back to its initial size (RFC 5681 4.1), if it is larger. */
+    if (c->cwnd > 10u * c->mss) put(p, u64_min(v->now - c->sent_at, rtt_rto_ns(c) + 1), 8);
+}
+
+static void put_receiving(struct projection *p, const struct view *v, const struct connection *c) {
+    put_seq(p, v->theirs, c->irs);
+    put_seq(p, v->theirs, c->rcv_nxt);
+    put_seq(p, v->theirs, c->rcv_adv);
+    put_seq(p, v->theirs, c->last_ack_sent);
+    put_seq(p, v->theirs, c->snd_wl1);
+    put_seq(p, v->mine, c->snd_wl2);
+    if (c->fin_known) put_seq(p, v->theirs, c->fin_seq);
+    if (c->urgent_in) put_seq(p, v->theirs, c->rcv_up);
+    put32(p, c->rcv_mss);
+    put32(p, c->mss_offered);
+    put32(p, c->receive_buffer);
+}
+
+static void put_times(struct projection *p, const struct view *v, const struct connection *c) {
+    put_due(p, c->timer.deadline, v->now);
+    put_due(p, c->rtx_due, v->now);
+    put_due(p, c->ack_due, v->now);
+    put_due(p, c->keepalive_due, v->now);
+    put_due(p, c->linger_due, v->now);
+    put(p, c->challenge_at > v->now ? c->challenge_at - v->now : 0, 8);
+    if (c->user_timeout_ms != 0) put_due(p, c->progress_at, v->now);
+    /* A peer with a zero window that was heard within an RTO is alive. */
+    if (c->snd_wnd == 0) put(p, u64_min(v->now - c->heard_at, rtt_rto_ns(c) + 1), 8);
+}
+
+static void put_connection(struct projection *p, const struct view *v, const struct connection *c) {
+    put8(p, c->detached);
+    if (c->detached) {
+        put_detached(p, v, c);
+        return;
+    }
+    BK_ASSERT(!c->timestamps && !c->keepalive && !link_in(&c->starved_link), "worlds use neither, nor run dry");
+    put8(p, c->state);
+    put8(p, c->ready);
+    put8(p, c->rtx_kind);
+    put8(p, c->ack_owed);
+    put8(p, c->retransmits);
+    put8(p, c->probes);
+    put8(p, c->recovery);
+    put8(p, c->send_scale);
+    put8(p, c->receive_scale);
+    PUT_BITS(p, c->owned, c->active_open, c->fin_queued, c->fin_known, c->fin_received, c->nodelay, c->quickack,
+             c->more, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
+             c->syn_answered, link_in(&c->output_link), link_in(&c->ready_link), link_in(&c->accept_link));
+    put(p, (uint16_t)c->error, 2);
+    put(p, (uint16_t)c->soft_error, 2);
+    put_sending(p, v, c);
+    /* In SYN-SENT nothing of the peer's is known. */
+    if (c->state != BK_SYN_SENT) put_receiving(p, v, c);
+    put_times(p, v, c);
+    put_queues(p, v, c);
+}
+
+/* Connections by age. */
+static void put_connections(struct projection *p, const struct view *v) {
+    const struct pool *pool = &v->t->connections;
+    uint32_t last = 0;
+    put8(p, pool->in_use);
+    for (uint32_t n = 0; n < pool->in_use; n++) {
+        const struct connection *next = NULL;
+        for (uint32_t id = 0; id < pool->fresh; id++) {
+            const struct connection *c = connection_at(v->t, id);
+            if (c->generation > last && (next == NULL || c->generation < next->generation)) next = c;
+        }
+        BK_ASSERT(next != NULL, "a connection in use has a generation");
+        put_connection(p, v, next);
+        last = next->generation;
+    }
+}
+
+static void put_requests(struct projection *p, const struct view *v) {
+    for (uint32_t level = 0; level < REQUEST_LEVELS; level++) {
+        put8(p, v->t->request_fifo[0][level].count);
+        for (uint32_t id = v->t->request_fifo[0][level].head; id != BK_NONE;) {
+            const struct request *r = request_at(v->t, false, id);
+            BK_ASSERT(!r->timestamps, "worlds use none");
+            put_due(p, r->due, v->now);
+            put_seq(p, v->mine, r->iss);
+            put_seq(p, v->theirs, r->irs);
+            put(p, r->mss, 2);
+            put8(p, r->sent);
+            put8(p, r->send_scale);
+            put8(p, r->scaling);
+            id = r->link.next;
+        }
+    }
+}
+
+static void put_time_waits(struct projection *p, const struct view *v) {
+    put8(p, v->t->time_wait_fifo[0].count);
+    for (uint32_t id = v->t->time_wait_fifo[0].head; id != BK_NONE;) {
+        const struct time_wait *w = time_wait_at(v->t, false, id);
+        uint32_t now_ms = (uint32_t)(v->now / NS_PER_MS);
+        bool silent = w->answered && (int32_t)(now_ms - w->answered_ms) < 0;
+        BK_ASSERT(!w->timestamps, "worlds use none");
+        put_due(p, w->expires, v->now);
+        put_seq(p, v->mine, w->snd_nxt);
+        put_seq(p, v->theirs, w->rcv_nxt);
+        put32(p, silent ? w->answered_ms - now_ms : 0);
+        put(p, w->window, 2);
+        put8(p, w->receive_scale);
+        id = w->link.next;
+    }
+}
+
+static void put_listeners(struct projection *p, const struct view *v) {
+    put8(p, v->t->listeners.in_use);
+    for (uint32_t bucket = 0; bucket < LISTENER_BUCKETS; bucket++)
+        for (uint32_t id = v->t->listener_bucket[bucket]; id != BK_NONE;) {
+            const struct listener *l = listener_at(v->t, id);
+            put(p, l->port, 2);
+            put32(p, l->backlog);
+            put32(p, l->accept_queue.count);
+            put8(p, l->ready);
+            id = l->next;
+        }
+}
+
+static void put_stack(struct projection *p, const struct explore_machine *m, unsigned side) {
+    const struct tcp *t = &net_of(m->side[side].stack)->tcp;
+    const struct view v = {t, &t->base, m->state.clock[side], side, !side};
+    BK_ASSERT(t->replies.count == 0 && t->base.frames.in_use == 0, "what was to be sent is sent");
+    put_listeners(p, &v);
+    put_connections(p, &v);
+    put_requests(p, &v);
+    put_time_waits(p, &v);
+    put32(p, t->base.buffer_chunks_used);
+}
+
+/* ---- the network ----------------------------------------------------------------------------------- */
+
+static void put_flight(struct projection *p, const struct explore_machine *m, const struct explore_flight *f) {
+    struct wire_tcp h;
+    uint32_t data = explore_flight_parse(f->bytes, f->length, &h);
+    put8(p, f->from);
+    put8(p, f->incarnation);
+    put8(p, h.flags);
+    put(p, h.window, 2);
+    put(p, h.option.mss, 2);
+    /* RST in answer to a segment without ACK has number 0, which is nobody's: what counts is that it lies in no window. */
+    bool nobodys = (h.flags & WIRE_RST) && (h.flags & WIRE_ACK) && h.seq == 0 && is_far(p, f->from, h.seq);
+    put8(p, nobodys);
+    if (!nobodys) put_seq(p, f->from, h.seq);
+    if (h.flags & WIRE_ACK) put_seq(p, !f->from, h.ack);
+    if (m->world->msl_ms != 0) put(p, m->state.clock[f->from] - f->sent, 8);
+    put8(p, data);
+    for (uint32_t i = 0; i < data; i++) put8(p, f->bytes[f->length - data + i]);
+}
+
+/* A held segment as the projection would show it next. Where its numbers would be the first of their direction they do not show, and only their
+ * distance from each other tells two such segments apart. */
+struct held {
+    const struct explore_flight *flight;
+    uint32_t seq, ack;
+    uint32_t length;
+    uint8_t bytes[HELD_MAX];
+};
+
+static int held_compare(const struct held *a, const struct held *b) {
+    int r = memcmp(a->bytes, b->bytes, u32_min(a->length, b->length));
+    if (r != 0 || a->length != b->length) return r != 0 ? r : (int)a->length - (int)b->length;
+    return a->seq != b->seq ? (int32_t)(a->seq - b->seq) : (int32_t)(a->ack - b->ack);
+}
+
+/* Those in line in their order, then those that are held, which have none: sorted. */
+static void put_network(struct projection *p, const struct explore_machine *m) {
+    const struct explore_state *s = &m->state;
+    struct held held[EXPLORE_FLIGHTS];
+    uint32_t n = 0;
+    for (unsigned from = 0; from < 2; from++) {
+        for (unsigned i = 0; i < s->flights; i++)
+            if (!s->flight[i].held && s->flight[i].from == from) put_flight(p, m, &s->flight[i]);
+        put8(p, UINT8_MAX);
+    }
+    for (unsigned i = 0; i < s->flights; i++) {
+        if (!s->flight[i].held) continue;
+        struct held next = {.flight = &s->flight[i]};
+        struct projection alone = *p;
+        alone.bytes = next.bytes;
+        alone.room = sizeof next.bytes;
+        alone.length = 0;
+        put_flight(&alone, m, next.flight);
+        next.length = alone.length;
+        next.seq = get_be32(next.flight->bytes + WIRE_IPV4_LENGTH + 4);
+        next.ack = get_be32(next.flight->bytes + WIRE_IPV4_LENGTH + 8);
+        uint32_t k = n++;
+        for (; k > 0 && held_compare(&next, &held[k - 1]) < 0; k--) held[k] = held[k - 1];
+        held[k] = next;
+    }
+    for (uint32_t i = 0; i < n; i++) put_flight(p, m, held[i].flight);
+    put8(p, UINT8_MAX);
+}
+
+/* ---- users and the watch --------------------------------------------------------------------------- */
+
+static void put_user(struct projection *p, const struct explore_user *u) {
+    put8(p, u->step);
+    put8(p, u->listens);
+    PUT_BITS(p, u->holds, u->up, u->peer_end, u->over);
+    if (!u->holds) return;
+    put8(p, u->incarnation);
+    put8(p, u->received);
+}
+
+static void put_incarnation(struct projection *p, const struct explore_incarnation *i) {
+    PUT_BITS(p, i->opened[0], i->opened[1], i->up, i->accepted, i->closed[0], i->closed[1]);
+    for (unsigned side = 0; side < 2; side++) {
+        if (i->opened[side]) put_seq(p, side, i->iss[side]);
+        put8(p, i->sent[side]);
+    }
+    if (i->up && !i->accepted) put_seq(p, 1, i->irs);
+}
+
+static void put_watch(struct projection *p, const struct watch *w) {
+    put8(p, w->ended);
+    if (w->ended) return;
+    for (unsigned side = 0; side < 2; side++) {
+        const struct watch_end *e = &w->end[side];
+        PUT_BITS(p, e->began, e->acked, e->has_scale, e->heard_any, e->finished);
+        put8(p, e->scale);
+        if (e->began) {
+            put_seq(p, side, e->iss);
+            put_seq(p, side, e->snd_max);
+        }
+        if (e->acked) {
+            put_seq(p, !side, e->ack_max);
+            put_seq(p, !side, e->offered);
+        }
+        if (e->heard_any && e->began) put_seq(p, side, e->heard);
+        if (e->heard_any && !e->began) put32(p, e->heard);
+        if (e->finished) put_seq(p, side, e->fin);
+    }
+}
+
+/* Where a stack may yet choose an ISS, how that would lie to the numbers that are about. */
+static bool may_open(const struct explore_machine *m, unsigned side) {
+    const struct explore_user *u = &m->state.user[side];
+    if (u->listens != 0) return true;
+    for (unsigned i = u->step; m->world->script[side][i].call != EXPLORE_END; i++)
+        if (m->world->script[side][i].call == EXPLORE_CONNECT) return true;
+    return false;
+}
+
+static void put_isn_clock(struct projection *p, const struct explore_machine *m, unsigned side) {
+    if (!may_open(m, side)) return;
+    put8(p, !m->world->instant && m->state.chosen[side] == m->state.clock[side]);
+    if (!p->has_reference[side]) return;
+    put_seq(p, side, (uint32_t)(m->state.clock[side] / (4 * NS_PER_US)));
+    put8(p, m->state.clock[side] % (4 * NS_PER_US) != 0);
+}
+
+struct explore_hash explore_hash(const struct explore_machine *m) {
+    static const uint64_t key[2][2] = {{0x243f6a8885a308d3, 0x13198a2e03707344},
+                                       {0xa4093822299f31d0, 0x082efa98ec4e6c89}};
+    const struct explore_state *s = &m->state;
+    uint8_t bytes[PROJECTION_MAX];
+    struct projection p = {.room = sizeof bytes, .bytes = bytes};
+    put8(&p, s->drops);
+    put8(&p, s->duplicates);
+    put8(&p, s->holds);
+    put8(&p, s->faults);
+    put8(&p, s->aborts[0]);
+    put8(&p, s->aborts[1]);
+    put8(&p, s->opens);
+    for (unsigned i = 0; i < 2; i++) put_user(&p, &s->user[i]);
+    for (unsigned k = 0; k < s->opens; k++) put_incarnation(&p, &s->incarnation[k]);
+    for (unsigned i = 0; i < 2; i++) put_stack(&p, m, i);
+    put_network(&p, m);
+    for (unsigned k = 0; k < s->opens; k++) put_watch(&p, &s->watch[k]);
+    for (unsigned i = 0; i < 2; i++) put_isn_clock(&p, m, i);
+    return (struct explore_hash){{siphash13(key[0], p.bytes, p.length), siphash13(key[1], p.bytes, p.length)}};
+}
+
+/* ---- looking --------------------------------------------------------------------------------------- */
+
+uint64_t explore_deadline(const bk_stack *stack) {
+    const struct net *n = net_of(stack);
+    const struct tcp *t = &n->tcp;
+    uint64_t due = u64_min(request_next_deadline(t), time_wait_next_deadline(t));
+    for (uint32_t id = 0; id < t->connections.fresh; id++) {
+        const struct connection *c = connection_at(t, id);
+        if (c->generation != 0) due = u64_min(due, c->timer.deadline);
+    }
+    return u64_min(due, net_next_deadline(n));
+}
+
+uint32_t explore_records(const bk_stack *stack) {
+    const struct tcp *t = &net_of(stack)->tcp;
+    return t->connections.in_use + t->requests[0].in_use + t->time_waits[0].in_use;
+}
+
+uint32_t explore_requests(const bk_stack *stack) {
+    return net_of(stack)->tcp.requests[0].in_use;
+}
