@@ -119,6 +119,8 @@ static bool audit_timers(const struct tcp *t, const struct connection *c, struct
     bool unsent = seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c));
     SAY(c->ack_owed != ACK_DELAYED || c->ack_due != BK_NEVER, "a delayed ACK has no deadline");
     SAY(c->ack_owed != ACK_NOW || waits_to_send, "an ACK is owed now, and the connection is not asked");
+    SAY(c->ack_owed != ACK_DELAYED || c->ack_due <= t->base.now + t->base.config.delayed_ack_ms * NS_PER_MS,
+        "an ACK is delayed for longer than it may be");
     if (!c->owned && c->syn_acked)
         SAY(c->linger_due != BK_NEVER, "the user is gone and nothing ends the wait in %s", bk_state_name(c->state));
     if (waits_to_send) return true;
