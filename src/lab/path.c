@@ -110,13 +110,13 @@ static void path_sent(struct path *p, struct path_frame *f, uint64_t at) {
         p->counters.corrupted++;
     }
     f->due = u64_max(at + (p->options.delay_us + (uint64_t)f->jitter_us) * NS_PER_US, p->last_due);
+    struct path_frame *copy = f->twice ? path_frame_new(f, f->bytes) : NULL;
     if (f->late) {
-        f->due += p->options.reorder_us * NS_PER_US;
+        f->due += p->options.reorder_us * NS_PER_US; /* its copy comes in time: then this one is an old duplicate */
         p->counters.reordered++;
     } else {
         p->last_due = f->due;
     }
-    struct path_frame *copy = f->twice ? path_frame_new(f, f->bytes) : NULL;
     path_push(p, f);
     if (copy != NULL) {
         p->counters.duplicated++;

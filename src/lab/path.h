@@ -5,7 +5,7 @@
  * A frame that enters meets, in this order: a link that is down; the MTU; the k-th-frame and random losses (independent, and bursts of a
  * Gilbert-Elliott chain); then the queue before the transmitter, which serves `rate` and is bounded (drop-tail, or CoDel, RFC 8289, which
  * marks ECN-capable packets instead of dropping them, RFC 3168 5); then damage, duplication, and the delay with its jitter,
- * where frames drawn for reordering are held back longer. Every choice is drawn from the path's own seed, and always the same number
+ * where frames drawn for reordering are held back longer (and their copies, if they are doubled, are not). Every choice is drawn from the path's own seed, and always the same number
  * of draws is made for a frame, so that two runs are the same and removing one impairment leaves the others as they were: shrinking
  * a failure relies on that.
  *

@@ -61,10 +61,10 @@ static void draw_path(struct path_options *p, const struct scenario *s, uint64_t
         p->ecn = one_in(r, 2);
     }
     if (one_in(r, 3)) draw_losses(p, r);
-    if (one_in(r, 5)) p->duplicate_ppm = draw_ppm(r);
+    if (one_in(r, 5)) p->duplicate_ppm = one_in(r, 3) ? 700000 : draw_ppm(r);
     if (one_in(r, 5)) {
         p->reorder_ppm = draw_ppm(r);
-        p->reorder_us = draw_log(r, 10, 200000);
+        p->reorder_us = draw_log(r, 10, one_in(r, 4) ? 8000000 : 200000); /* the long ones make old duplicates */
     }
     if (one_in(r, 12)) p->mtu = draw_range(r, s->family == 6 ? 1280 : 576, 1500);
     if (one_in(r, 12)) draw_changes(p, s, r);

@@ -76,7 +76,7 @@ static bool text_number(const char *word, uint64_t max, uint64_t *out) {
 
 static bool text_value(const struct scenario_field *f, const char *word, uint64_t *out) {
     if (word != NULL && strcmp(f->name, "kind") == 0)
-        for (uint8_t k = 0; k < SCENARIO_KINDS; k++)
+        for (uint32_t k = 0; k < SCENARIO_KINDS; k++)
             if (strcmp(word, kind_names[k]) == 0) {
                 *out = k;
                 return true;

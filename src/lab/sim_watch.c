@@ -60,11 +60,14 @@ static void seen_lost_sight(struct sim_world *w, struct app_connection *c) {
 }
 
 /* Whether the segment belongs to the incarnation that is watched. */
-static bool seen_belongs(struct sim_world *w, struct app_connection *c, unsigned from, const struct wire_tcp *t) {
+static bool seen_belongs(struct sim_world *w, struct app_connection *c, unsigned from, const struct wire_tcp *t,
+                         uint16_t reason) {
     struct watch_end *e = &c->watch.end[from];
     const struct watch_end *other = &c->watch.end[!from];
     bool syn = t->flags & WIRE_SYN, ack = t->flags & WIRE_ACK;
-    if (e->began && syn && t->seq != e->iss) seen_lost_sight(w, c);
+    /* A cookie has forgotten what went before, and may have the same ISS again; so may a request while the clock stands still. */
+    bool forgetful = reason == BK_REASON_SEND_SYN_COOKIE || w->host[c->host[from]].jumped;
+    if (e->began && syn && (t->seq != e->iss || (forgetful && e->acked))) seen_lost_sight(w, c);
     if (c->blind || e->began) return !c->blind;
     if (!syn || (t->flags & WIRE_RST)) return false;
     if (from == 0) return t->seq == c->iss;
@@ -78,14 +81,13 @@ static bool seen_waits(const struct sim_world *w, const struct app_connection *c
     const struct sim_host *h = &w->host[c->host[end]];
     const struct bk_config *config = &w->plan.host[c->host[end]].config;
     uint32_t bound = w->plan.family == 4 ? config->time_waits_ipv4 : config->time_waits_ipv6;
-    return w->now < c->end[end].wait_until && !c->end[end].aborted && !h->jumped && bound >= w->app.count;
+    return !c->blind && w->now < c->end[end].wait_until && !c->end[end].aborted && !h->jumped && bound >= w->app.count;
 }
 
-/* A segment leaves: who sends FIN first, and what may not be sent from TIME-WAIT. */
-static void seen_closing(struct sim_world *w, struct app_connection *c, unsigned end, const struct seen *s,
-                         uint16_t reason) {
+/* A segment leaves that may not be sent from TIME-WAIT. */
+static void seen_forgotten(struct sim_world *w, struct app_connection *c, unsigned end, const struct seen *s,
+                           uint16_t reason) {
     const struct wire_tcp *t = &s->tcp;
-    if ((t->flags & WIRE_FIN) && !c->watch.end[end].finished) c->end[end].fin_first = !c->end[end].fin_taken;
     const char *what = NULL;
     if (reason == BK_REASON_SEND_RST_CLOSED || reason == BK_REASON_SEND_RST_LISTEN_ACK)
         what = "has forgotten a connection in TIME-WAIT";
@@ -110,6 +112,12 @@ void sim_watch_taken(struct sim_world *w, uint64_t at, uint16_t reason) {
 
 /* ---- what passes ----------------------------------------------------------------------------------- */
 
+/* Whether segments may have been lost between the connection and the wire, for want of the next hop's address (RFC 1122 2.3.2.2). */
+static bool seen_unresolved(const struct sim_world *w, uint32_t from) {
+    const bk_stack *stack = host_stack(w->host[from].host);
+    return bk_reason_count(stack, BK_REASON_DROP_UNRESOLVED) + bk_reason_count(stack, BK_REASON_DROP_NO_NEIGHBOUR) > 0;
+}
+
 void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, size_t length, uint16_t reason) {
     struct seen s;
     unsigned end = 0;
@@ -117,10 +125,15 @@ void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, si
     struct app_connection *c = seen_connection(w, &s, &end);
     if (c == NULL) return;
     sim_touch(w, (uint32_t)(c - w->app.connection), end);
-    if (c->blind || !seen_belongs(w, c, end, &s.tcp)) return;
-    seen_closing(w, c, end, &s, reason);
+    seen_forgotten(w, c, end, &s, reason);
+    if (c->blind || !seen_belongs(w, c, end, &s.tcp, reason)) return;
+    if ((s.tcp.flags & WIRE_FIN) && !c->watch.end[end].finished) c->end[end].fin_first = !c->end[end].fin_taken;
     struct fault fault = {0};
     if (watch_sent(&c->watch, end, &s.tcp, s.length, reason, &fault)) return;
+    if (seen_unresolved(w, from)) { /* what seems not to have been sent has been, and was lost before the wire */
+        seen_lost_sight(w, c);
+        return;
+    }
     fault_note(&w->fault, "host %u: %.200s", (unsigned)from, fault.text);
     w->fault_connection = (uint32_t)(c - w->app.connection);
 }

@@ -208,7 +208,11 @@ uint32_t output_right_edge(const struct tcp *t, const struct connection *c) {
 static uint16_t offer_window(const struct tcp *t, struct connection *c, bool syn) {
     if (syn) {
         uint32_t window = u32_min(c->receive_buffer, UINT16_MAX);
-        if (c->state == BK_SYN_RECEIVED) c->rcv_adv = c->rcv_nxt + window;
+        if (c->state == BK_SYN_RECEIVED) {
+            /* An ACK may have told more already, scaled: simultaneous open, and the peer's SYN came twice. That still stands. */
+            c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + window);
+            window = u32_min(c->rcv_adv - c->rcv_nxt, UINT16_MAX);
+        }
         return (uint16_t)window;
     }
     uint32_t window = output_right_edge(t, c) - c->rcv_nxt;

@@ -20,6 +20,7 @@
 #include "tcp/request.h"
 #include "tcp/rtt.h"
 #include "tcp/time_wait.h"
+#include "tcp/timeouts.h"
 #include "wire/ip.h"
 
 #define PAWS_IDLE_S (24u * 24 * 3600) /* TS.Recent is too old to compare with after 24 days (RFC 7323 5.5) */
@@ -541,6 +542,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
         connection_set_state(t, c, BK_FIN_WAIT_2, reason);
         if (!c->owned) {
             c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+            timeouts_arm_end(t, c);
             connection_touch(t, c);
         }
     }

@@ -112,6 +112,10 @@ static void fire_keepalive(struct tcp *t, struct connection *c) {
     connection_touch(t, c);
 }
 
+void timeouts_arm_end(struct tcp *t, struct connection *c) {
+    connection_arm(t, c, u64_min(c->timer.deadline, u64_min(c->linger_due, user_timeout_due(c))));
+}
+
 void timeouts_fire(struct tcp *t, struct connection *c) {
     uint64_t now = t->base.now;
     if (user_timeout_due(c) <= now) {
@@ -127,7 +131,8 @@ void timeouts_fire(struct tcp *t, struct connection *c) {
         connection_end(t, c, 0, BK_REASON_NOTE_FIN_WAIT_2);
         return;
     }
-    connection_touch(t, c); /* whatever was due, the wheel is set anew when output has been asked */
+    connection_touch(t, c); /* whatever was due, the wheel is set anew when output has been asked, but for these: */
+    timeouts_arm_end(t, c);
     /* An ACK that has waited its time stands in line now, and needs no timer, however long it stands there for want of a frame. */
     if (c->ack_owed == ACK_DELAYED && c->ack_due <= now) c->ack_owed = ACK_NOW;
     if (!waits_for_peer(c) && c->keepalive_due <= now) {

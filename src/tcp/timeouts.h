@@ -14,4 +14,8 @@ void timeouts_fire(struct tcp *t, struct connection *c);
 /* Before the connection is asked what to send: starts or stops the timers that stand for waiting on the peer's window. */
 void timeouts_prepare(struct tcp *t, struct connection *c);
 
+/* Sets the wheel for the deadlines that end a connection, if it is not set for earlier: they run while it stands in line for a link that takes
+ * nothing, too. */
+void timeouts_arm_end(struct tcp *t, struct connection *c);
+
 #endif

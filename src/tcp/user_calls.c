@@ -8,6 +8,7 @@
 #include "tcp/recovery.h"
 #include "tcp/request.h"
 #include "tcp/time_wait.h"
+#include "tcp/timeouts.h"
 
 static void call_event(struct tcp *t, const struct connection *c, enum bk_call call, int64_t result) {
     struct event_about about = connection_about(c);
@@ -277,6 +278,7 @@ void user_close(struct tcp *t, struct connection *c) {
     close_sending(t, c, BK_REASON_SEND_FIN);
     const struct bk_config *config = &t->base.config;
     c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? config->fin_wait_2_ms : config->orphan_ms) * NS_PER_MS;
+    timeouts_arm_end(t, c);
     connection_touch(t, c);
 }
 

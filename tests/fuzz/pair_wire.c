@@ -235,11 +235,12 @@ void wire_corrupt(struct world *w, uint32_t at) {
     size_t l4 = l3 + (ipv4 ? WIRE_IPV4_LENGTH : WIRE_IPV6_LENGTH);
     where %= flight->length;
     flight->bytes[where] ^= (uint8_t)change;
+    bool first = flight->clean; /* two changes may make up for each other */
     flight->clean = false;
     struct flow *f = flight->port[0] == 0 ? NULL : flow_of(w, flight->port[0], flight->port[1]);
     if (f != NULL) f->watched = false;             /* whether it is taken depends on what no checksum covers */
     if (flight->port[0] == 0) w->disturbed = true; /* what a neighbour says is believed */
-    if (!mend && (ipv4 || where < l3 + 4 || where > l3 + 6)) return;
+    if (first && !mend && (ipv4 || where < l3 + 4 || where > l3 + 6)) return;
     struct fuzz_way way = way_to(w, flight->to);
     if (mend && where >= l4 && flight->port[0] != 0) fuzz_tcp_sum(&way, flight->bytes + l4, flight->length - l4);
     if (mend && where >= l4 && flight->port[0] == 0 && flight->length > l4 + 4)

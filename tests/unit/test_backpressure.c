@@ -98,6 +98,29 @@ static void link_stands_still(void **state) {
     pair_close(&p);
 }
 
+/* Whoever closes on a link that takes nothing any more leaves nothing behind after orphan_ms. */
+static void close_on_a_dead_link(void **state) {
+    (void)state;
+    struct pair p;
+    struct bk_config config;
+    bk_listener listener;
+    bk_conn conn[2][2];
+    pair_config(&config);
+    open_pair(&p, 4, &config, NULL, &listener);
+    for (int i = 0; i < 2; i++) pair_establish(&p, listener, conn[i]);
+    assert_int_equal(pair_send(&p, 0, conn[0][0], 3, 0, 1000), 1000);
+    pair_collect(&p);
+    p.side[0].device_dead = true;
+    assert_int_equal(pair_send(&p, 0, conn[1][0], 3, 0, 1000),
+                     1000); /* never asked for; the other one retransmits in vain */
+    for (int i = 0; i < 2; i++) assert_int_equal(bk_tcp_close(p.side[0].stack, conn[i][0], p.now), 0);
+    pair_run(&p, PAIR_S);
+    assert_int_equal(pair_in_use(&p, 0, BK_POOL_CONNECTIONS), 2);
+    pair_run(&p, config.orphan_ms * PAIR_MS);
+    assert_int_equal(pair_in_use(&p, 0, BK_POOL_CONNECTIONS), 0);
+    pair_close(&p);
+}
+
 /* A retransmission that a full device let out long after its timer had fired: the next one is an RTO later, not at once. */
 static void retransmission_leaves_late(void **state) {
     (void)state;
@@ -536,6 +559,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(link_takes_one_at_a_time),
         cmocka_unit_test(link_stands_still),
+        cmocka_unit_test(close_on_a_dead_link),
         cmocka_unit_test(retransmission_leaves_late),
         cmocka_unit_test(frame_pool_empty),
         cmocka_unit_test(ack_waits_for_a_frame),
