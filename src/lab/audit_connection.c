@@ -121,6 +121,8 @@ static bool audit_timers(const struct connection *c, struct fault *fault) {
     SAY(c->ack_owed != ACK_NONE || !c->syn_acked || c->rcv_nxt == c->last_ack_sent,
         "%u numbers were taken that no ACK is owed for", c->rcv_nxt - c->last_ack_sent);
     SAY(c->ack_owed != ACK_NOW || waits_to_send, "an ACK is owed now, and the connection is not asked");
+    SAY(c->ack_owed != ACK_DELAYED || c->ack_due <= t->base.now + t->base.config.delayed_ack_ms * NS_PER_MS,
+        "an ACK is delayed for longer than it may be");
     if (!c->owned && c->syn_acked)
         SAY(c->linger_due != BK_NEVER, "the user is gone and nothing ends the wait in %s", bk_state_name(c->state));
     SAY(c->timer.deadline <= c->linger_due, "the end of a wait without user is not armed");

@@ -78,14 +78,11 @@ void sim_check(const struct scenario *s, struct sim_result *result) {
 
 bool sim_same_kind(const struct fault *a, const struct fault *b) {
     const char *p = a->text, *q = b->text;
-    while (*p != '\0' && *p == *q) {
-        if (isdigit((unsigned char)*p)) {
-            while (isdigit((unsigned char)*p)) p++;
-            while (isdigit((unsigned char)*q)) q++;
-            continue;
-        }
-        p++;
-        q++;
+    while (*p != '\0' && *q != '\0') {
+        bool number = isdigit((unsigned char)*p) != 0;
+        if (number ? !isdigit((unsigned char)*q) : *p != *q) break;
+        for (p++; number && isdigit((unsigned char)*p);) p++;
+        for (q++; number && isdigit((unsigned char)*q);) q++;
     }
     return a->found == b->found && *p == *q;
 }

@@ -68,6 +68,22 @@ static bool tally_below_tcp(uint16_t reason) {
     }
 }
 
+/* Whether what leaves for this reason is certain to have been sent before. */
+static bool tally_again(uint16_t reason) {
+    switch (reason) {
+    case BK_REASON_SEND_SYN_AGAIN:
+    case BK_REASON_SEND_SYN_ACK_AGAIN:
+    case BK_REASON_SEND_RTO:
+    case BK_REASON_SEND_FAST_RETRANSMIT:
+    case BK_REASON_SEND_PARTIAL_ACK:
+    case BK_REASON_SEND_FIN_AGAIN:
+    case BK_REASON_SEND_SMALLER:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void tally_in(struct tally *t, enum bk_layer layer, const uint8_t *frame, size_t length, uint16_t reason) {
     size_t held;
     t->in[reason]++;
@@ -80,6 +96,7 @@ void tally_out(struct tally *t, enum bk_layer layer, const uint8_t *frame, size_
     if (first) t->out[reason]++;
     if (tcp == NULL || held < WIRE_TCP_LENGTH) return;
     t->segments_out++;
+    t->segments_again += tally_again(reason);
     if (tcp[13] & WIRE_RST) t->resets_out++;
 }
 
@@ -145,6 +162,16 @@ bool tally_agrees(const struct tally *t, const bk_stack *stack, uint32_t units, 
     bool waiting = frames.in_use > units || tally_gave_up(stack);
     uint64_t out = waiting ? u64_max(mib.out_segs, t->segments_out) : t->segments_out;
     uint64_t resets = waiting ? u64_max(mib.out_rsts, t->resets_out) : t->resets_out;
-    return tally_equal("tcpOutSegs", mib.out_segs, out, fault) &&
+    /* An ACK with a cookie may bring data, and then has the data's reason. */
+    uint64_t passive = t->in[BK_REASON_ACCEPT_SYN] + t->in[BK_REASON_ACCEPT_SYN_TIME_WAIT];
+    if (t->out[BK_REASON_SEND_SYN_COOKIE] != 0) passive = u64_max(mib.passive_opens, passive);
+    /* New data may have its front sent again along with it. */
+    uint64_t again = u64_max(mib.retrans_segs, t->segments_again);
+    /* An OPEN whose SYN has not left is counted, too. */
+    uint64_t active = u64_max(mib.active_opens, t->out[BK_REASON_SEND_SYN]);
+    return tally_equal("tcpActiveOpens", mib.active_opens, active, fault) &&
+           tally_equal("tcpPassiveOpens", mib.passive_opens, passive, fault) &&
+           tally_equal("tcpRetransSegs", mib.retrans_segs, again, fault) &&
+           tally_equal("tcpOutSegs", mib.out_segs, out, fault) &&
            tally_equal("tcpOutRsts", mib.out_rsts, resets, fault);
 }

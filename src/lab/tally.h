@@ -1,7 +1,8 @@
 /* A tally: what a device saw pass, to be compared with what the stack behind it says it did.
  *
  * The stack gives each frame that arrives one reason, and each unit that it sends one; it counts TCP segments (RFC 4022). The tally counts the
- * same from outside, from the frames' bytes and the reasons that were told, and any difference is a mistake of the stack.
+ * same from outside, from the frames' bytes and the reasons that were told, and any difference is a mistake of the stack. Of retransmissions and
+ * active opens the reasons show the least that there must have been.
  */
 #ifndef LAB_TALLY_H
 #define LAB_TALLY_H
@@ -13,7 +14,7 @@
 struct tally {
     uint64_t in[BK_REASON_COUNT];  /* frames that arrived */
     uint64_t out[BK_REASON_COUNT]; /* units that left */
-    uint64_t segments_in, segments_out, resets_out;
+    uint64_t segments_in, segments_out, segments_again, resets_out;
 };
 
 /* A frame has arrived, and this became of it. */

@@ -66,6 +66,11 @@ void connection_set_state(struct tcp *t, struct connection *c, enum bk_state sta
     c->state = (uint8_t)state;
     t->mib.curr_estab += state_is_current(c->state);
     t->mib.curr_estab -= state_is_current(before);
+    /* RFC 4022 counts the transition, whoever brings it about. */
+    if (state == BK_CLOSED) {
+        t->mib.attempt_fails += before == BK_SYN_SENT || before == BK_SYN_RECEIVED;
+        t->mib.estab_resets += state_is_current(before);
+    }
     struct event_about about = connection_about(c);
     event_state(t, &about, before, c->state, reason);
 }

@@ -40,7 +40,6 @@ uint16_t tcp_icmp_error(struct tcp *t, enum tcp_icmp_kind kind, int error, const
         break;
     case TCP_ICMP_HARD:
         if (c->state == BK_SYN_SENT) {
-            t->mib.attempt_fails++;
             connection_end(t, c, error, BK_REASON_ACCEPT_ICMP_ERROR);
             break;
         }

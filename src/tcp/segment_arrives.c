@@ -121,7 +121,6 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     /* Second, the RST bit. */
     if (segment_has(s, WIRE_RST)) {
         if (!acceptable_ack) return BK_REASON_DROP_RST_SYN_SENT;
-        t->mib.attempt_fails++;
         connection_end(t, c, ERROR_CONNREFUSED, BK_REASON_ACCEPT_RST_REFUSED);
         return BK_REASON_ACCEPT_RST_REFUSED;
     }
@@ -233,7 +232,6 @@ static uint16_t check_reset(struct tcp *t, struct connection *c, const struct se
         return challenge(t, c, BK_REASON_SEND_CHALLENGE_RST, BK_REASON_ANSWER_CHALLENGE_RST);
     switch (c->state) {
     case BK_SYN_RECEIVED: /* of an active open: passive ones are requests */
-        t->mib.attempt_fails++;
         connection_end(t, c, ERROR_CONNREFUSED, BK_REASON_ACCEPT_RST_REFUSED);
         return BK_REASON_ACCEPT_RST_REFUSED;
     case BK_CLOSING:
@@ -241,7 +239,6 @@ static uint16_t check_reset(struct tcp *t, struct connection *c, const struct se
         connection_end(t, c, 0, BK_REASON_ACCEPT_RST);
         return BK_REASON_ACCEPT_RST;
     default:
-        if (c->state == BK_ESTABLISHED || c->state == BK_CLOSE_WAIT) t->mib.estab_resets++;
         connection_end(t, c, ERROR_CONNRESET, BK_REASON_ACCEPT_RST);
         return BK_REASON_ACCEPT_RST;
     }

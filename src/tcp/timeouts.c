@@ -55,10 +55,7 @@ void timeouts_prepare(struct tcp *t, struct connection *c) {
 /* Gives the connection up. */
 static void give_up(struct tcp *t, struct connection *c, int error, uint16_t note) {
     reason_count(&t->base, note);
-    if (is_embryonic(c))
-        t->mib.attempt_fails++;
-    else
-        output_reset(t, c, BK_REASON_SEND_RST_TIMEOUT);
+    if (!is_embryonic(c)) output_reset(t, c, BK_REASON_SEND_RST_TIMEOUT);
     connection_end(t, c, c->soft_error != 0 && error == ERROR_TIMEDOUT ? c->soft_error : error, note);
 }
 

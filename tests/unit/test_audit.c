@@ -80,6 +80,8 @@ BREAK(timer_late,
 BREAK(orphan_for_ever, orphan_of(w)->linger_due = BK_NEVER)
 BREAK(ack_forgotten, conn_of(w)->ack_owed = ACK_NOW)
 BREAK(delayed_ack_without_end, (conn_of(w)->ack_owed = ACK_DELAYED, conn_of(w)->ack_due = BK_NEVER))
+BREAK(delayed_ack_too_late,
+      (conn_of(w)->ack_owed = ACK_DELAYED, conn_of(w)->ack_due = w->t->base.now + 1000 * NS_PER_S))
 BREAK(state_without_fin, conn_of(w)->state = BK_FIN_WAIT_1)
 BREAK(state_of_the_peer, conn_of(w)->state = BK_CLOSE_WAIT)
 BREAK(fin_wait_2_too_early, orphan_of(w)->state = BK_FIN_WAIT_2)
@@ -122,6 +124,7 @@ static const struct {
     NAMED(orphan_for_ever),
     NAMED(ack_forgotten),
     NAMED(delayed_ack_without_end),
+    NAMED(delayed_ack_too_late),
     NAMED(state_without_fin),
     NAMED(state_of_the_peer),
     NAMED(fin_wait_2_too_early),

@@ -162,6 +162,33 @@ static void not_completed(void **state) {
     assert_non_null(strstr(r.fault.text, "did not complete"));
 }
 
+/* Whatever the numbers, it is the same fault. */
+static void kinds_of_faults(void **state) {
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"host 0: A sends 7", "host 0: A sends 7", true},
+        {"host 0: A sends 7", "host 1: A sends 95", true},
+        {"host 10: A sends 7", "host 1: A sends 7", true},
+        {"host 0: A sends 7", "host 0: B sends 7", false},
+        {"host 0: A sends 7", "host 0: A sends", false},
+        {"host 0: A sends 7", "host 0: A sends 7 more", false},
+        {"7", "seven", false},
+    };
+    for (size_t i = 0; i < BK_COUNT(cases); i++) {
+        struct fault a = {0}, b = {0};
+        fault_note(&a, "%s", cases[i].a);
+        fault_note(&b, "%s", cases[i].b);
+        assert_int_equal(sim_same_kind(&a, &b), cases[i].same);
+        assert_int_equal(sim_same_kind(&b, &a), cases[i].same);
+    }
+    struct fault found = {0}, none = {0};
+    fault_note(&found, "7");
+    assert_false(sim_same_kind(&found, &none));
+}
+
 /* Traces may be written down, and are of the same run. */
 static void files_tell_the_same_run(void **state) {
     (void)state;
@@ -194,6 +221,7 @@ int main(void) {
         cmocka_unit_test(other_octets),
         cmocka_unit_test(beyond_the_window),
         cmocka_unit_test(not_completed),
+        cmocka_unit_test(kinds_of_faults),
         cmocka_unit_test(files_tell_the_same_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

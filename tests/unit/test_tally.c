@@ -10,6 +10,7 @@
 
 #include "base/checksum.h"
 #include "lab/tally.h"
+#include "net/net.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 
@@ -128,6 +129,15 @@ static void test_notices(void **state) {
     assert_notices(&b, &b.tally.segments_in, "tcpInSegs");
     assert_notices(&b, &b.tally.segments_out, "tcpOutSegs");
     assert_notices(&b, &b.tally.resets_out, "tcpOutRsts");
+    assert_notices(&b, &b.tally.segments_again, "tcpRetransSegs");
+    struct bk_tcp_mib *mib = &((struct net *)(void *)b.stack)->tcp.mib; /* the region begins with it */
+    assert_notices(&b, &mib->passive_opens, "tcpPassiveOpens");
+    assert_notices(&b, &mib->in_segs, "tcpInSegs");
+    assert_int_equal(mib->active_opens--, 1);
+    struct fault fault = {0};
+    assert_false(tally_agrees(&b.tally, b.stack, 0, &fault));
+    assert_non_null(strstr(fault.text, "tcpActiveOpens"));
+    mib->active_opens++;
     assert_notices(&b, &b.tally.in[BK_REASON_DROP_TCP_CHECKSUM], "DROP_TCP_CHECKSUM was counted 1 times, and seen 2");
     assert_notices(&b, &b.tally.out[BK_REASON_SEND_SYN], "SEND_SYN was counted 1 times, and seen 2");
     assert_notices(&b, &b.tally.in[BK_REASON_SEND_SYN], "the other direction");

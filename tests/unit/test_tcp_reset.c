@@ -249,6 +249,24 @@ static void timestamps_in_a_reset(void **state) {
     expect(SEG(.flags = RST | ACK, .seq = 1, .ack = 11, .tsecr = last));
 }
 
+/* RFC 4022: tcpEstabResets counts each direct way from ESTABLISHED or CLOSE-WAIT to CLOSED, tcpAttemptFails from SYN-SENT or SYN-RECEIVED:
+ * also when it is our own user who goes it. */
+#define ABORT_COUNTS(reach, attempts, resets)                                                                          \
+    static void abort_counts_##reach(void **state) {                                                                   \
+        struct bk_tcp_mib mib;                                                                                         \
+        (void)state;                                                                                                   \
+        reach();                                                                                                       \
+        call_abort();                                                                                                  \
+        bk_tcp_mib(fx.stack, &mib);                                                                                    \
+        assert_int_equal(mib.attempt_fails, attempts);                                                                 \
+        assert_int_equal(mib.estab_resets, resets);                                                                    \
+    }
+ABORT_COUNTS(syn_sent, 1, 0)
+ABORT_COUNTS(syn_received, 1, 0)
+ABORT_COUNTS(established, 0, 1)
+ABORT_COUNTS(close_wait, 0, 1)
+ABORT_COUNTS(fin_wait_1, 0, 0)
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(exact),
@@ -263,6 +281,11 @@ int main(void) {
         BOTH(data_outstanding_at_the_reset),
         BOTH(abort_sends_rst),
         BOTH(abort_drops_what_is_queued),
+        BOTH(abort_counts_syn_sent),
+        BOTH(abort_counts_syn_received),
+        BOTH(abort_counts_established),
+        BOTH(abort_counts_close_wait),
+        BOTH(abort_counts_fin_wait_1),
         BOTH(nobody_answers_a_rst),
         BOTH(rst_for_the_unknown),
         BOTH(acknowledgment_range),
