@@ -619,6 +619,8 @@ uint16_t tcp_input(struct tcp *t, struct packet *p) {
         t->mib.in_errs++;
         return reason;
     }
+    /* RFC 4022 counts what was on the wire: a frame that the device merged is as many segments as there were. */
+    if (p->gso_size != 0 && s.data_length > p->gso_size) t->mib.in_segs += (s.data_length - 1) / p->gso_size;
     demux_ref ref = lookup_tuple(t, &s.tuple, s.hash);
     struct event_about about = {EVENT_NO_OBJECT, BK_NONE, &s.tuple, s.hash, p->iface};
     uint8_t scale = 0;

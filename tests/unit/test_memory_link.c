@@ -403,6 +403,10 @@ static void test_transfer_by_reference(void **state) {
     transfer_run(&t);
     bk_link_counters(t.link, &c);
     assert_true(c.bytes_in > 3000000 && c.frames_in < 3000000 / 1460); /* units, not frames */
+    struct bk_tcp_mib mib;
+    bk_tcp_mib(a.stack, &mib);
+    assert_true(mib.out_segs > 3000000 / 1460);
+    assert_int_equal(mib.in_segs, mib.out_segs); /* of one stack, and nothing was lost */
     bk_link_close(t.link);
     assert_int_equal(chunks_in_use(&a), 0);
     node_close(&a);
