@@ -2,7 +2,8 @@
  *
  * The device takes frames from the stack and hands them to `emit`, and puts arriving frames into it, as a driver would; and it does what
  * bad drivers and bad days do, if asked to (struct host_faults): it refuses to send, takes only some of what it could, lets go of units
- * late, holds chunks so that the stack has few or none, sleeps past deadlines; and the stack may be moved to another address at any
+ * late and in another order, holds chunks so that the stack has few or none, collects frames that arrive (arrival.h), is reset while it cuts a unit,
+ * sleeps past deadlines, or with the whole machine for hours, polls news late; and the stack may be moved to another address at any
  * moment, which nobody may notice. A crash forgets the stack with all its connections; a host that returns has a new one with
  * another seed, at the same address.
  *
@@ -25,6 +26,28 @@ struct host_faults {
     uint32_t starve_ppm;  /* it holds all free chunks but a few for refuse_us */
     uint32_t late_ppm;    /* the host sleeps past a deadline, by up to late_us */
     uint32_t late_us;
+    uint32_t
+        keep_ppm; /* a unit stays in the device for up to keep_us, whatever happens meanwhile, and others are done before it */
+    uint32_t keep_us;
+    uint32_t
+        reset_ppm; /* of a unit of several frames only the first ones leave: the device was reset between two cuts */
+    uint32_t deaf_ppm;   /* news are polled only refuse_us later */
+    uint32_t single_ppm; /* in this event one piece of news is polled, and the next one in the next */
+    uint32_t
+        jump_ppm; /* the stack's clock jumps ahead by up to jump_ms: suspended and resumed. Users need not notice: their `now`, which is the
+                          * caller's, is then earlier than the stack's */
+    uint32_t jump_ms;
+    uint32_t
+        back_ppm; /* once time has passed, the other calls of this event name a time that is up to back_us earlier */
+    uint32_t back_us;
+    /* Frames that arrive (arrival.h). Without any of these each is handed in at once, by bk_input_copy. */
+    uint32_t
+        batch; /* so many at once by bk_input; a batch that is not full is handed in batch_us after its first frame, at the next event */
+    uint32_t batch_us;
+    uint32_t queue;     /* so many wait for chunks in the device */
+    uint32_t parts_ppm; /* per frame: cut into odd parts */
+    uint32_t pad_ppm;   /* per frame: octets beyond the IP length */
+    uint32_t merge_ppm; /* per frame: merged with the one before it in its batch, if it can be */
 };
 
 struct host_options {
@@ -55,7 +78,8 @@ void host_free(struct host *h);
 /* The stack, for user calls and to look at; NULL while the host is down. Valid until the next host_run, host_arrive or host_crash, and, in a
  * host_ready_fn, until it returns. */
 bk_stack *host_stack(const struct host *h);
-/* A frame arrives; its reason. While the host is down, or has no chunk, it is lost. */
+/* A frame arrives; its reason, or BK_REASON_NONE: it waits in the device. While the host is down, or has neither a chunk nor room for it in the
+ * device, it is lost (BK_REASON_NO_CHUNK). */
 uint16_t host_arrive(struct host *h, const uint8_t *frame, size_t length, uint64_t now);
 /* Fires what is due, tells the users (host_ready_fn), lets frames leave; again until nothing is left to do now. */
 void host_run(struct host *h, uint64_t now);

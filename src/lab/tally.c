@@ -90,6 +90,10 @@ void tally_in(struct tally *t, enum bk_layer layer, const uint8_t *frame, size_t
     if (!tally_below_tcp(reason) && tally_segment(layer, frame, length, &held) != NULL) t->segments_in++;
 }
 
+void tally_merged(struct tally *t, uint16_t reason, uint32_t segments) {
+    if (!tally_below_tcp(reason) && strcmp(bk_reason_mib(reason), "tcpInErrs") != 0) t->segments_in += segments - 1;
+}
+
 void tally_out(struct tally *t, enum bk_layer layer, const uint8_t *frame, size_t length, uint16_t reason, bool first) {
     size_t held = 0;
     const uint8_t *tcp = tally_segment(layer, frame, length, &held);

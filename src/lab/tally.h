@@ -19,6 +19,8 @@ struct tally {
 
 /* A frame has arrived, and this became of it. */
 void tally_in(struct tally *t, enum bk_layer layer, const uint8_t *frame, size_t length, uint16_t reason);
+/* The frame of which tally_in was just told is so many segments that the device has merged. */
+void tally_merged(struct tally *t, uint16_t reason, uint32_t segments);
 /* A frame has left; the first of its unit, or not. */
 void tally_out(struct tally *t, enum bk_layer layer, const uint8_t *frame, size_t length, uint16_t reason, bool first);
 /* Whether the stack's counters agree. `units` is how many units that have left are still held by the device: with what the stack has in
