@@ -45,6 +45,9 @@ void scenario_usual(struct scenario *s) {
 static const char *scenario_wrong_host(const struct scenario *s, const struct scenario_host *h) {
     if (bk_region_size(&h->config) == 0) return "a host's configuration is out of range";
     if (h->mtu < (s->family == 6 ? 1280u : 576u) || h->mtu > 65535) return "a host's mtu is out of range";
+    if (h->offload > (BK_OFFLOAD_TX_CHECKSUM | BK_OFFLOAD_TSO4 | BK_OFFLOAD_TSO6))
+        return "a host's offload is out of range";
+    if (h->faults.queue > 65536) return "65,536 frames wait in a device at most";
     if (h->return_us != 0 && h->return_us <= h->crash_us) return "a host returns before it crashes";
     return NULL;
 }

@@ -55,6 +55,7 @@ struct scenario_host {
     struct host_faults faults;
     struct path_options up, down; /* from the host, and to it; joined directly: `up` of one is the way to the other */
     uint32_t mtu;                 /* of its interface */
+    uint32_t offload, unit_max;   /* likewise: struct bk_iface_config */
     uint64_t crash_us, return_us; /* 0: never */
     uint64_t jump_us;             /* when its clock jumps; 0: never */
     uint32_t jump_ms;             /* by so much ... */

@@ -127,6 +127,33 @@ static void draw_faults(struct host_faults *f, uint64_t *r) {
     }
 }
 
+/* What collects, cuts and merges frames, and keeps units. A reset of the device is to a stack what a path that loses is, and the wire's watch would take
+ * what never left for a gap; a scenario's clock jumps by jump_us. */
+static void draw_device(struct scenario_host *h, uint64_t *r) {
+    struct host_faults *f = &h->faults;
+    if (f->refuse_us == 0) f->refuse_us = draw_log(r, 10, 20000);
+    if (one_in(r, 3)) {
+        f->keep_ppm = draw_log(r, 1000, 1000000);
+        f->keep_us = draw_log(r, 100, 300000);
+    }
+    if (one_in(r, 4)) f->deaf_ppm = draw_log(r, 1000, 900000);
+    if (one_in(r, 4)) f->single_ppm = draw_log(r, 1000, 1000000);
+    if (one_in(r, 4)) {
+        f->back_ppm = draw_log(r, 1000, 1000000);
+        f->back_us = draw_log(r, 1, 1000000000);
+    }
+    if (one_in(r, 3)) {
+        f->batch = draw_log(r, 2, 64);
+        f->batch_us = one_in(r, 3) ? 0 : draw_log(r, 10, 30000);
+    }
+    if (one_in(r, 3)) f->queue = draw_log(r, 1, 200);
+    if (one_in(r, 3)) f->parts_ppm = draw_log(r, 1000, 1000000);
+    if (one_in(r, 3)) f->pad_ppm = draw_log(r, 1000, 1000000);
+    if (one_in(r, 3)) f->merge_ppm = draw_log(r, 10000, 1000000);
+    if (one_in(r, 3)) h->offload = draw_below(r, 8);
+    if (one_in(r, 3)) h->unit_max = draw_log(r, 100, 60000);
+}
+
 static void draw_host(struct scenario_host *h, const struct scenario *s, bool patient, uint64_t *r) {
     draw_config(&h->config, patient, r);
     if (one_in(r, 3)) draw_faults(&h->faults, r);
@@ -202,4 +229,6 @@ void scenario_draw(struct scenario *s, uint64_t seed) {
     bool patient = one_in(r, 2);
     for (uint32_t i = 0; i < s->hosts; i++) draw_host(&s->host[i], s, patient, r);
     for (uint32_t i = 0; i < s->flows; i++) draw_flow(&s->flow[i], s, r);
+    for (uint32_t i = 0; i < s->hosts; i++)
+        if (one_in(r, 3)) draw_device(&s->host[i], r);
 }
