@@ -114,7 +114,7 @@ static bool audit_state(const struct connection *c, struct fault *fault) {
 
 /* ---- time ------------------------------------------------------------------------------------------ */
 
-static bool audit_timers(const struct connection *c, struct fault *fault) {
+static bool audit_timers(const struct tcp *t, const struct connection *c, struct fault *fault) {
     bool waits_to_send = link_in(&c->output_link);
     bool unsent = seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c));
     SAY(c->ack_owed != ACK_DELAYED || c->ack_due != BK_NEVER, "a delayed ACK has no deadline");
@@ -139,5 +139,5 @@ bool audit_record(const struct tcp *t, const struct connection *c, struct fault 
         SAY(c->owned, "an ended connection that nobody owns was not freed");
         return audit_queues(t, c, fault);
     }
-    return audit_variables(c, fault) && audit_state(c, fault) && audit_queues(t, c, fault) && audit_timers(c, fault);
+    return audit_variables(c, fault) && audit_state(c, fault) && audit_queues(t, c, fault) && audit_timers(t, c, fault);
 }
