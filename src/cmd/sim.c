@@ -22,6 +22,7 @@
 
 #define SIM_SEEDS       1000u
 #define SIM_SHRINK_RUNS 20000u
+#define SIM_SEED_LAST   ((uint64_t)INT64_MAX) /* JSON knows no larger ones */
 
 /* ---- what ends a run ------------------------------------------------------------------------------- */
 
@@ -213,9 +214,10 @@ static void sim_seeds(struct sim_command *c, char *arg, struct argp_state *state
     char *dots = strstr(arg, "..");
     bool good = dots != NULL;
     if (good) *dots = '\0';
-    good = good && cmd_number(arg, 0, UINT64_MAX - 1, &c->first) &&
-           cmd_number(dots + 2, c->first, UINT64_MAX - 1, &c->last);
-    if (!good) argp_error(state, "--seeds takes two numbers, such as 1..1000");
+    good = good && cmd_number(arg, 0, SIM_SEED_LAST, &c->first) && cmd_number(dots + 2, 0, SIM_SEED_LAST, &c->last);
+    if (!good || c->first > c->last)
+        argp_error(state, "--seeds takes two numbers, the smaller one first, such as 1..1000");
+    c->many = true;
 }
 
 static void sim_number(const char *name, const char *arg, uint32_t high, uint32_t *out, struct argp_state *state) {
@@ -238,6 +240,18 @@ static bool sim_switch(struct sim_command *c, int key) {
     return to != NULL;
 }
 
+/* Options that do nothing together are refused. */
+static void sim_together(const struct sim_command *c, struct argp_state *state) {
+    if (c->many && c->one) argp_error(state, "--seeds runs many worlds; --seed, --preset and --scenario run one");
+    if (c->scenario != NULL && (c->preset != NULL || c->text))
+        argp_error(state, "a --scenario has its seed, and is no --preset");
+    if (!c->one && (c->ladder || c->capture))
+        argp_error(state, "--ladder and --pcap are of one run: --seed, --preset or --scenario");
+    if (c->one && (c->threads != 0 || c->failures != 0)) argp_error(state, "--threads and --failures are for --seeds");
+    if (c->ladder && c->json) argp_error(state, "--ladder draws, and --json does not");
+    if (c->ascii && !c->ladder) argp_error(state, "--ascii is for --ladder");
+}
+
 static error_t sim_option(int key, char *arg, struct argp_state *state) {
     struct sim_command *c = state->input;
     if (sim_switch(c, key)) return 0;
@@ -246,7 +260,7 @@ static error_t sim_option(int key, char *arg, struct argp_state *state) {
         sim_seeds(c, arg, state);
         return 0;
     case SIM_SEED:
-        if (!cmd_number(arg, 0, UINT64_MAX - 1, &c->first)) argp_error(state, "--seed takes a number, not '%s'", arg);
+        if (!cmd_number(arg, 0, SIM_SEED_LAST, &c->first)) argp_error(state, "--seed takes a number, not '%s'", arg);
         c->last = c->first;
         c->one = c->text = true;
         return 0;
@@ -266,6 +280,9 @@ static error_t sim_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case SIM_FAILURES_KEY:
         sim_number("--failures", arg, SIM_FAILURES, &c->failures, state);
+        return 0;
+    case ARGP_KEY_END:
+        if (!c->list) sim_together(c, state);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "'%s' is not understood: sim takes options only", arg);

@@ -7,6 +7,7 @@
 struct sim_command {
     uint64_t first, last; /* seeds */
     bool one;             /* --seed, --preset, --scenario: one run, told at length */
+    bool many;            /* --seeds */
     bool list, json, progress, no_shrink, ladder, capture, text, ascii;
     const char *preset, *scenario, *output;
     uint32_t threads, failures;

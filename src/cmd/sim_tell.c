@@ -73,7 +73,7 @@ void sim_tell_range(const struct sim_command *c, const struct sim_range *r, doub
     if (r->failed_count == 0)
         printf("clean\n");
     else
-        printf("%u failing seeds\n", (unsigned)r->failed_count);
+        printf("%u failing seed%s\n", (unsigned)r->failed_count, r->failed_count == 1 ? "" : "s");
 }
 
 static json_t *tell_scenario(const struct scenario *s) {
@@ -96,7 +96,8 @@ void sim_tell_failure(const struct sim_command *c, uint64_t seed, const struct f
         return;
     }
     printf("\nseed %" PRIu64 ": %s\n", seed, fault->text);
-    printf("made small, in %" PRIu64 " frames: %s\n\n", result->statistics.frames, result->fault.text);
+    printf("%s, in %" PRIu64 " frames: %s\n\n", c->no_shrink ? "as it is" : "made small", result->statistics.frames,
+           result->fault.text);
     scenario_write(small, stdout);
     if (files[0] != '\0')
         printf("\n%s.{scenario,ladder,pcapng} tell more; `beckon sim --scenario %s.scenario' runs it again\n", files,

@@ -143,8 +143,29 @@ static ptrdiff_t io_receive_copy(struct sim_world *w, struct app_connection *c, 
     return n;
 }
 
+/* STATUS agrees with what the user has read; and no more waits for him than his receive buffer takes, and a unit of the window's scale. */
+static void io_status(struct sim_world *w, const struct app_connection *c, unsigned end) {
+    const struct sim_host *h = &w->host[c->host[end]];
+    const struct app_end *e = &c->end[end];
+    uint32_t buffer = u32_max(bk_config_of(host_stack(h->host))->receive_buffer, w->plan.flow[c->flow].resize);
+    struct bk_tcp_info info;
+    if (bk_tcp_status(host_stack(h->host), e->conn, &info) != 0) return;
+    if (info.receive_queued > buffer + (UINT32_C(1) << info.receive_scale)) {
+        fault_note(&w->fault, "host %u: %u octets wait to be read, and the receive buffer takes %u", c->host[end],
+                   info.receive_queued, buffer);
+        io_fault(w, c);
+    }
+    if (info.bytes_received != e->received + info.receive_queued) {
+        fault_note(&w->fault,
+                   "host %u: STATUS says that %" PRIu64 " octets were received, %" PRIu64 " were read and %u wait",
+                   c->host[end], info.bytes_received, e->received, info.receive_queued);
+        io_fault(w, c);
+    }
+}
+
 ptrdiff_t app_receive(struct sim_world *w, struct app_connection *c, unsigned end, uint64_t most) {
     struct app_end *e = &c->end[end];
+    if (!e->ended) io_status(w, c, end);
     uint64_t before = e->received;
     while (!e->ended && e->received - before < most && !w->fault.found) {
         uint64_t left = most - (e->received - before);

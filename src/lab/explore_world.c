@@ -170,7 +170,7 @@ static const struct explore_world worlds[] = {
     {
         .name = "reuse-b",
         .summary = "B closes first and waits, A opens again from the same port",
-        .script = {{CONNECT, CLOSE_LAST, CONNECT, SEND_NOW(2), CLOSE_LAST, END}, {SHUTDOWN_NOW, CLOSE_LAST, END}},
+        .script = {{CONNECT, CLOSE_LAST, CONNECT, CLOSE_LAST, END}, {SHUTDOWN_NOW, CLOSE_LAST, END}},
         .listens = 2,
         .drops = 1,
         .duplicates = 1,
@@ -183,8 +183,8 @@ static const struct explore_world worlds[] = {
     /* Everything of the first incarnation may happen at one instant, in which the second begins too: its ISS is then the same. */
     {
         .name = "reuse-data",
-        .summary = "the next three, with TIME-WAIT: old data",
-        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND(2), CLOSE, END}, {CLOSE_LAST, END}},
+        .summary = "as flaw-old-data, with TIME-WAIT",
+        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND_NOW(2), CLOSE_NOW, END}, {CLOSE_LAST, END}},
         .listens = 2,
         .duplicates = 1,
         .retries = 1,
@@ -194,8 +194,8 @@ static const struct explore_world worlds[] = {
     },
     {
         .name = "flaw-old-data",
-        .summary = "without TIME-WAIT: old data is taken for new",
-        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND(2), CLOSE, END}, {CLOSE_LAST, END}},
+        .summary = "A closes first and opens again, without TIME-WAIT: old data is taken for new",
+        .script = {{CONNECT, SEND_NOW(2), SHUTDOWN_NOW, CONNECT, SEND_NOW(2), CLOSE_NOW, END}, {CLOSE_LAST, END}},
         .listens = 2,
         .duplicates = 1,
         .retries = 1,
@@ -207,7 +207,7 @@ static const struct explore_world worlds[] = {
     },
     {
         .name = "reuse-fin",
-        .summary = "with TIME-WAIT: old FIN",
+        .summary = "as flaw-old-fin, with TIME-WAIT",
         .script = {{CONNECT, SHUTDOWN_NOW, CONNECT, CLOSE, END}, {CLOSE_LAST, END}},
         .listens = 2,
         .duplicates = 1,
@@ -218,7 +218,7 @@ static const struct explore_world worlds[] = {
     },
     {
         .name = "flaw-old-fin",
-        .summary = "without TIME-WAIT: an old FIN is taken for new",
+        .summary = "the same without data: an old FIN is taken for new",
         .script = {{CONNECT, SHUTDOWN_NOW, CONNECT, CLOSE, END}, {CLOSE_LAST, END}},
         .listens = 2,
         .duplicates = 1,
@@ -231,7 +231,7 @@ static const struct explore_world worlds[] = {
     },
     {
         .name = "reuse-syn",
-        .summary = "B closes first, with TIME-WAIT: old SYN and the ACK behind it",
+        .summary = "as flaw-old-syn, with TIME-WAIT",
         .script = {{CONNECT, CLOSE_LAST, END}, {SHUTDOWN_NOW, CLOSE_LAST, END}},
         .listens = 2,
         .duplicates = 2,
@@ -243,7 +243,7 @@ static const struct explore_world worlds[] = {
     },
     {
         .name = "flaw-old-syn",
-        .summary = "without TIME-WAIT: an old SYN and the ACK behind it make a connection",
+        .summary = "B closes first, without TIME-WAIT: an old SYN and the ACK behind it make a connection",
         .script = {{CONNECT, CLOSE_LAST, END}, {SHUTDOWN_NOW, CLOSE_LAST, END}},
         .listens = 2,
         .duplicates = 2,

@@ -25,6 +25,21 @@ static void scenario_usual_config(struct bk_config *c) {
     c->keepalive_probes = 4;
 }
 
+void scenario_usual_host(struct scenario_host *h) {
+    memset(h, 0, sizeof *h);
+    scenario_usual_config(&h->config);
+    h->mtu = 1500;
+    h->up.delay_us = h->down.delay_us = 1000;
+}
+
+void scenario_usual_flow(struct scenario_flow *f) {
+    memset(f, 0, sizeof *f);
+    f->server = 1;
+    f->connections = f->rounds = 1;
+    f->up = f->down = f->read_bytes = 1000;
+    f->backlog = 64;
+}
+
 void scenario_usual(struct scenario *s) {
     memset(s, 0, sizeof *s);
     s->hosts = 2;
@@ -32,14 +47,8 @@ void scenario_usual(struct scenario *s) {
     s->calm_us = 20000000;
     s->patience_us = 2000000000;
     s->audit_every = 64;
-    for (uint32_t i = 0; i < SCENARIO_HOSTS; i++) {
-        scenario_usual_config(&s->host[i].config);
-        s->host[i].mtu = 1500;
-        s->host[i].up.delay_us = s->host[i].down.delay_us = 1000;
-    }
-    for (uint32_t i = 0; i < SCENARIO_FLOWS; i++)
-        s->flow[i] = (struct scenario_flow){
-            .server = 1, .connections = 1, .up = 1000, .down = 1000, .rounds = 1, .read_bytes = 1000, .backlog = 64};
+    for (uint32_t i = 0; i < SCENARIO_HOSTS; i++) scenario_usual_host(&s->host[i]);
+    for (uint32_t i = 0; i < SCENARIO_FLOWS; i++) scenario_usual_flow(&s->flow[i]);
 }
 
 static const char *scenario_wrong_host(const struct scenario *s, const struct scenario_host *h) {

@@ -79,6 +79,8 @@ struct scenario {
 
 /* Two hosts without a flow, on perfect paths, with small stacks. */
 void scenario_usual(struct scenario *s);
+void scenario_usual_host(struct scenario_host *h);
+void scenario_usual_flow(struct scenario_flow *f);
 /* A small world that the seed decides. */
 void scenario_draw(struct scenario *s, uint64_t seed);
 
@@ -112,7 +114,7 @@ int scenario_read(struct scenario *s, FILE *from, const char **why);
 
 /* ---- smaller --------------------------------------------------------------------------------------- */
 
-/* The n-th way to make a scenario simpler: changes *s and returns 1, returns 0 if this one changes nothing, -1 if there is no n-th. */
+/* The n-th way to make a scenario simpler: changes *s and returns 1, returns 0 if it leaves *s as it is, -1 if there is no n-th. */
 int scenario_reduce(struct scenario *s, uint32_t n);
 
 #endif

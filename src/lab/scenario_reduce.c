@@ -77,17 +77,12 @@ static int reduce_usual(void *object, const void *usual, const struct scenario_f
     return 1;
 }
 
-static const struct scenario *reduce_usual_scenario(struct scenario *usual) {
-    scenario_usual(usual);
-    return usual;
-}
-
 static int reduce_host_usual(struct scenario *s, uint32_t n) {
     uint32_t i = n / scenario_fields_host.count;
-    struct scenario usual;
+    struct scenario_host usual;
     if (i >= s->hosts) return 0;
-    return reduce_usual(&s->host[i], &reduce_usual_scenario(&usual)->host[i],
-                        &scenario_fields_host.field[n % scenario_fields_host.count]);
+    scenario_usual_host(&usual);
+    return reduce_usual(&s->host[i], &usual, &scenario_fields_host.field[n % scenario_fields_host.count]);
 }
 
 static bool reduce_keeps(const char *name) {
@@ -100,9 +95,10 @@ static bool reduce_keeps(const char *name) {
 static int reduce_flow_usual(struct scenario *s, uint32_t n) {
     uint32_t i = n / scenario_fields_flow.count;
     const struct scenario_field *f = &scenario_fields_flow.field[n % scenario_fields_flow.count];
-    struct scenario usual;
+    struct scenario_flow usual;
     if (i >= s->flows || reduce_keeps(f->name)) return 0;
-    return reduce_usual(&s->flow[i], &reduce_usual_scenario(&usual)->flow[i], f);
+    scenario_usual_flow(&usual);
+    return reduce_usual(&s->flow[i], &usual, f);
 }
 
 static int reduce_world(struct scenario *s, uint32_t n) {

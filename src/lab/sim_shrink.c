@@ -38,13 +38,16 @@ static bool shrink_try(struct shrink *k, const struct scenario *s) {
 static bool shrink_round(struct shrink *k) {
     bool helped = false;
     struct scenario *s = malloc(sizeof *s);
-    for (uint32_t n = 0; s != NULL && k->runs < k->most; n++) {
-        *s = k->best;
+    if (s != NULL) *s = k->best;
+    for (uint32_t n = 0; s != NULL && k->runs < k->most;) {
         int r = scenario_reduce(s, n);
         if (r < 0) break;
-        if (r == 0 || !shrink_try(k, s)) continue;
-        helped = true;
-        n--;
+        if (r > 0 && shrink_try(k, s)) {
+            helped = true;
+            continue;
+        }
+        if (r > 0) *s = k->best;
+        n++;
     }
     free(s);
     return helped;

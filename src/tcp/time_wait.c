@@ -192,7 +192,9 @@ uint64_t time_wait_next_deadline(const struct tcp *t) {
 void time_wait_advance(struct tcp *t) {
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         uint32_t id;
-        while ((id = t->time_wait_fifo[ipv6].head) != BK_NONE && time_wait_at(t, ipv6, id)->expires <= t->base.now)
+        while ((id = t->time_wait_fifo[ipv6].head) != BK_NONE && time_wait_at(t, ipv6, id)->expires <= t->base.now) {
+            reason_count(&t->base, BK_REASON_NOTE_TIME_WAIT_OVER);
             time_wait_drop(t, ipv6, id, BK_REASON_NOTE_TIME_WAIT_OVER);
+        }
     }
 }

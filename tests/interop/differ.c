@@ -214,11 +214,11 @@ int main(int argc, char **argv) {
     d.sides[1] = differ_kernel_new(d.device, &why);
     if (d.of_class == NULL || d.sides[0] == NULL || d.sides[1] == NULL) {
         fprintf(stderr, "differ: %s: %s\n", d.device, why);
-        return 1;
+        return 2;
     }
     if (!warm_up(&d, false) || !warm_up(&d, true)) {
         fprintf(stderr, "differ: %s: the kernel does not answer\n", d.device);
-        return 1;
+        return 2;
     }
     for (uint64_t seed = d.first; seed <= d.last && d.findings < d.findings_max; seed++) compare(&d, seed);
     if (!d.show) summary(&d);

@@ -62,6 +62,11 @@ check "no number" refuses "no process id" ss 12x
 check "no device" refuses 'which device' serve --addr 192.0.2.2/24
 check "no address" refuses 'which address' serve --tap tap9
 check "a bad address" refuses "not '192.0.2.2/33'" serve --tap tap9 --addr 192.0.2.2/33
+check "seeds the wrong way round" refuses 'the smaller one first' sim --seeds 5..1
+check "one seed and many" refuses '--seeds runs many worlds' sim --seed 3 --seeds 1..2
+check "a scenario with a seed" refuses 'a --scenario has its seed' sim --scenario x --seed 3
+check "the ladder of many" refuses 'are of one run' sim --seeds 1..2 --ladder
+check "no such preset" refuses "no preset 'nonsense'" sim --preset nonsense
 check "no such stack" refuses 'runs no stack' ss 1
 check "no stack at all" no_stack
 check "a full disk" full_device

@@ -113,15 +113,20 @@ static void reducing_ends(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 20; seed++) {
         scenario_draw(&a, seed);
+        b = a;
         uint32_t steps = 0;
-        for (uint32_t n = 0; steps < 5000;) {
-            b = a;
-            int r = scenario_reduce(&b, n);
-            if (r < 0) break;
-            n = r > 0 && scenario_wrong(&b) == NULL ? 0 : n + 1;
-            if (n == 0) {
-                a = b;
-                steps++;
+        int r = 0;
+        for (bool helped = true; helped && steps < 5000;) {
+            helped = false;
+            for (uint32_t n = 0; steps < 5000 && (r = scenario_reduce(&b, n)) >= 0;) {
+                bool good = r > 0 && scenario_wrong(&b) == NULL;
+                helped |= good;
+                steps += good;
+                n += !good;
+                if (good)
+                    a = b;
+                else if (r > 0)
+                    b = a;
             }
         }
         assert_true(steps < 5000);

@@ -10,9 +10,11 @@ static void lasts_2msl(void **state) {
     mark();
     advance_by(9990);
     expect_state(BK_TIME_WAIT);
+    assert_int_equal(bk_reason_count(fx.stack, BK_REASON_NOTE_TIME_WAIT_OVER), 0);
     advance_by(15);
     expect_state(BK_CLOSED);
     expect_silence();
+    assert_int_equal(bk_reason_count(fx.stack, BK_REASON_NOTE_TIME_WAIT_OVER), 1);
 }
 
 /* Its record is small: 64 bytes or less for IPv4. */
