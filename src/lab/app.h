@@ -29,9 +29,11 @@ struct app_end {
     bool connected, shut, ended; /* shut: has closed its side; ended: has seen the end of data */
     bool aborted, died;          /* by its user; with its host */
     bool resized;
+    bool urgent_sent, urgent_told; /* it wrote urgent data; its user was told of the other's */
+    uint32_t writes;
     bool fin_first, fin_acked,
         fin_taken; /* on the wire: it sent FIN before it took the other's; what its stack has taken */
-    uint8_t pad[7];
+    uint8_t pad[5];
 };
 
 struct app_connection {
@@ -64,6 +66,10 @@ struct app_table {
     uint32_t busy;                         /* ends that are open, and connections that have not begun */
     bk_listener listener[SCENARIO_FLOWS];
     bool listening[SCENARIO_FLOWS];
+    uint64_t accept_at
+        [SCENARIO_FLOWS]; /* servers that take their time: when each accepts the next; BK_NEVER: when it is told */
+    uint64_t accept_after[SCENARIO_FLOWS]; /* ... and not before */
+    uint32_t accepted[SCENARIO_FLOWS];
     struct app_wake *heap; /* the earliest first; entries that wake_at does not confirm are stale */
     uint32_t wakes, wake_room;
     uint32_t *tuple; /* by 4-tuple: the newest connection */

@@ -141,6 +141,9 @@ bool scenario_must_complete(const struct scenario *s) {
     for (uint32_t i = 0; i < s->flows; i++) {
         const struct scenario_flow *f = &s->flow[i];
         if (f->kind == SCENARIO_RESETS || f->user_timeout_ms != 0 || f->backlog < 2 * f->connections) return false;
+        /* A port is free again when 2 MSL are over. */
+        if (f->same_port && f->connections > 1) return false;
+        if (f->accept_most != 0 || (uint64_t)f->accept_us * f->connections > s->patience_us / 4) return false;
         if (f->resize != 0 && f->resize < 256) return false; /* crumbs take longer than an orphan may */
         /* Probes that are all lost end a connection that is only quiet. */
         if (f->kind == SCENARIO_KEEP_ALIVE) return false;
