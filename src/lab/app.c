@@ -99,11 +99,9 @@ static void app_end_gone(struct sim_world *w, struct app_connection *c, unsigned
 
 /* The user lets go; a connection that failed is let go of likewise. */
 static void app_leave(struct sim_world *w, struct app_connection *c, unsigned end) {
-    const struct sim_host *h = &w->host[c->host[end]];
-    struct app_end *e = &c->end[end];
-    e->shut = true;
+    c->end[end].shut = true;
     sim_touch(w, app_index(w, c), end);
-    if (bk_tcp_close(host_stack(h->host), e->conn, sim_host_time(h)) != 0) {
+    if (app_check_close(w, c, end) != 0) {
         fault_note(&w->fault, "host %u: CLOSE of a connection that its user holds failed", c->host[end]);
         app_fault(w, c);
     }
@@ -265,6 +263,7 @@ static void app_begin(struct sim_world *w, struct app_connection *c) {
         return;
     }
     watch_init(&c->watch);
+    pace_init(&c->pace);
     app_table_place(&w->app, app_index(w, c));
     app_end_open(w, c, 0);
     if (together && (r = app_connect(w, c, 1)) != 0) {
@@ -348,18 +347,6 @@ static void app_accept(struct sim_world *w, uint32_t host, uint32_t flow) {
 
 /* ---- what the world calls -------------------------------------------------------------------------- */
 
-/* Whoever has read all, and has just been told all the news, was told of urgent data if there was any, and only then (RFC 9293 3.8.5). */
-static void app_urgent(struct sim_world *w, const struct app_connection *c, unsigned end) {
-    const struct app_end *e = &c->end[end], *peer = &c->end[!end];
-    if (e->urgent_told && !peer->urgent_sent)
-        fault_note(&w->fault, "host %u was told of urgent data, and there was none", c->host[end]);
-    else if (e->ended && peer->urgent_sent && !e->urgent_told)
-        fault_note(&w->fault, "host %u was not told of urgent data", c->host[end]);
-    else
-        return;
-    app_fault(w, c);
-}
-
 void app_ready(struct sim_world *w, uint32_t host, const struct bk_ready *ready) {
     if (ready->listener) {
         app_accept(w, host, (uint32_t)(ready->user & ~APP_LISTENER));
@@ -376,7 +363,7 @@ void app_ready(struct sim_world *w, uint32_t host, const struct bk_ready *ready)
     if (ready->what & BK_READY_URGENT) c->end[end].urgent_told = true;
     sim_touch(w, app_index(w, c), end);
     app_run(w, c, end);
-    app_urgent(w, c, end);
+    app_check_urgent(w, c, end);
 }
 
 void app_host_died(struct sim_world *w, uint32_t host) {
@@ -452,39 +439,5 @@ void app_everybody_leaves(struct sim_world *w) {
         if (w->app.listening[i] && bk_tcp_unlisten(host_stack(h->host), w->app.listener[i], sim_host_time(h)) != 0)
             fault_note(&w->fault, "host %u: UNLISTEN failed", h->number);
         w->app.listening[i] = false;
-    }
-}
-
-static bool app_completed(const struct sim_world *w, const struct app_connection *c) {
-    for (unsigned end = 0; end < 2; end++)
-        if (c->end[end].error != 0 || c->end[end].sent != app_total(w, c, end) ||
-            c->end[!end].received != c->end[end].sent)
-            return false;
-    return true;
-}
-
-/* Keep-alive must have told that the other side is gone. */
-static bool app_unnoticed(const struct sim_world *w, const struct app_connection *c) {
-    const struct app_end *e = c->end;
-    return app_flow(w, c)->kind == SCENARIO_KEEP_ALIVE &&
-           ((e[0].died && e[1].state == APP_OPEN) || (e[1].died && e[0].state == APP_OPEN));
-}
-
-void app_verdict(struct sim_world *w) {
-    bool must = scenario_must_complete(&w->plan);
-    for (uint32_t i = 0; i < w->app.count; i++) {
-        const struct app_connection *c = &w->app.connection[i];
-        bool completed = app_completed(w, c);
-        w->statistics.completed += completed;
-        w->statistics.broken += !completed;
-        if (app_unnoticed(w, c)) fault_note(&w->fault, "keep-alive has not noticed that the other side crashed");
-        if (must && !completed)
-            fault_note(&w->fault,
-                       "connection %u of flow %u (%s) did not complete: sent %llu and %llu octets, received %llu and "
-                       "%llu, errors %d and %d",
-                       c->number, c->flow, scenario_kind_name(app_flow(w, c)->kind), (unsigned long long)c->end[0].sent,
-                       (unsigned long long)c->end[1].sent, (unsigned long long)c->end[0].received,
-                       (unsigned long long)c->end[1].received, c->end[0].error, c->end[1].error);
-        if (w->fault.found) app_fault(w, c);
     }
 }

@@ -91,6 +91,7 @@ ptrdiff_t app_send(struct sim_world *w, struct app_connection *c, unsigned end, 
         if (n == ERROR_AGAIN) break;
         if (n < 0) return n;
         e->sent += (uint64_t)n;
+        e->sent_at = w->now;
         moved += n;
     }
     return moved;
