@@ -47,6 +47,14 @@ static void sim_catch_crashes(void) {
     for (size_t i = 0; i < BK_COUNT(signals); i++) sigaction(signals[i], &action, NULL);
 }
 
+/* A seed does not end: nothing else can, either. */
+static void sim_stuck(void *context, uint64_t seed) {
+    sim_tell_progress_end(context);
+    cmd_error("seed %" PRIu64 " has run for more than a minute, and small worlds take milliseconds: an endless loop?",
+              seed);
+    _exit(CMD_FAILED);
+}
+
 static double sim_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -55,9 +63,11 @@ static double sim_seconds(void) {
 
 /* ---- files ----------------------------------------------------------------------------------------- */
 
-static int sim_files(const struct sim_command *c, const struct scenario *s, const char *name, bool ladder, bool capture,
+/* A scenario that was read from a file is not written again: it may be that very file. */
+static int sim_files(const struct sim_command *c, const struct scenario *s, const char *name,
                      const struct sim_result *result) {
-    const struct sim_files files = {.directory = c->output, .name = name, .ladder = ladder, .capture = capture};
+    const struct sim_files files = {
+        .directory = c->output, .name = name, .scenario = c->scenario == NULL, .ladder = true, .capture = true};
     if (mkdir(c->output, 0777) != 0 && errno != EEXIST) {
         cmd_error("cannot make the directory %s: %s", c->output, strerror(errno));
         return -errno;
@@ -77,7 +87,7 @@ static void sim_failed(const struct sim_command *c, struct scenario *s, const st
     sim_shrink(s, NULL, c->no_shrink ? 0 : SIM_SHRINK_RUNS, &result, sim_tell_shrinking, (void *)(uintptr_t)c);
     sim_tell_progress_end(c);
     char files[PATH_MAX] = "";
-    if (sim_files(c, s, name, true, true, &result) == 0) snprintf(files, sizeof files, "%s/%s", c->output, name);
+    if (sim_files(c, s, name, &result) == 0) snprintf(files, sizeof files, "%s/%s", c->output, name);
     sim_tell_failure(c, seed, fault, s, &result, files);
 }
 
@@ -89,6 +99,7 @@ static int sim_many(const struct sim_command *c) {
                               .threads = c->threads,
                               .failures = c->failures,
                               .progress = c->progress ? sim_tell_progress : NULL,
+                              .stuck = sim_stuck,
                               .context = (void *)(uintptr_t)c};
     double began = sim_seconds();
     bool ran = sim_range_run(&range);
@@ -163,8 +174,8 @@ static int sim_one(const struct sim_command *c) {
     if (c->preset == NULL) snprintf(name, sizeof name, "seed-%" PRIu64, s->seed);
     if (c->ladder && !c->json) r = sim_ladder_of(c, s);
     if (r < 0) cmd_error("cannot draw the ladder: %s", strerror(-r));
-    if (r == 0 && c->capture) r = sim_files(c, s, name, true, true, &result);
-    if (result.fault.found && c->scenario == NULL && !c->no_shrink) sim_failed(c, s, &result.fault, name);
+    if (r == 0 && c->capture) r = sim_files(c, s, name, &result);
+    if (result.fault.found && c->scenario == NULL) sim_failed(c, s, &result.fault, name);
     free(s);
     if (result.fault.found || r == -EPROTO) return CMD_FAILED;
     return r < 0 ? CMD_USAGE : CMD_WORKED;
@@ -203,7 +214,8 @@ static const struct argp_option sim_options[] = {
     {NULL, 0, NULL, 0, "What to tell:", 3},
     {"output", SIM_OUTPUT, "DIR", 0, "Where files go (.)", 3},
     {"ladder", SIM_LADDER, NULL, 0, "Of one run: draw the first connection, or the one with the fault", 3},
-    {"pcap", SIM_PCAP, NULL, 0, "Of one run: write scenario, ladder, and a pcapng with the reason of each frame", 3},
+    {"pcap", SIM_PCAP, NULL, 0,
+     "Of one run: write scenario (unless it came from a file), ladder, and a pcapng with the reason of each frame", 3},
     {"ascii", SIM_ASCII, NULL, 0, "Draw with ASCII characters only", 3},
     {"progress", SIM_PROGRESS, NULL, 0, "Show progress even if standard error is no terminal", 3},
     {"json", SIM_JSON, NULL, 0, "Print JSON, one object a line", 3},

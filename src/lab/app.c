@@ -13,6 +13,7 @@
 #define APP_TRIES       40u
 #define APP_TRY_AGAIN   (250 * NS_PER_MS)
 #define APP_SERVER_PORT 1000u  /* and up: one for each flow */
+#define APP_CLIENT_PORT 10000u /* and up: of clients that have one port, one for each flow */
 #define APP_OPEN_PORT   20000u /* of simultaneous opens: clients, 1,000 for each flow */
 #define APP_OPEN_OTHER  40000u /* and the other ends */
 #define APP_LISTENER    (UINT64_C(1) << 63)
@@ -98,11 +99,9 @@ static void app_end_gone(struct sim_world *w, struct app_connection *c, unsigned
 
 /* The user lets go; a connection that failed is let go of likewise. */
 static void app_leave(struct sim_world *w, struct app_connection *c, unsigned end) {
-    const struct sim_host *h = &w->host[c->host[end]];
-    struct app_end *e = &c->end[end];
-    e->shut = true;
+    c->end[end].shut = true;
     sim_touch(w, app_index(w, c), end);
-    if (bk_tcp_close(host_stack(h->host), e->conn, sim_host_time(h)) != 0) {
+    if (app_check_close(w, c, end) != 0) {
         fault_note(&w->fault, "host %u: CLOSE of a connection that its user holds failed", c->host[end]);
         app_fault(w, c);
     }
@@ -124,7 +123,7 @@ static uint64_t app_may_send(struct sim_world *w, struct app_connection *c, unsi
     struct app_end *e = &c->end[end];
     uint64_t total = app_total(w, c, end);
     if (end == 0 && !e->connected && !f->early) return 0;
-    if (f->kind == SCENARIO_HALF_CLOSE && end == 1) return e->ended ? total : 0;
+    if (f->kind == SCENARIO_HALF_CLOSE && end != f->closer) return e->ended ? total : 0;
     if (!app_asks(f)) return total;
     uint64_t each = end == 0 ? f->up : f->down, other = end == 0 ? f->down : f->up, round = e->received / other;
     if (end == 1) return each * round;
@@ -183,6 +182,7 @@ static void app_shuts(struct sim_world *w, struct app_connection *c, unsigned en
     const struct sim_host *h = &w->host[c->host[end]];
     struct app_end *e = &c->end[end];
     if (e->shut || e->sent < app_total(w, c, end)) return;
+    if (f->kind == SCENARIO_HALF_CLOSE && end != f->closer && !e->ended) return;
     if (f->kind == SCENARIO_SIMULTANEOUS_CLOSE && w->now < c->act_at) return;
     if (app_asks(f) && (e->received < app_total(w, c, !end) || (end != f->closer && !e->ended))) return;
     if (app_asks(f) && end == f->closer) {
@@ -231,7 +231,9 @@ static int app_connect(struct sim_world *w, struct app_connection *c, unsigned e
         .remote = sim_host_addr(&w->plan, c->host[!end]),
         .remote_port =
             (uint16_t)(together ? (end == 0 ? APP_OPEN_OTHER : APP_OPEN_PORT) + both : APP_SERVER_PORT + c->flow),
-        .local_port = (uint16_t)(together ? (end == 0 ? APP_OPEN_PORT : APP_OPEN_OTHER) + both : 0),
+        .local_port = (uint16_t)(together       ? (end == 0 ? APP_OPEN_PORT : APP_OPEN_OTHER) + both
+                                 : f->same_port ? APP_CLIENT_PORT + c->flow
+                                                : 0),
         .user = (uint64_t)app_index(w, c) << 1 | end,
     };
     struct bk_tcp_info info;
@@ -261,6 +263,7 @@ static void app_begin(struct sim_world *w, struct app_connection *c) {
         return;
     }
     watch_init(&c->watch);
+    pace_init(&c->pace);
     app_table_place(&w->app, app_index(w, c));
     app_end_open(w, c, 0);
     if (together && (r = app_connect(w, c, 1)) != 0) {
@@ -284,6 +287,7 @@ void app_host_up(struct sim_world *w, uint32_t host) {
         int r = bk_tcp_listen(host_stack(h->host), &any, (uint16_t)(APP_SERVER_PORT + i), f->backlog, APP_LISTENER | i,
                               sim_host_time(h), &w->app.listener[i]);
         w->app.listening[i] = r == 0;
+        w->app.accept_after[i] = w->now + f->accept_us * NS_PER_US;
         if (r != 0) fault_note(&w->fault, "host %u: LISTEN was answered %d", (unsigned)host, r);
     }
 }
@@ -308,13 +312,26 @@ static void app_stranger(struct sim_world *w, uint32_t host, bk_conn conn, const
         fault_note(&w->fault, "host %u accepted a connection that %s", (unsigned)host, what);
 }
 
+/* Whether the server may accept one more now; if only later, it wakes for it. */
+static bool app_accepts(struct sim_world *w, uint32_t flow) {
+    const struct scenario_flow *f = &w->plan.flow[flow];
+    struct app_table *t = &w->app;
+    if (f->accept_most != 0 && t->accepted[flow] >= f->accept_most) return false;
+    if (f->accept_us == 0 || w->now >= t->accept_after[flow]) return true;
+    t->accept_at[flow] = t->accept_after[flow];
+    return false;
+}
+
 static void app_accept(struct sim_world *w, uint32_t host, uint32_t flow) {
     const struct sim_host *h = &w->host[host];
     bk_stack *stack = host_stack(h->host);
     struct bk_tcp_info info;
     bk_conn conn;
-    while (!w->fault.found && bk_tcp_accept(stack, w->app.listener[flow], 0, sim_host_time(h), &conn) == 0) {
+    while (!w->fault.found && app_accepts(w, flow) &&
+           bk_tcp_accept(stack, w->app.listener[flow], 0, sim_host_time(h), &conn) == 0) {
         bk_tcp_status(stack, conn, &info);
+        w->app.accepted[flow]++;
+        w->app.accept_after[flow] = w->now + w->plan.flow[flow].accept_us * NS_PER_US;
         struct app_connection *c = app_opened(w, host, &info);
         if (c == NULL || c->end[1].state != APP_NONE) {
             app_stranger(w, host, conn, c == NULL ? "nobody opened" : "it had accepted before");
@@ -343,8 +360,10 @@ void app_ready(struct sim_world *w, uint32_t host, const struct bk_ready *ready)
         return;
     }
     if (ready->what & BK_READY_CONNECTED) c->end[end].connected = true;
+    if (ready->what & BK_READY_URGENT) c->end[end].urgent_told = true;
     sim_touch(w, app_index(w, c), end);
     app_run(w, c, end);
+    app_check_urgent(w, c, end);
 }
 
 void app_host_died(struct sim_world *w, uint32_t host) {
@@ -359,17 +378,36 @@ void app_host_died(struct sim_world *w, uint32_t host) {
         }
     }
     for (uint32_t i = 0; i < w->plan.flows; i++)
-        if (w->plan.flow[i].server == host) w->app.listening[i] = false;
+        if (w->plan.flow[i].server == host) {
+            w->app.listening[i] = false;
+            w->app.accept_at[i] = BK_NEVER;
+        }
+}
+
+/* The flow whose server is the next to accept. */
+static uint32_t app_next_flow(const struct sim_world *w) {
+    uint32_t flow = 0;
+    for (uint32_t i = 1; i < w->plan.flows; i++)
+        if (w->app.accept_at[i] < w->app.accept_at[flow]) flow = i;
+    return flow;
 }
 
 uint64_t app_next(struct sim_world *w) {
     struct app_wake wake;
-    return app_table_next(&w->app, &wake) ? wake.at : BK_NEVER;
+    uint64_t accept = w->app.accept_at[app_next_flow(w)];
+    return app_table_next(&w->app, &wake) ? u64_min(wake.at, accept) : accept;
 }
 
 struct app_connection *app_wake(struct sim_world *w) {
-    struct app_wake wake = {0};
-    BK_ASSERT(app_table_next(&w->app, &wake), "somebody wakes");
+    struct app_wake wake = {.at = BK_NEVER};
+    uint32_t flow = app_next_flow(w);
+    bool any = app_table_next(&w->app, &wake);
+    if (w->app.accept_at[flow] < wake.at) {
+        w->app.accept_at[flow] = BK_NEVER;
+        app_accept(w, w->plan.flow[flow].server, flow);
+        return &w->app.connection[w->app.first[flow]];
+    }
+    BK_ASSERT(any, "somebody wakes");
     app_table_pop(&w->app);
     struct app_connection *c = &w->app.connection[wake.connection];
     c->wake_at = BK_NEVER;
@@ -401,39 +439,5 @@ void app_everybody_leaves(struct sim_world *w) {
         if (w->app.listening[i] && bk_tcp_unlisten(host_stack(h->host), w->app.listener[i], sim_host_time(h)) != 0)
             fault_note(&w->fault, "host %u: UNLISTEN failed", h->number);
         w->app.listening[i] = false;
-    }
-}
-
-static bool app_completed(const struct sim_world *w, const struct app_connection *c) {
-    for (unsigned end = 0; end < 2; end++)
-        if (c->end[end].error != 0 || c->end[end].sent != app_total(w, c, end) ||
-            c->end[!end].received != c->end[end].sent)
-            return false;
-    return true;
-}
-
-/* Keep-alive must have told that the other side is gone. */
-static bool app_unnoticed(const struct sim_world *w, const struct app_connection *c) {
-    const struct app_end *e = c->end;
-    return app_flow(w, c)->kind == SCENARIO_KEEP_ALIVE &&
-           ((e[0].died && e[1].state == APP_OPEN) || (e[1].died && e[0].state == APP_OPEN));
-}
-
-void app_verdict(struct sim_world *w) {
-    bool must = scenario_must_complete(&w->plan);
-    for (uint32_t i = 0; i < w->app.count; i++) {
-        const struct app_connection *c = &w->app.connection[i];
-        bool completed = app_completed(w, c);
-        w->statistics.completed += completed;
-        w->statistics.broken += !completed;
-        if (app_unnoticed(w, c)) fault_note(&w->fault, "keep-alive has not noticed that the other side crashed");
-        if (must && !completed)
-            fault_note(&w->fault,
-                       "connection %u of flow %u (%s) did not complete: sent %llu and %llu octets, received %llu and "
-                       "%llu, errors %d and %d",
-                       c->number, c->flow, scenario_kind_name(app_flow(w, c)->kind), (unsigned long long)c->end[0].sent,
-                       (unsigned long long)c->end[1].sent, (unsigned long long)c->end[0].received,
-                       (unsigned long long)c->end[1].received, c->end[0].error, c->end[1].error);
-        if (w->fault.found) app_fault(w, c);
     }
 }

@@ -11,6 +11,7 @@
 #define LAB_APP_H
 
 #include "beckon/stack.h"
+#include "lab/pace.h"
 #include "lab/scenario.h"
 #include "lab/watch.h"
 
@@ -29,14 +30,18 @@ struct app_end {
     bool connected, shut, ended; /* shut: has closed its side; ended: has seen the end of data */
     bool aborted, died;          /* by its user; with its host */
     bool resized;
+    bool urgent_sent, urgent_told; /* it wrote urgent data; its user was told of the other's */
+    uint32_t writes;
+    uint64_t sent_at; /* virtual time: when it wrote last */
     bool fin_first, fin_acked,
         fin_taken; /* on the wire: it sent FIN before it took the other's; what its stack has taken */
-    uint8_t pad[7];
+    uint8_t pad[5];
 };
 
 struct app_connection {
     struct app_end end[2];
     struct watch watch;
+    struct pace pace;
     uint64_t key;     /* of its pattern */
     uint64_t wake_at; /* BK_NEVER: nobody waits */
     uint64_t act_at;  /* when both close at once, or one resets */
@@ -48,6 +53,7 @@ struct app_connection {
     uint8_t tries;     /* of the client to open it */
     uint8_t act;       /* enum app_act */
     bool begun, blind; /* blind: the watch cannot follow it */
+    bool cookie;       /* its server remembered nothing of the SYN, and may come back from an old segment's ACK */
 };
 
 /* How a connection of a reset storm ends. */
@@ -64,6 +70,10 @@ struct app_table {
     uint32_t busy;                         /* ends that are open, and connections that have not begun */
     bk_listener listener[SCENARIO_FLOWS];
     bool listening[SCENARIO_FLOWS];
+    uint64_t accept_at
+        [SCENARIO_FLOWS]; /* servers that take their time: when each accepts the next; BK_NEVER: when it is told */
+    uint64_t accept_after[SCENARIO_FLOWS]; /* ... and not before */
+    uint32_t accepted[SCENARIO_FLOWS];
     struct app_wake *heap; /* the earliest first; entries that wake_at does not confirm are stale */
     uint32_t wakes, wake_room;
     uint32_t *tuple; /* by 4-tuple: the newest connection */
@@ -88,10 +98,20 @@ uint64_t app_next(struct sim_world *w);
 struct app_connection *app_wake(struct sim_world *w);
 /* Everybody closes, nobody listens any more. */
 void app_everybody_leaves(struct sim_world *w);
-/* Counts how connections ended; and what had to complete has. */
-void app_verdict(struct sim_world *w);
+/* A connection of this host: one that is open there, otherwise the first that was begun, otherwise APP_NOTHING. */
+uint32_t app_of_host(const struct sim_world *w, uint32_t host);
 /* Octets that an end sends in all. */
 uint64_t app_total(const struct sim_world *w, const struct app_connection *c, unsigned end);
+
+/* ---- what else must hold (app_check.c) -------------------------------------------------------------- */
+
+/* Whoever has read all, and has just been told all the news, was told of urgent data if there was any, and only then. */
+void app_check_urgent(struct sim_world *w, const struct app_connection *c, unsigned end);
+/* CLOSE, and whether it resets the connection: with unread data it does, if the configuration says so, and without it does not. Returns as
+ * bk_tcp_close. */
+int app_check_close(struct sim_world *w, const struct app_connection *c, unsigned end);
+/* Counts how connections ended; and what had to complete has. */
+void app_verdict(struct sim_world *w);
 
 /* ---- sending and reading (app_io.c) ---------------------------------------------------------------- */
 

@@ -25,36 +25,59 @@ void app_pattern(uint64_t key, unsigned end, uint64_t offset, uint8_t *to, size_
 
 /* ---- sending --------------------------------------------------------------------------------------- */
 
-static uint32_t io_send_flags(const struct scenario_flow *f, uint64_t left) {
-    return (f->urgent ? BK_SEND_URGENT : 0u) | (left > 0 && f->by_reference ? BK_SEND_MORE : 0u);
+static uint32_t io_send_flags(const struct scenario_flow *f, const struct app_end *e, uint64_t left) {
+    bool urgent = f->urgent != 0 && e->writes % f->urgent == 0;
+    return (urgent ? BK_SEND_URGENT : 0u) | (left > 0 && (f->by_reference || f->more) ? BK_SEND_MORE : 0u);
 }
 
-/* One chunk by reference. -EAGAIN also if there is no chunk: the next readiness, or the next wake, tries again. */
+/* A write went through: `all` of it was taken, so that it was urgent if it was meant to be. */
+static void io_sent(struct app_end *e, uint32_t flags, bool all) {
+    e->urgent_sent |= (flags & BK_SEND_URGENT) && all;
+    e->writes++;
+}
+
+/* How much a user who has so much left writes at once, where `most` is possible. */
+static uint32_t io_write_most(const struct scenario_flow *f, uint64_t left, uint32_t most) {
+    return (uint32_t)u64_min(left, f->write_bytes != 0 ? u32_min(f->write_bytes, most) : most);
+}
+
+/* By reference: one chunk, or a few that hold little each. -EAGAIN also if there is no chunk: the next readiness, or the next wake, tries again. */
 static ptrdiff_t io_send_chunk(struct sim_world *w, struct app_connection *c, unsigned end, uint64_t left) {
     const struct sim_host *h = &w->host[c->host[end]];
     struct app_end *e = &c->end[end];
     bk_stack *stack = host_stack(h->host);
     const struct bk_config *config = bk_config_of(stack);
-    uint32_t chunk, most = u32_min(config->chunk_size, config->send_buffer);
-    if (bk_chunk_alloc(stack, &chunk, 1) != 1) return ERROR_AGAIN;
-    uint32_t length = (uint32_t)u64_min(left, most);
-    struct bk_part part = {.chunk = chunk, .length = (uint16_t)u32_min(length, 65535)};
-    app_pattern(c->key, end, e->sent, bk_chunk_data(stack, chunk), part.length);
-    int r = bk_tcp_send_parts(stack, e->conn, &part, 1, io_send_flags(&w->plan.flow[c->flow], left - part.length),
-                              sim_host_time(h));
-    if (r == 0) return part.length;
-    bk_chunk_release(stack, &chunk, 1);
-    return r;
+    const struct scenario_flow *f = &w->plan.flow[c->flow];
+    uint32_t chunk[IO_PARTS], most = u32_min(u32_min(config->chunk_size, config->send_buffer), 65535), total = 0;
+    bool small = f->write_bytes != 0 && IO_PARTS * f->write_bytes <= config->send_buffer;
+    struct bk_part part[IO_PARTS];
+    size_t n = bk_chunk_alloc(stack, chunk, small ? IO_PARTS : 1), parts = 0;
+    for (; parts < n && total < left; parts++) {
+        uint32_t length = io_write_most(f, left - total, most);
+        part[parts] = (struct bk_part){.chunk = chunk[parts], .length = (uint16_t)length};
+        app_pattern(c->key, end, e->sent + total, bk_chunk_data(stack, chunk[parts]), length);
+        total += length;
+    }
+    uint32_t flags = io_send_flags(f, e, left - total);
+    int r = parts == 0 ? ERROR_AGAIN : bk_tcp_send_parts(stack, e->conn, part, parts, flags, sim_host_time(h));
+    if (r != 0) parts = 0;
+    bk_chunk_release(stack, chunk + parts, n - parts);
+    if (r != 0) return r;
+    io_sent(e, flags, true);
+    return (ptrdiff_t)total;
 }
 
 static ptrdiff_t io_send_copy(struct sim_world *w, struct app_connection *c, unsigned end, uint64_t left) {
     const struct sim_host *h = &w->host[c->host[end]];
     struct app_end *e = &c->end[end];
     uint8_t data[IO_BYTES];
-    size_t length = (size_t)u64_min(left, sizeof data);
+    const struct scenario_flow *f = &w->plan.flow[c->flow];
+    size_t length = io_write_most(f, left, sizeof data);
+    uint32_t flags = io_send_flags(f, e, left - length);
     app_pattern(c->key, end, e->sent, data, length);
-    return bk_tcp_send(host_stack(h->host), e->conn, data, length, io_send_flags(&w->plan.flow[c->flow], left - length),
-                       sim_host_time(h));
+    ptrdiff_t n = bk_tcp_send(host_stack(h->host), e->conn, data, length, flags, sim_host_time(h));
+    if (n > 0) io_sent(e, flags, (size_t)n == length);
+    return n;
 }
 
 ptrdiff_t app_send(struct sim_world *w, struct app_connection *c, unsigned end, uint64_t limit) {
@@ -68,6 +91,7 @@ ptrdiff_t app_send(struct sim_world *w, struct app_connection *c, unsigned end, 
         if (n == ERROR_AGAIN) break;
         if (n < 0) return n;
         e->sent += (uint64_t)n;
+        e->sent_at = w->now;
         moved += n;
     }
     return moved;

@@ -20,6 +20,7 @@ bool app_table_open(struct app_table *t, uint32_t connections) {
         t->connection[i].wake_at = BK_NEVER;
         t->connection[i].previous = APP_NOTHING;
     }
+    for (uint32_t i = 0; i < SCENARIO_FLOWS; i++) t->accept_at[i] = BK_NEVER;
     return true;
 }
 

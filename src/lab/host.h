@@ -26,23 +26,23 @@ struct host_faults {
     uint32_t starve_ppm;  /* it holds all free chunks but a few for refuse_us */
     uint32_t late_ppm;    /* the host sleeps past a deadline, by up to late_us */
     uint32_t late_us;
-    uint32_t
-        keep_ppm; /* a unit stays in the device for up to keep_us, whatever happens meanwhile, and others are done before it */
+    /* A unit stays in the device for up to keep_us, whatever happens meanwhile, and others are done before it. */
+    uint32_t keep_ppm;
     uint32_t keep_us;
-    uint32_t
-        reset_ppm; /* of a unit of several frames only the first ones leave: the device was reset between two cuts */
+    /* Of a unit of several frames only the first ones leave: the device was reset between two cuts. */
+    uint32_t reset_ppm;
     uint32_t deaf_ppm;   /* news are polled only refuse_us later */
     uint32_t single_ppm; /* in this event one piece of news is polled, and the next one in the next */
-    uint32_t
-        jump_ppm; /* the stack's clock jumps ahead by up to jump_ms: suspended and resumed. Users need not notice: their `now`, which is the
-                          * caller's, is then earlier than the stack's */
+    /* The stack's clock jumps ahead by up to jump_ms: suspended and resumed. Users need not notice: their `now`, which is the
+     * caller's, is then earlier than the stack's. */
+    uint32_t jump_ppm;
     uint32_t jump_ms;
-    uint32_t
-        back_ppm; /* once time has passed, the other calls of this event name a time that is up to back_us earlier */
+    /* Once time has passed, the other calls of this event name a time that is up to back_us earlier. */
+    uint32_t back_ppm;
     uint32_t back_us;
-    /* Frames that arrive (arrival.h). Without any of these each is handed in at once, by bk_input_copy. */
-    uint32_t
-        batch; /* so many at once by bk_input; a batch that is not full is handed in batch_us after its first frame, at the next event */
+    /* Frames that arrive (arrival.h). Without any of these each is handed in at once, by bk_input_copy.
+     * So many at once by bk_input; a batch that is not full is handed in batch_us after its first frame, at the next event. */
+    uint32_t batch;
     uint32_t batch_us;
     uint32_t queue;     /* so many wait for chunks in the device */
     uint32_t parts_ppm; /* per frame: cut into odd parts */
@@ -58,9 +58,9 @@ struct host_options {
     bk_addr gateway; /* default route; unspecified: none */
     uint64_t seed;   /* of the stack and of the device's faults */
     struct host_faults faults;
-    uint32_t
-        move_ppm; /* chance per event that the stack is moved to a copy; drawn from a source of its own, so that runs with and
-                             * without are the same otherwise */
+    /* Chance per event that the stack is moved to a copy; drawn from a source of its own, so that runs with and without are the
+     * same otherwise. */
+    uint32_t move_ppm;
 };
 
 /* A frame leaves the host, complete with checksums; `reason` is why the stack sent it. */

@@ -135,6 +135,15 @@ static bool scenario_fits(const struct scenario *s, const struct path_options *p
     return true;
 }
 
+/* How long slow readers take for all there is: each time no more than their buffers hold. */
+static uint64_t scenario_reading_us(const struct scenario *s, const struct scenario_flow *f) {
+    uint32_t each = f->read_bytes, octets = u32_max(f->up, f->down);
+    each = u32_min(each, s->host[f->client].config.receive_buffer);
+    each = u32_min(each, s->host[f->server].config.receive_buffer);
+    if (f->resize != 0) each = u32_min(each, f->resize);
+    return (octets / u32_max(each, 1) + 1) * (uint64_t)f->pause_us;
+}
+
 bool scenario_must_complete(const struct scenario *s) {
     for (uint32_t i = 0; i < s->hosts; i++) {
         const struct scenario_host *h = &s->host[i];
@@ -144,6 +153,10 @@ bool scenario_must_complete(const struct scenario *s) {
     for (uint32_t i = 0; i < s->flows; i++) {
         const struct scenario_flow *f = &s->flow[i];
         if (f->kind == SCENARIO_RESETS || f->user_timeout_ms != 0 || f->backlog < 2 * f->connections) return false;
+        if (f->kind == SCENARIO_SLOW_READER && scenario_reading_us(s, f) > s->patience_us / 4) return false;
+        /* A port is free again when 2 MSL are over. */
+        if (f->same_port && f->connections > 1) return false;
+        if (f->accept_most != 0 || (uint64_t)f->accept_us * f->connections > s->patience_us / 4) return false;
         if (f->resize != 0 && f->resize < 256) return false; /* crumbs take longer than an orphan may */
         /* Probes that are all lost end a connection that is only quiet. */
         if (f->kind == SCENARIO_KEEP_ALIVE) return false;

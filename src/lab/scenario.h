@@ -24,7 +24,7 @@
 enum scenario_kind {
     SCENARIO_BULK,               /* both send all they have, and close their sides */
     SCENARIO_REQUESTS,           /* `rounds` requests of `up` octets, each answered by `down`; `closer` then closes */
-    SCENARIO_HALF_CLOSE,         /* the client sends and closes its side; only then the server answers */
+    SCENARIO_HALF_CLOSE,         /* `closer` sends and closes its side; only then the other one answers */
     SCENARIO_SLOW_READER,        /* as bulk, but the readers take read_bytes at a time, pause_us apart */
     SCENARIO_SIMULTANEOUS_OPEN,  /* as bulk, but both open at the same moment */
     SCENARIO_SIMULTANEOUS_CLOSE, /* as bulk, but both close at the same moment, act_us after the start */
@@ -43,11 +43,17 @@ struct scenario_flow {
     uint32_t rounds;
     uint32_t pause_us, read_bytes, act_us;
     uint32_t backlog;
-    uint32_t resize;          /* receive buffer that is set once half is received; 0: it stays */
+    uint32_t accept_us;   /* the server accepts one connection at a time, and the next so much later; 0: all at once */
+    uint32_t accept_most; /* it accepts so many, and then no more; 0: all */
+    uint32_t resize;      /* receive buffer that is set once half is received; 0: it stays */
     uint32_t user_timeout_ms; /* 0: none */
     bool early;               /* the client sends before it is told that it is connected */
-    bool nodelay, quickack, urgent;
-    bool by_reference; /* data goes in and out by chunks */
+    bool nodelay, quickack;
+    bool by_reference;    /* data goes in and out by chunks */
+    bool more;            /* all writes but the last say that more follows */
+    bool same_port;       /* the client has one local port for all its connections: one after the other */
+    uint32_t write_bytes; /* users write so much at a time; 0: as much as they can */
+    uint32_t urgent;      /* of so many writes one is urgent, beginning with the first; 0: none */
 };
 
 struct scenario_host {

@@ -51,12 +51,13 @@ static void draw_losses(struct path_options *p, uint64_t *r) {
     }
 }
 
-static void draw_path(struct path_options *p, const struct scenario *s, uint64_t *r) {
+static void draw_path(struct path_options *p, const struct scenario *s, bool patient, uint64_t *r) {
     p->delay_us = draw_log(r, 10, 100000);
     if (one_in(r, 4)) p->jitter_us = draw_log(r, 10, 50000);
     if (one_in(r, 3)) {
         p->rate_bps = (uint64_t)draw_log(r, 100, 100000) * 1000;
-        p->queue_bytes = one_in(r, 4) ? draw_range(r, 1600, 9600) : draw_log(r, 20000, 200000);
+        p->queue_bytes = !patient && one_in(r, 4) ? draw_range(r, 1600, 9600) : draw_log(r, 20000, 200000);
+        if (patient) p->queue_bytes += 60000;
         if (one_in(r, 4)) p->queue = PATH_CODEL;
         p->ecn = one_in(r, 2);
     }
@@ -76,7 +77,7 @@ static void draw_path(struct path_options *p, const struct scenario *s, uint64_t
 static void draw_tight(struct bk_config *c, uint64_t *r) {
     if (one_in(r, 3)) c->connections = draw_range(r, 1, 6);
     if (one_in(r, 3)) c->active_connections = draw_range(r, 1, 4);
-    if (one_in(r, 3)) c->requests_ipv4 = c->requests_ipv6 = draw_range(r, 0, 3);
+    if (one_in(r, 2)) c->requests_ipv4 = c->requests_ipv6 = draw_range(r, 0, 3);
     if (one_in(r, 3)) c->time_waits_ipv4 = c->time_waits_ipv6 = draw_range(r, 0, 3);
     if (one_in(r, 3)) c->frames = draw_range(r, 2, 6);
     if (one_in(r, 3)) {
@@ -170,8 +171,8 @@ static void draw_host(struct scenario_host *h, const struct scenario *s, bool pa
         /* While the clock stands still ISNs of one 4-tuple repeat (RFC 6528): no 4-tuple comes twice then. */
         if (h->jump_back) h->config.ephemeral_last = 60999;
     }
-    draw_path(&h->up, s, r);
-    if (s->routed) draw_path(&h->down, s, r);
+    draw_path(&h->up, s, patient, r);
+    if (s->routed) draw_path(&h->down, s, patient, r);
     /* On the way up only: two flipped bits can make up for each other in the checksum. ARP has none: what Ethernet's own would catch is not the
      * stack's to bear. */
     if (one_in(r, 6) && !s->ethernet) h->up.corrupt_ppm = draw_ppm(r);
@@ -179,10 +180,39 @@ static void draw_host(struct scenario_host *h, const struct scenario *s, bool pa
 
 /* ---- flows ----------------------------------------------------------------------------------------- */
 
-static void draw_flow(struct scenario_flow *f, const struct scenario *s, uint64_t *r) {
+/* How a flow's users write, and when its server accepts. */
+static void draw_habits(struct scenario_flow *f, bool patient, uint64_t *r) {
+    f->early = one_in(r, 4);
+    f->nodelay = one_in(r, 3);
+    f->quickack = one_in(r, 6);
+    f->by_reference = one_in(r, 4);
+    f->more = one_in(r, 6);
+    if (one_in(r, 4)) {
+        f->write_bytes = draw_range(r, 1, 50);
+        f->up = f->up % (200 * f->write_bytes);
+        f->down = f->down % (200 * f->write_bytes);
+    }
+    if (one_in(r, 6)) f->urgent = draw_log(r, 1, 16);
+    if (one_in(r, 6)) f->resize = draw_log(r, 256, 60000);
+    if (one_in(r, 5)) f->accept_us = draw_log(r, 1000, 8000000);
+    if (patient) return;
+    if (one_in(r, 4)) f->user_timeout_ms = draw_log(r, 100, 30000);
+    if (one_in(r, 4)) f->backlog = draw_range(r, 1, 3);
+    if (one_in(r, 8)) f->accept_most = draw_range(r, 1, f->connections);
+}
+
+/* Readers that leave their windows closed for so long that they are probed. */
+static void draw_slow_reader(struct scenario_flow *f, uint64_t *r) {
+    if (!one_in(r, 2)) return;
+    f->pause_us = draw_log(r, 1000000, 8000000);
+    f->read_bytes = u32_max(f->up, f->down) / draw_range(r, 2, 6) + 1;
+}
+
+static void draw_flow(struct scenario_flow *f, const struct scenario *s, bool patient, uint64_t *r) {
     /* Many small ones, and now and then one in which windows and pools fill. */
     uint32_t most = one_in(r, 4) ? 300000 : 30000, connections = one_in(r, 6) ? 24 : 6;
-    f->kind = (uint8_t)draw_below(r, SCENARIO_KINDS);
+    /* In a patient world all that is sent must arrive: none of the kinds in which users, or nobody's answers, may end a connection early. */
+    f->kind = (uint8_t)draw_below(r, patient ? SCENARIO_RESETS : SCENARIO_KINDS);
     f->client = (uint8_t)draw_below(r, s->hosts);
     f->server = (uint8_t)((f->client + 1 + draw_below(r, s->hosts - 1)) % s->hosts);
     f->closer = (uint8_t)draw_below(r, 2);
@@ -191,23 +221,42 @@ static void draw_flow(struct scenario_flow *f, const struct scenario *s, uint64_
     f->spacing_us = one_in(r, 2) ? 0 : draw_log(r, 1, 500000);
     f->up = one_in(r, 4) ? draw_below(r, 4) : draw_log(r, 16, most) / f->connections + 1;
     f->down = one_in(r, 4) ? draw_below(r, 4) : draw_log(r, 16, most) / f->connections + 1;
-    f->early = one_in(r, 4);
-    f->nodelay = one_in(r, 3);
-    f->quickack = one_in(r, 6);
-    f->urgent = one_in(r, 12);
-    f->by_reference = one_in(r, 4);
-    if (one_in(r, 6)) f->resize = draw_log(r, 256, 60000);
-    if (one_in(r, 10)) f->user_timeout_ms = draw_log(r, 100, 30000);
-    if (one_in(r, 6)) f->backlog = draw_range(r, 1, 3);
+    draw_habits(f, patient, r);
     f->read_bytes = draw_log(r, 16, 4000) + most / 1000;
     f->pause_us = draw_log(r, 100, 100000);
     f->act_us = draw_log(r, 10, 2000000);
+    if (f->kind == SCENARIO_SLOW_READER) draw_slow_reader(f, r);
     if (f->kind == SCENARIO_REQUESTS || f->kind == SCENARIO_KEEP_ALIVE) {
         f->rounds = draw_log(r, 1, 6);
         f->up = f->up / f->rounds + 1;
         f->down = f->down / f->rounds + 1;
         if (f->kind == SCENARIO_REQUESTS && !one_in(r, 3)) f->pause_us = 0;
         if (f->kind == SCENARIO_KEEP_ALIVE) f->pause_us = draw_range(r, 1, 40) * 1000000;
+    }
+}
+
+/* The same 4-tuple again and again: connections that follow each other, from a server that may hold the last one in TIME-WAIT. While a clock
+ * stands still ISNs of one 4-tuple repeat (RFC 6528): not then. */
+static void draw_reuse(struct scenario *s, uint64_t *r) {
+    for (uint32_t i = 0; i < s->hosts; i++)
+        if (s->host[i].jump_back) return;
+    for (uint32_t i = 0; i < s->flows; i++) {
+        struct scenario_flow *f = &s->flow[i];
+        if (!one_in(r, 5) || f->kind == SCENARIO_SIMULTANEOUS_OPEN) continue;
+        f->same_port = true;
+        f->connections = u32_max(f->connections, 3);
+        if (f->kind == SCENARIO_REQUESTS) f->closer = 1;
+    }
+}
+
+/* The other side of a connection goes silent for good: keep-alive, a user timeout or R2 has to tell. */
+static void draw_silence(struct scenario *s, uint64_t *r) {
+    for (uint32_t i = 0; i < s->flows; i++) {
+        const struct scenario_flow *f = &s->flow[i];
+        if ((f->kind != SCENARIO_KEEP_ALIVE && f->user_timeout_ms == 0) || !one_in(r, 2)) continue;
+        struct scenario_host *h = &s->host[one_in(r, 2) ? f->client : f->server];
+        h->crash_us = f->start_us + draw_log(r, 10000, 8000000);
+        h->return_us = 0;
     }
 }
 
@@ -226,9 +275,12 @@ void scenario_draw(struct scenario *s, uint64_t seed) {
     /* Sometimes a clock of 32 bits in milliseconds comes round soon after the start. */
     s->epoch_ms = one_in(r, 4) ? UINT32_MAX - draw_log(r, 1, 10000) : draw_below(r, 1000000000);
     s->flows = draw_range(r, 1, one_in(r, 4) ? 5 : 2);
-    bool patient = one_in(r, 2);
+    bool patient = draw_below(r, 5) < 3;
     for (uint32_t i = 0; i < s->hosts; i++) draw_host(&s->host[i], s, patient, r);
-    for (uint32_t i = 0; i < s->flows; i++) draw_flow(&s->flow[i], s, r);
+    for (uint32_t i = 0; i < s->flows; i++) draw_flow(&s->flow[i], s, patient, r);
     for (uint32_t i = 0; i < s->hosts; i++)
         if (one_in(r, 3)) draw_device(&s->host[i], r);
+    if (patient) return;
+    draw_reuse(s, r);
+    draw_silence(s, r);
 }

@@ -110,6 +110,8 @@ static const struct scenario_field fields_flow[] = {
     FIELD(scenario_flow, read_bytes),
     FIELD(scenario_flow, act_us),
     FIELD(scenario_flow, backlog),
+    FIELD(scenario_flow, accept_us),
+    FIELD(scenario_flow, accept_most),
     FIELD(scenario_flow, resize),
     FIELD(scenario_flow, early),
     FIELD(scenario_flow, user_timeout_ms),
@@ -117,6 +119,9 @@ static const struct scenario_field fields_flow[] = {
     FIELD(scenario_flow, quickack),
     FIELD(scenario_flow, urgent),
     FIELD(scenario_flow, by_reference),
+    FIELD(scenario_flow, more),
+    FIELD(scenario_flow, same_port),
+    FIELD(scenario_flow, write_bytes),
 };
 
 const struct scenario_fields scenario_fields_world = {fields_world, BK_COUNT(fields_world)};

@@ -41,6 +41,9 @@ struct sim_range {
     uint32_t failures; /* that are enough; 0: 1 */
     /* Called from time to time by the thread that called sim_range_run. May be NULL. */
     void (*progress)(void *context, const struct sim_range *range);
+    /* Called by that thread when a seed has run for longer than a minute: an endless loop inside a stack cannot be ended from outside. May be
+     * NULL; what it returns to is a run that does not end. */
+    void (*stuck)(void *context, uint64_t seed);
     void *context;
 
     /* Results. */
@@ -58,9 +61,9 @@ bool sim_range_run(struct sim_range *range);
 struct sim_files {
     const char *directory;
     const char *name; /* "seed-17": the files begin with it */
-    bool ladder, capture;
+    bool scenario, ladder, capture;
 };
-/* Writes NAME.scenario, and as asked NAME.ladder and NAME.pcapng, running the scenario again with the trace on. The run must be the same as
+/* Writes, as asked, NAME.scenario, NAME.ladder and NAME.pcapng, running the scenario again with the trace on. The run must be the same as
  * without (digest). Returns 0, a negative errno, or -EPROTO if the run was another one. */
 int sim_write_files(const struct scenario *s, const struct sim_files *files, const struct sim_result *expected);
 /* Draws the ladder of the connection with the fault, or of the first one, of a world that ran with the trace on. Returns as bk_ladder. */

@@ -12,6 +12,14 @@
 
 #define RANGE_THREADS 256u
 #define RANGE_BEAT_MS 100u
+#define RANGE_STUCK_S 60 /* small worlds take milliseconds */
+
+/* What a thread is at. */
+struct range_seat {
+    struct range_job *job;
+    uint64_t seed;
+    time_t since; /* it runs this seed; 0: none */
+};
 
 struct range_job {
     struct sim_range *range;
@@ -20,7 +28,14 @@ struct range_job {
     uint64_t next;
     bool handed_out; /* the last seed is taken */
     uint32_t running;
+    struct range_seat seat[RANGE_THREADS];
 };
+
+static time_t range_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + 1;
+}
 
 /* Keeps the lowest. */
 static void range_note(struct sim_range *r, uint64_t seed, const struct fault *fault) {
@@ -53,17 +68,21 @@ static bool range_take(struct range_job *job, uint64_t *seed) {
 }
 
 static void *range_thread(void *argument) {
-    struct range_job *job = argument;
+    struct range_seat *seat = argument;
+    struct range_job *job = seat->job;
     struct sim_range *r = job->range;
     struct scenario *s = malloc(sizeof *s);
     struct sim_result result;
     uint64_t seed;
     pthread_mutex_lock(&job->lock);
     while (s != NULL && range_take(job, &seed)) {
+        seat->seed = seed;
+        seat->since = range_now();
         pthread_mutex_unlock(&job->lock);
         scenario_draw(s, seed);
         sim_check(s, &result);
         pthread_mutex_lock(&job->lock);
+        seat->since = 0;
         r->done++;
         range_sum(&r->sum, &result.statistics);
         if (result.fault.found) range_note(r, seed, &result.fault);
@@ -74,6 +93,15 @@ static void *range_thread(void *argument) {
     pthread_mutex_unlock(&job->lock);
     free(s);
     return NULL;
+}
+
+/* Tells of seeds that do not end. */
+static void range_stuck(const struct range_job *job) {
+    const struct sim_range *r = job->range;
+    time_t now = range_now();
+    for (uint32_t i = 0; i < RANGE_THREADS && r->stuck != NULL; i++)
+        if (job->seat[i].since != 0 && now - job->seat[i].since > RANGE_STUCK_S)
+            r->stuck(r->context, job->seat[i].seed);
 }
 
 /* Waits for the threads, and tells how far they are. */
@@ -89,6 +117,7 @@ static void range_wait(struct range_job *job) {
             until.tv_nsec -= 1000000000L;
         }
         pthread_cond_timedwait(&job->over, &job->lock, &until);
+        range_stuck(job);
         if (r->progress == NULL) continue;
         struct sim_range now = *r;
         pthread_mutex_unlock(&job->lock);
@@ -108,7 +137,10 @@ bool sim_range_run(struct sim_range *r) {
     pthread_mutex_init(&job.lock, NULL);
     pthread_cond_init(&job.over, NULL);
     pthread_mutex_lock(&job.lock);
-    while (made < wanted && pthread_create(&thread[made], NULL, range_thread, &job) == 0) made++;
+    for (; made < wanted; made++) {
+        job.seat[made].job = &job;
+        if (pthread_create(&thread[made], NULL, range_thread, &job.seat[made]) != 0) break;
+    }
     job.running = made;
     pthread_mutex_unlock(&job.lock);
     range_wait(&job);

@@ -99,15 +99,21 @@ static void seen_forgotten(struct sim_world *w, struct app_connection *c, unsign
     w->fault_connection = (uint32_t)(c - w->app.connection);
 }
 
-void sim_watch_taken(struct sim_world *w, uint64_t at, uint16_t reason) {
-    if (at == UINT64_MAX) return;
-    struct app_connection *c = &w->app.connection[at >> 1];
-    struct app_end *e = &c->end[at & 1];
+void sim_watch_taken(struct sim_world *w, const struct sim_arrival *a, uint16_t reason) {
+    if (a->connection == APP_NOTHING) return;
+    struct app_connection *c = &w->app.connection[a->connection];
+    struct app_end *e = &c->end[a->end];
+    struct fault fault = {0};
+    if (!c->blind && bk_reason_verdict(reason) == BK_ACCEPTED &&
+        !pace_accepted(&c->pace, &c->watch, a->end, &a->segment, &fault)) {
+        fault_note(&w->fault, "host %u: %.200s", c->host[a->end], fault.text);
+        w->fault_connection = a->connection;
+    }
     bool again = reason == BK_REASON_ANSWER_TIME_WAIT_FIN;
     e->fin_taken |= reason == BK_REASON_ACCEPT_FIN || reason == BK_REASON_ACCEPT_FIN_ACK;
     e->fin_acked |= reason == BK_REASON_ACCEPT_ACK_OF_FIN || reason == BK_REASON_ACCEPT_FIN_ACK;
     if (!c->blind && e->fin_first && e->fin_taken && e->fin_acked && (e->wait_until == 0 || again))
-        e->wait_until = w->now + 2 * w->plan.host[c->host[at & 1]].config.msl_ms * NS_PER_MS;
+        e->wait_until = w->now + 2 * w->plan.host[c->host[a->end]].config.msl_ms * NS_PER_MS;
 }
 
 /* ---- what passes ----------------------------------------------------------------------------------- */
@@ -118,6 +124,15 @@ static bool seen_unresolved(const struct sim_world *w, uint32_t from) {
     return bk_reason_count(stack, BK_REASON_DROP_UNRESOLVED) + bk_reason_count(stack, BK_REASON_DROP_NO_NEIGHBOUR) > 0;
 }
 
+static bool seen_punctual(const struct sim_world *w, uint32_t from) {
+    const struct host_faults *f = &w->plan.host[from].faults;
+    const uint32_t delays[] = {f->refuse_ppm, f->partial_ppm, f->hold_ppm, f->starve_ppm, f->late_ppm, f->keep_ppm,
+                               f->reset_ppm,  f->jump_ppm,    f->back_ppm, f->batch,      f->queue};
+    for (size_t i = 0; i < BK_COUNT(delays); i++)
+        if (delays[i] != 0) return false;
+    return true;
+}
+
 void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, size_t length, uint16_t reason) {
     struct seen s;
     unsigned end = 0;
@@ -126,10 +141,14 @@ void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, si
     if (c == NULL) return;
     sim_touch(w, (uint32_t)(c - w->app.connection), end);
     seen_forgotten(w, c, end, &s, reason);
+    c->cookie |= reason == BK_REASON_SEND_SYN_COOKIE;
+    if (c->cookie && !c->blind && (s.tcp.flags & WIRE_RST)) seen_lost_sight(w, c);
     if (c->blind || !seen_belongs(w, c, end, &s.tcp, reason)) return;
     if ((s.tcp.flags & WIRE_FIN) && !c->watch.end[end].finished) c->end[end].fin_first = !c->end[end].fin_taken;
     struct fault fault = {0};
-    if (watch_sent(&c->watch, end, &s.tcp, s.length, reason, &fault)) return;
+    if (watch_sent(&c->watch, end, &s.tcp, s.length, reason, &fault) &&
+        pace_sent(&c->pace, &c->watch, end, &s.tcp, s.length, reason, w->now, seen_punctual(w, from), &fault))
+        return;
     if (seen_unresolved(w, from)) { /* what seems not to have been sent has been, and was lost before the wire */
         seen_lost_sight(w, c);
         return;
@@ -138,17 +157,18 @@ void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, si
     w->fault_connection = (uint32_t)(c - w->app.connection);
 }
 
-uint64_t sim_watch_arrives(struct sim_world *w, const uint8_t *frame, size_t length) {
+struct sim_arrival sim_watch_arrives(struct sim_world *w, const uint8_t *frame, size_t length) {
+    const struct sim_arrival nobody = {.connection = APP_NOTHING};
     struct seen s;
     unsigned from = 0;
-    if (w->fault.found || !seen_parse(w, frame, length, w->corrupting, &s)) return UINT64_MAX;
+    if (w->fault.found || !seen_parse(w, frame, length, w->corrupting, &s)) return nobody;
     struct app_connection *c = seen_connection(w, &s, &from);
-    if (c == NULL) return UINT64_MAX;
-    uint64_t at = (uint64_t)(c - w->app.connection) << 1 | !from;
+    if (c == NULL) return nobody;
     sim_touch(w, (uint32_t)(c - w->app.connection), !from);
     const struct watch_end *e = &c->watch.end[from];
     /* An old duplicate is not of this incarnation, if it does not lie in what this one has sent. */
-    if (c->blind || !e->began || !seq_in(s.tcp.seq, e->iss, e->snd_max - e->iss + 1)) return UINT64_MAX;
+    if (c->blind || !e->began || !seq_in(s.tcp.seq, e->iss, e->snd_max - e->iss + 1)) return nobody;
     watch_arrived(&c->watch, !from, &s.tcp);
-    return at;
+    pace_arrived(&c->pace, &c->watch, !from, &s.tcp);
+    return (struct sim_arrival){.connection = (uint32_t)(c - w->app.connection), .end = !from, .segment = s.tcp};
 }

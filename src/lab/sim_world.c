@@ -97,7 +97,10 @@ static bool world_host_open(struct sim_world *w, uint32_t i, const char **why) {
 static void world_host_run(struct sim_world *w, struct sim_host *h) {
     if (!host_up(h->host)) return;
     host_run(h->host, sim_host_time(h));
-    if (++h->events % w->plan.audit_every == 0 && !w->fault.found) host_audit(h->host, &w->fault);
+    struct fault fault = {0};
+    if (++h->events % w->plan.audit_every != 0 || w->fault.found || host_audit(h->host, &fault)) return;
+    fault_note(&w->fault, "host %u: %.200s", h->number, fault.text);
+    if (w->fault_connection == APP_NOTHING) w->fault_connection = app_of_host(w, h->number);
 }
 
 /* ---- touched connections --------------------------------------------------------------------------- */
@@ -115,8 +118,10 @@ static void world_audit_touched(struct sim_world *w) {
         unsigned end = w->touched[i] & 1;
         const struct sim_host *h = &w->host[c->host[end]];
         if (c->end[end].state != APP_OPEN || !host_up(h->host)) continue;
-        if (!audit_connection(host_stack(h->host), c->end[end].conn, &w->fault))
-            w->fault_connection = (uint32_t)(w->touched[i] >> 1);
+        struct fault fault = {0};
+        if (audit_connection(host_stack(h->host), c->end[end].conn, &fault)) continue;
+        fault_note(&w->fault, "host %u: %.200s", h->number, fault.text);
+        w->fault_connection = (uint32_t)(w->touched[i] >> 1);
     }
     w->touched_count = 0;
 }
@@ -245,10 +250,10 @@ static void world_path_leave(struct sim_world *w, uint32_t i) {
         return;
     }
     struct sim_host *to = &w->host[i < hosts ? 1 - i : i - hosts];
-    uint64_t at = sim_watch_arrives(w, w->frame, length);
+    struct sim_arrival arrival = sim_watch_arrives(w, w->frame, length);
     const struct sim_hooks *hooks = &w->options.hooks;
     if (hooks->tamper != NULL) hooks->tamper(hooks->context, to->number, w->frame, length);
-    sim_watch_taken(w, at, host_arrive(to->host, w->frame, length, sim_host_time(to)));
+    sim_watch_taken(w, &arrival, host_arrive(to->host, w->frame, length, sim_host_time(to)));
     world_host_run(w, to);
 }
 
@@ -347,6 +352,7 @@ static void world_empty(struct sim_world *w) {
         if (!host_up(h->host) || (host_audit(h->host, &fault) && audit_empty(host_stack(h->host), 0, &fault))) continue;
         fault_note(&w->fault, "at the end, %" PRIu64 " s after all users had left, host %u: %.180s",
                    (w->now - w->closing_since) / NS_PER_S, (unsigned)i, fault.text);
+        if (w->fault_connection == APP_NOTHING) w->fault_connection = app_of_host(w, i);
     }
 }
 

@@ -108,8 +108,14 @@ void sim_forward_up(struct sim_world *w, uint32_t from, const uint8_t *frame, si
 void sim_forward(struct sim_world *w, uint32_t from, uint8_t *frame, size_t length);
 /* What the wire shows, to the watch of the connection concerned. */
 void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, size_t length, uint16_t reason);
-/* Returns the connection's end that it arrives at (connection << 1 | end), or UINT64_MAX, for sim_watch_taken: the host has taken it. */
-uint64_t sim_watch_arrives(struct sim_world *w, const uint8_t *frame, size_t length);
-void sim_watch_taken(struct sim_world *w, uint64_t at, uint16_t reason);
+/* A segment of the incarnation that is watched, and the connection's end that it arrives at; connection APP_NOTHING: it is none. */
+struct sim_arrival {
+    uint32_t connection;
+    unsigned end;
+    struct wire_tcp segment;
+};
+struct sim_arrival sim_watch_arrives(struct sim_world *w, const uint8_t *frame, size_t length);
+/* The host has taken it, and says what became of it. */
+void sim_watch_taken(struct sim_world *w, const struct sim_arrival *a, uint16_t reason);
 
 #endif

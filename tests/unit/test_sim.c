@@ -196,7 +196,8 @@ static void files_tell_the_same_run(void **state) {
     char path[64], line[256];
     plain_world(&s);
     struct sim_result r = run(&s, &plain);
-    const struct sim_files files = {.directory = "/tmp", .name = "beckon-test-sim", .ladder = true, .capture = true};
+    const struct sim_files files = {
+        .directory = "/tmp", .name = "beckon-test-sim", .scenario = true, .ladder = true, .capture = true};
     assert_int_equal(sim_write_files(&s, &files, &r), 0);
     static const char *const suffix[] = {"scenario", "ladder", "pcapng"};
     for (size_t i = 0; i < BK_COUNT(suffix); i++) {
@@ -208,9 +209,10 @@ static void files_tell_the_same_run(void **state) {
         remove(path);
     }
     r.digest ^= 1;
-    const struct sim_files text = {.directory = "/tmp", .name = "beckon-test-sim"};
+    const struct sim_files text = {.directory = "/tmp", .name = "beckon-test-sim", .ladder = true};
     assert_int_equal(sim_write_files(&s, &text, &r), -71); /* -EPROTO: another run */
-    remove("/tmp/beckon-test-sim.scenario");
+    assert_int_equal(remove("/tmp/beckon-test-sim.ladder"), 0);
+    assert_int_equal(remove("/tmp/beckon-test-sim.scenario"), -1); /* not asked for */
 }
 
 int main(void) {

@@ -1,0 +1,74 @@
+/* The pace of one connection on the wire: see pace.h. */
+#include "lab/pace.h"
+
+#include "base/common.h"
+#include "base/seq.h"
+#include "beckon/trace.h"
+
+#define SAY(condition, ...)                                                                                            \
+    do {                                                                                                               \
+        if (!(condition)) return fault_note(fault, __VA_ARGS__);                                                       \
+    } while (0)
+
+static const char pace_name[2] = {'A', 'B'};
+
+void pace_init(struct pace *p) {
+    memset(p, 0, sizeof *p);
+}
+
+/* The largest segment that an end with this peer sends. Without the option it is 536, or 1,220 over IPv6. */
+static uint32_t pace_segment(const struct pace_end *peer) {
+    return peer->mss != 0 ? peer->mss : 1220;
+}
+
+/* The largest initial window (RFC 6928 2). */
+static uint32_t pace_initial(uint32_t segment) {
+    return u32_min(10 * segment, u32_max(2 * segment, 14600));
+}
+
+bool pace_sent(struct pace *p, const struct watch *w, unsigned from, const struct wire_tcp *s, uint32_t length,
+               uint16_t reason, uint64_t now, bool punctual, struct fault *fault) {
+    struct pace_end *e = &p->end[from];
+    uint32_t iss = w->end[from].iss;
+    if (s->flags & WIRE_SYN) {
+        e->mss = s->option.mss;
+        e->answered = e->timed_out = false;
+        return true;
+    }
+    if (w->ended || (s->flags & WIRE_RST) || length == 0) return true;
+    uint32_t segment = pace_segment(&p->end[!from]);
+    uint32_t sent = s->seq + length - (iss + 1), most = pace_initial(segment);
+    /* What is sent in smaller segments is all that was outstanding, in answer to an ICMP message (RFC 1191 6.4). */
+    if (reason == BK_REASON_SEND_SMALLER) e->timed_out = false;
+    SAY(e->answered || sent <= most, "%c sends up to %u before anything came in answer, and the initial window is %u",
+        pace_name[from], sent, most);
+    SAY(!e->timed_out || s->seq + length - e->again <= segment,
+        "%c sends %u after a retransmission timeout, from which on nothing has come", pace_name[from],
+        s->seq + length - e->again);
+    /* What an ACK lets go on after a timeout has the same reason; without one, it is the timer. */
+    if (reason == BK_REASON_SEND_RTO && punctual && e->idle && now > e->sent_at) {
+        e->timed_out = true;
+        e->again = s->seq;
+    }
+    e->idle = true;
+    e->sent_at = now;
+    return true;
+}
+
+void pace_arrived(struct pace *p, const struct watch *w, unsigned to, const struct wire_tcp *s) {
+    const struct watch_end *e = &w->end[to];
+    p->end[to].timed_out = p->end[to].idle = false;
+    p->end[to].answered |= (s->flags & WIRE_SYN) == 0 && e->began && e->snd_max != e->iss + 1;
+}
+
+/* TS.Recent is what a segment says that begins at or before the last ACK that its taker has sent (RFC 7323 4.3). */
+bool pace_accepted(struct pace *p, const struct watch *w, unsigned to, const struct wire_tcp *s, struct fault *fault) {
+    struct pace_end *e = &p->end[to];
+    if (w->ended || (s->flags & (WIRE_RST | WIRE_SYN)) || !s->option.has_timestamps) return true;
+    SAY(!e->has_recent || seq_ge(s->option.tsval, e->recent), "%c takes timestamp %u after %u", pace_name[to],
+        s->option.tsval, e->recent);
+    if (!w->end[to].acked || seq_gt(s->seq, w->end[to].ack_max)) return true;
+    e->recent = s->option.tsval;
+    e->has_recent = true;
+    return true;
+}
