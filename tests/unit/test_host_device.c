@@ -132,7 +132,8 @@ static void test_single_exactly(void **state) {
     host_run(w.host[0], w.now);
     uint8_t frame[65535 + 14];
     uint64_t then = w.now + NS_PER_S;
-    for (size_t length; (length = path_leave(w.path[1], then, frame)) != 0;) host_arrive(w.host[1], frame, length, then);
+    for (size_t length; (length = path_leave(w.path[1], then, frame)) != 0;)
+        host_arrive(w.host[1], frame, length, then);
     host_run(w.host[1], then);
     w.now = then;
     for (size_t length; (length = path_leave(w.path[0], then + NS_PER_S, frame)) != 0;)
@@ -220,8 +221,9 @@ static void test_jump(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_transfers),     cmocka_unit_test(test_keep_exactly), cmocka_unit_test(test_reset_exactly),
-        cmocka_unit_test(test_offload),       cmocka_unit_test(test_back),         cmocka_unit_test(test_jump),
+        cmocka_unit_test(test_transfers),      cmocka_unit_test(test_keep_exactly),
+        cmocka_unit_test(test_reset_exactly),  cmocka_unit_test(test_offload),
+        cmocka_unit_test(test_back),           cmocka_unit_test(test_jump),
         cmocka_unit_test(test_single_exactly), cmocka_unit_test(test_deaf_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
