@@ -191,6 +191,25 @@ static void test_back(void **state) {
     }
 }
 
+/* The clock jumps at each event, by up to two hours: the SYN's timer fires at once, though the caller's time stands still, and from then on it
+ * is the stack's own time that counts. */
+static void test_jump_exactly(void **state) {
+    (void)state;
+    struct host_options o[2] = {world_options(0), world_options(1)};
+    struct world w;
+    o[0].faults = (struct host_faults){.jump_ppm = MILLION, .jump_ms = 7200000};
+    world_begin(&w, o, 0);
+    assert_int_equal(w.frames, 1);
+    assert_in_range(host_next(w.host[0]), w.now + 1, w.now + NS_PER_S); /* RFC 6298 2.1 */
+    host_run(w.host[0], w.now);
+    assert_int_equal(w.frames, 2);
+    host_calm(w.host[0]);
+    host_run(w.host[0], w.now);
+    assert_int_equal(w.frames, 2);
+    assert_in_range(host_next(w.host[0]), w.now + 1, w.now + 2 * NS_PER_S); /* 5.5 */
+    world_end(&w);
+}
+
 /* A machine that sleeps for up to two hours, now and then, in the middle of a transfer. A connection may time out meanwhile, but every user hears
  * of the end, and all comes to rest. */
 static void test_jump(void **state) {
@@ -225,6 +244,7 @@ int main(void) {
         cmocka_unit_test(test_reset_exactly),  cmocka_unit_test(test_offload),
         cmocka_unit_test(test_back),           cmocka_unit_test(test_jump),
         cmocka_unit_test(test_single_exactly), cmocka_unit_test(test_deaf_exactly),
+        cmocka_unit_test(test_jump_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
