@@ -166,8 +166,9 @@ static void test_queue_saves(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batch_exactly), cmocka_unit_test(test_queue_exactly), cmocka_unit_test(test_how_frames_lie),
-        cmocka_unit_test(test_merged),        cmocka_unit_test(test_queue_saves),
+        cmocka_unit_test(test_batch_exactly),  cmocka_unit_test(test_queue_exactly),
+        cmocka_unit_test(test_how_frames_lie), cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_queue_saves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

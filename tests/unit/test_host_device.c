@@ -132,7 +132,8 @@ static void test_single_exactly(void **state) {
     host_run(w.host[0], w.now);
     uint8_t frame[65535 + 14];
     uint64_t then = w.now + NS_PER_S;
-    for (size_t length; (length = path_leave(w.path[1], then, frame)) != 0;) host_arrive(w.host[1], frame, length, then);
+    for (size_t length; (length = path_leave(w.path[1], then, frame)) != 0;)
+        host_arrive(w.host[1], frame, length, then);
     host_run(w.host[1], then);
     w.now = then;
     for (size_t length; (length = path_leave(w.path[0], then + NS_PER_S, frame)) != 0;)
@@ -190,6 +191,25 @@ static void test_back(void **state) {
     }
 }
 
+/* The clock jumps at each event, by up to two hours: the SYN's timer fires at once, though the caller's time stands still, and from then on it
+ * is the stack's own time that counts. */
+static void test_jump_exactly(void **state) {
+    (void)state;
+    struct host_options o[2] = {world_options(0), world_options(1)};
+    struct world w;
+    o[0].faults = (struct host_faults){.jump_ppm = MILLION, .jump_ms = 7200000};
+    world_begin(&w, o, 0);
+    assert_int_equal(w.frames, 1);
+    assert_in_range(host_next(w.host[0]), w.now + 1, w.now + NS_PER_S); /* RFC 6298 2.1 */
+    host_run(w.host[0], w.now);
+    assert_int_equal(w.frames, 2);
+    host_calm(w.host[0]);
+    host_run(w.host[0], w.now);
+    assert_int_equal(w.frames, 2);
+    assert_in_range(host_next(w.host[0]), w.now + 1, w.now + 2 * NS_PER_S); /* 5.5 */
+    world_end(&w);
+}
+
 /* A machine that sleeps for up to two hours, now and then, in the middle of a transfer. A connection may time out meanwhile, but every user hears
  * of the end, and all comes to rest. */
 static void test_jump(void **state) {
@@ -220,9 +240,11 @@ static void test_jump(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_transfers),     cmocka_unit_test(test_keep_exactly), cmocka_unit_test(test_reset_exactly),
-        cmocka_unit_test(test_offload),       cmocka_unit_test(test_back),         cmocka_unit_test(test_jump),
+        cmocka_unit_test(test_transfers),      cmocka_unit_test(test_keep_exactly),
+        cmocka_unit_test(test_reset_exactly),  cmocka_unit_test(test_offload),
+        cmocka_unit_test(test_back),           cmocka_unit_test(test_jump),
         cmocka_unit_test(test_single_exactly), cmocka_unit_test(test_deaf_exactly),
+        cmocka_unit_test(test_jump_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,8 @@ static size_t make(uint8_t *frame, const struct made *m) {
     return ip + length;
 }
 
-static const struct made plain = {.seq = 5, .ack = 7, .tsval = 9, .text = 100, .flags = WIRE_ACK, .ttl = 64, .window = 999};
+static const struct made plain = {
+    .seq = 5, .ack = 7, .tsval = 9, .text = 100, .flags = WIRE_ACK, .ttl = 64, .window = 999};
 
 /* Whether `b` is appended to `a`; if so, all is as it should be. */
 static bool merges(const struct made *a, const struct made *b) {
