@@ -65,6 +65,23 @@ static void zero_window_offered_and_opened(void **state) {
     expect_call(call_receive(100), 10);
 }
 
+/* Text is cut at the window (RFC 9293 3.10.7.4), and so is a FIN behind it: when the text up to it has come, it must come again. */
+static void no_fin_from_beyond_the_window(void **state) {
+    (void)state;
+    fx.config.receive_buffer = 4096;
+    established();
+    for (int i = 0; i < 3; i++) receive(SEG(.flags = ACK, .len = 1024));
+    receive(SEG(.flags = ACK | FIN, .seq = 3073, .len = 1124)); /* 100 more than there is room for */
+    expect_call(call_receive(4096), 4096);
+    advance_by(200);
+    ignore_sent();
+    receive(SEG(.flags = ACK, .seq = 4097, .len = 100));
+    expect_call(call_receive(4096), 100);
+    expect_call(call_receive(4096), -EAGAIN); /* no end of data */
+    receive(SEG(.flags = ACK | FIN, .seq = 4197));
+    expect_call(call_receive(4096), 0);
+}
+
 /* A zero window refuses text, not ACKs. */
 static void acks_at_zero_window(void **state) {
     (void)state;
@@ -399,6 +416,7 @@ int main(void) {
         BOTH(window_follows_the_data),
         BOTH(no_silly_window_offered),
         BOTH(zero_window_offered_and_opened),
+        BOTH(no_fin_from_beyond_the_window),
         BOTH(acks_at_zero_window),
         BOTH(smaller_buffer_takes_no_window_back),
         BOTH(offered_window_is_kept),
