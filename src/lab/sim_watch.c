@@ -59,6 +59,13 @@ static void seen_lost_sight(struct sim_world *w, struct app_connection *c) {
     w->statistics.unwatched++;
 }
 
+/* A cookie remembers no incarnation: an ACK of an earlier one, as late as that, may bring its connection back, whose segments these are then. */
+static bool seen_revived(const struct app_connection *c, unsigned from, const struct wire_tcp *t) {
+    const struct watch_end *other = &c->watch.end[!from];
+    return c->cookie && from == 1 && (t->flags & WIRE_ACK) && other->began &&
+           !seq_in(t->ack, other->iss, other->snd_max - other->iss + 1);
+}
+
 /* Whether the segment belongs to the incarnation that is watched. */
 static bool seen_belongs(struct sim_world *w, struct app_connection *c, unsigned from, const struct wire_tcp *t,
                          uint16_t reason) {
@@ -142,7 +149,7 @@ void sim_watch_sent(struct sim_world *w, uint32_t from, const uint8_t *frame, si
     sim_touch(w, (uint32_t)(c - w->app.connection), end);
     seen_forgotten(w, c, end, &s, reason);
     c->cookie |= reason == BK_REASON_SEND_SYN_COOKIE;
-    if (c->cookie && !c->blind && (s.tcp.flags & WIRE_RST)) seen_lost_sight(w, c);
+    if (c->cookie && !c->blind && ((s.tcp.flags & WIRE_RST) || seen_revived(c, end, &s.tcp))) seen_lost_sight(w, c);
     if (c->blind || !seen_belongs(w, c, end, &s.tcp, reason)) return;
     if ((s.tcp.flags & WIRE_FIN) && !c->watch.end[end].finished) c->end[end].fin_first = !c->end[end].fin_taken;
     struct fault fault = {0};
