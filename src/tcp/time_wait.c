@@ -30,6 +30,12 @@ static void time_wait_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reaso
     pool_free(&t->base, &t->time_waits[ipv6], id);
 }
 
+/* The wait ends: its time is over, or something that is worth a count came first. */
+static void time_wait_end(struct tcp *t, bool ipv6, uint32_t id, uint16_t note) {
+    reason_count(&t->base, note);
+    time_wait_drop(t, ipv6, id, note);
+}
+
 static void time_wait_answer(struct tcp *t, const struct time_wait *w, uint32_t id, const struct tuple *tuple,
                              uint16_t reason) {
     struct reply y = {
@@ -82,8 +88,7 @@ void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason, uint8
     }
     uint32_t id = pool_alloc(&t->base, &t->time_waits[ipv6]);
     if (id == BK_NONE) {
-        reason_count(&t->base, BK_REASON_NOTE_TIME_WAIT_EVICTED);
-        time_wait_drop(t, ipv6, t->time_wait_fifo[ipv6].head, BK_REASON_NOTE_TIME_WAIT_EVICTED);
+        time_wait_end(t, ipv6, t->time_wait_fifo[ipv6].head, BK_REASON_NOTE_TIME_WAIT_EVICTED);
         id = pool_alloc(&t->base, &t->time_waits[ipv6]);
     }
     struct time_wait *w = time_wait_at(t, ipv6, id);
@@ -151,8 +156,7 @@ uint16_t time_wait_input(struct tcp *t, bool ipv6, uint32_t id, const struct seg
             t->requests[ipv6].in_use == t->requests[ipv6].capacity)
             return time_wait_challenge(t, w, id, s);
         uint32_t above = w->snd_nxt;
-        reason_count(&t->base, BK_REASON_NOTE_TIME_WAIT_REUSED);
-        time_wait_drop(t, ipv6, id, BK_REASON_NOTE_TIME_WAIT_REUSED);
+        time_wait_end(t, ipv6, id, BK_REASON_NOTE_TIME_WAIT_REUSED);
         return segment_open_request(t, s, &above);
     }
     const struct wire_tcp_options *o = &s->header.option;
@@ -192,9 +196,7 @@ uint64_t time_wait_next_deadline(const struct tcp *t) {
 void time_wait_advance(struct tcp *t) {
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         uint32_t id;
-        while ((id = t->time_wait_fifo[ipv6].head) != BK_NONE && time_wait_at(t, ipv6, id)->expires <= t->base.now) {
-            reason_count(&t->base, BK_REASON_NOTE_TIME_WAIT_OVER);
-            time_wait_drop(t, ipv6, id, BK_REASON_NOTE_TIME_WAIT_OVER);
-        }
+        while ((id = t->time_wait_fifo[ipv6].head) != BK_NONE && time_wait_at(t, ipv6, id)->expires <= t->base.now)
+            time_wait_end(t, ipv6, id, BK_REASON_NOTE_TIME_WAIT_OVER);
     }
 }
