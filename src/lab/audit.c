@@ -8,16 +8,12 @@
 #include <stdlib.h>
 
 #include "lab/audit_connection.h"
+#include "lab/inside.h"
 #include "net/neighbour.h"
 #include "net/reassembly.h"
 #include "tcp/lookup.h"
 #include "tcp/request.h"
 #include "tcp/time_wait.h"
-
-#define SAY(condition, ...)                                                                                            \
-    do {                                                                                                               \
-        if (!(condition)) return fault_note(fault, __VA_ARGS__);                                                       \
-    } while (0)
 
 /* What is being counted up. */
 struct audit {
@@ -32,21 +28,18 @@ struct audit {
     uint64_t earliest;                                /* deadline of anything */
 };
 
-static const struct net *net_of(const bk_stack *stack) {
-    return (const struct net *)(const void *)stack; /* the region begins with it */
-}
-
 /* ---- pools and lists ------------------------------------------------------------------------------- */
 
 static bool audit_pool(const struct base *b, const struct pool *p, const char *name, struct fault *fault) {
-    SAY(p->in_use <= p->fresh && p->fresh <= p->made && p->made <= p->capacity && p->in_use <= p->high_water,
-        "pool %s: %u in use, %u handed out, %u made, %u at most", name, p->in_use, p->fresh, p->made, p->capacity);
+    FAULT_UNLESS(p->in_use <= p->fresh && p->fresh <= p->made && p->made <= p->capacity && p->in_use <= p->high_water,
+                 "pool %s: %u in use, %u handed out, %u made, %u at most", name, p->in_use, p->fresh, p->made,
+                 p->capacity);
     uint32_t free = 0;
     for (uint32_t id = p->free_head; id != BK_NONE; free++) {
-        SAY(id < p->fresh && free < p->fresh, "pool %s: the list of free objects is broken", name);
+        FAULT_UNLESS(id < p->fresh && free < p->fresh, "pool %s: the list of free objects is broken", name);
         memcpy(&id, pool_at(b, p, id), sizeof id);
     }
-    SAY(free + p->in_use == p->fresh, "pool %s: %u in use and %u free of %u", name, p->in_use, free, p->fresh);
+    FAULT_UNLESS(free + p->in_use == p->fresh, "pool %s: %u in use and %u free of %u", name, p->in_use, free, p->fresh);
     return true;
 }
 
@@ -79,13 +72,14 @@ static bool audit_list(const struct audit *a, const struct pool *p, size_t offse
     struct fault *fault = a->fault;
     uint32_t count = 0, before = BK_NONE;
     for (uint32_t id = l->head; id != BK_NONE; count++) {
-        SAY(id < p->fresh && count < p->fresh, "list %s is broken", name);
+        FAULT_UNLESS(id < p->fresh && count < p->fresh, "list %s is broken", name);
         const struct link *k = link_at(a->b, p, offset, id);
-        SAY(k->prev == before, "list %s: an object does not know the one before it", name);
+        FAULT_UNLESS(k->prev == before, "list %s: an object does not know the one before it", name);
         before = id;
         id = k->next;
     }
-    SAY(l->tail == before && l->count == count, "list %s: %u stand in it, and it says %u", name, count, l->count);
+    FAULT_UNLESS(l->tail == before && l->count == count, "list %s: %u stand in it, and it says %u", name, count,
+                 l->count);
     return true;
 }
 
@@ -93,16 +87,16 @@ static bool audit_list(const struct audit *a, const struct pool *p, size_t offse
 
 static bool audit_frame(struct audit *a, uint32_t id) {
     struct fault *fault = a->fault;
-    SAY(id < a->b->frames.fresh, "a queue refers to a frame that was never made");
+    FAULT_UNLESS(id < a->b->frames.fresh, "a queue refers to a frame that was never made");
     const struct frame *f = frame_at(a->b, id);
-    SAY(f->part_count <= FRAME_PARTS, "a frame has %u parts", f->part_count);
+    FAULT_UNLESS(f->part_count <= FRAME_PARTS, "a frame has %u parts", f->part_count);
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < f->part_count; i++) {
-        SAY(f->part[i].chunk < a->b->chunks.fresh, "a frame refers to a chunk that was never made");
+        FAULT_UNLESS(f->part[i].chunk < a->b->chunks.fresh, "a frame refers to a chunk that was never made");
         a->references[f->part[i].chunk]++;
         bytes += f->part[i].length;
     }
-    SAY(bytes == f->payload_length, "a frame's parts hold %u bytes, and it says %u", bytes, f->payload_length);
+    FAULT_UNLESS(bytes == f->payload_length, "a frame's parts hold %u bytes, and it says %u", bytes, f->payload_length);
     a->frames++;
     return true;
 }
@@ -111,10 +105,10 @@ static bool audit_frame_queue(struct audit *a, const struct frame_queue *q, cons
     struct fault *fault = a->fault;
     uint32_t count = 0;
     for (uint32_t id = q->head; id != BK_NONE; id = frame_at(a->b, id)->next, count++) {
-        SAY(count < a->b->frames.fresh, "queue %s goes in a circle", name);
+        FAULT_UNLESS(count < a->b->frames.fresh, "queue %s goes in a circle", name);
         if (!audit_frame(a, id)) return false;
     }
-    SAY(q->count == count, "queue %s: %u frames, and it says %u", name, count, q->count);
+    FAULT_UNLESS(q->count == count, "queue %s: %u frames, and it says %u", name, count, q->count);
     return true;
 }
 
@@ -135,12 +129,13 @@ static bool audit_frames(struct audit *a) {
             if (!audit_frame(a, e->pending)) return false;
         }
     }
-    SAY(lists[0]->count + lists[1]->count == a->n->neighbours.in_use, "neighbours: %u listed, %u in use",
-        lists[0]->count + lists[1]->count, a->n->neighbours.in_use);
-    SAY(pending == a->n->pending, "%u frames wait for neighbours, and %u are counted", pending, a->n->pending);
+    FAULT_UNLESS(lists[0]->count + lists[1]->count == a->n->neighbours.in_use, "neighbours: %u listed, %u in use",
+                 lists[0]->count + lists[1]->count, a->n->neighbours.in_use);
+    FAULT_UNLESS(pending == a->n->pending, "%u frames wait for neighbours, and %u are counted", pending, a->n->pending);
     for (uint32_t i = 0; a->held != NULL && i < a->held->frame_count; i++)
         if (!audit_frame(a, a->held->frames[i])) return false;
-    SAY(a->frames == a->b->frames.in_use, "%u frames are somewhere, and %u in use", a->frames, a->b->frames.in_use);
+    FAULT_UNLESS(a->frames == a->b->frames.in_use, "%u frames are somewhere, and %u in use", a->frames,
+                 a->b->frames.in_use);
     return true;
 }
 
@@ -159,9 +154,10 @@ static bool audit_reassemblies(struct audit *a) {
         }
         listed += l->count;
     }
-    SAY(listed == a->n->reassemblies.in_use, "reassemblies: %u listed, %u in use", listed, a->n->reassemblies.in_use);
-    SAY(chunks == a->n->reassembly_chunks, "reassemblies hold %u chunks, and %u are counted", chunks,
-        a->n->reassembly_chunks);
+    FAULT_UNLESS(listed == a->n->reassemblies.in_use, "reassemblies: %u listed, %u in use", listed,
+                 a->n->reassemblies.in_use);
+    FAULT_UNLESS(chunks == a->n->reassembly_chunks, "reassemblies hold %u chunks, and %u are counted", chunks,
+                 a->n->reassembly_chunks);
     return true;
 }
 
@@ -171,16 +167,18 @@ static bool audit_chunks(struct audit *a) {
     for (uint32_t i = 0; a->held != NULL && i < a->held->count; i++) a->references[a->held->chunks[i]]++;
     for (uint32_t id = 0; id < a->b->chunks.fresh; id++) {
         uint32_t has = *chunk_references(a->b, id);
-        SAY(has == a->references[id], "chunk %u: %u references, and %u things refer to it", id, has, a->references[id]);
+        FAULT_UNLESS(has == a->references[id], "chunk %u: %u references, and %u things refer to it", id, has,
+                     a->references[id]);
         in_use += has != 0;
     }
-    SAY(in_use == a->b->chunks.in_use, "%u chunks are referred to, and %u in use", in_use, a->b->chunks.in_use);
-    SAY(a->queued_chunks == a->b->buffer_chunks_used, "queues hold %u chunks, and the budget says %u", a->queued_chunks,
-        a->b->buffer_chunks_used);
-    SAY(a->queued_chunks <= a->b->config.buffer_chunks, "queues hold %u chunks, more than the budget",
-        a->queued_chunks);
-    SAY(a->extents == a->b->extents.in_use, "queues hold %u extents, and %u are in use", a->extents,
-        a->b->extents.in_use);
+    FAULT_UNLESS(in_use == a->b->chunks.in_use, "%u chunks are referred to, and %u in use", in_use,
+                 a->b->chunks.in_use);
+    FAULT_UNLESS(a->queued_chunks == a->b->buffer_chunks_used, "queues hold %u chunks, and the budget says %u",
+                 a->queued_chunks, a->b->buffer_chunks_used);
+    FAULT_UNLESS(a->queued_chunks <= a->b->config.buffer_chunks, "queues hold %u chunks, more than the budget",
+                 a->queued_chunks);
+    FAULT_UNLESS(a->extents == a->b->extents.in_use, "queues hold %u extents, and %u are in use", a->extents,
+                 a->b->extents.in_use);
     return true;
 }
 
@@ -189,9 +187,9 @@ static bool audit_chunks(struct audit *a) {
 static bool audit_found(struct audit *a, enum demux_kind kind, bool ipv6, uint32_t id, const struct tuple *tuple,
                         uint32_t hash) {
     struct fault *fault = a->fault;
-    SAY(hash == demux_hash(a->b, tuple), "a record's hash is not its tuple's");
-    SAY(lookup_tuple(a->t, tuple, hash) == demux_ref_make(kind, ipv6, id),
-        "the connection table does not lead from a tuple to its record");
+    FAULT_UNLESS(hash == demux_hash(a->b, tuple), "a record's hash is not its tuple's");
+    FAULT_UNLESS(lookup_tuple(a->t, tuple, hash) == demux_ref_make(kind, ipv6, id),
+                 "the connection table does not lead from a tuple to its record");
     return true;
 }
 
@@ -205,7 +203,7 @@ static void audit_queue_chunks(struct audit *a, const struct extent_queue *q) {
 static bool audit_one(struct audit *a, uint32_t id) {
     struct fault *fault = a->fault;
     const struct connection *c = connection_at(a->t, id);
-    SAY(c->self == id, "a connection does not know its own id");
+    FAULT_UNLESS(c->self == id, "a connection does not know its own id");
     if (!audit_record(a->t, c, fault)) return false;
     a->connections++;
     a->current += c->state == BK_ESTABLISHED || c->state == BK_CLOSE_WAIT;
@@ -215,8 +213,8 @@ static bool audit_one(struct audit *a, uint32_t id) {
     a->in_ready += link_in(&c->ready_link);
     a->starved += link_in(&c->starved_link);
     a->accepting += link_in(&c->accept_link);
-    SAY(link_in(&c->accept_link) == (c->listener != BK_NONE), "a connection and its listener disagree");
-    SAY(!link_in(&c->ready_link) || (c->owned && c->ready != 0), "news for nobody, or none");
+    FAULT_UNLESS(link_in(&c->accept_link) == (c->listener != BK_NONE), "a connection and its listener disagree");
+    FAULT_UNLESS(!link_in(&c->ready_link) || (c->owned && c->ready != 0), "news for nobody, or none");
     const struct active *active = active_of(a->t, c);
     if (active != NULL) {
         a->active++;
@@ -233,21 +231,24 @@ static bool audit_connections(struct audit *a) {
     struct fault *fault = a->fault;
     for (uint32_t id = 0; id < a->t->connections.fresh; id++)
         if (connection_at(a->t, id)->generation != 0 && !audit_one(a, id)) return false;
-    SAY(a->connections == a->t->connections.in_use, "%u connections, and %u in use", a->connections,
-        a->t->connections.in_use);
-    SAY(a->active == a->t->active.in_use, "%u active records, and %u in use", a->active, a->t->active.in_use);
-    SAY(a->current == a->t->mib.curr_estab, "%u connections are established, and tcpCurrEstab is %llu", a->current,
-        (unsigned long long)a->t->mib.curr_estab);
-    SAY(a->armed == a->t->wheel.armed, "%u timers are set, and the wheel says %u", a->armed, a->t->wheel.armed);
+    FAULT_UNLESS(a->connections == a->t->connections.in_use, "%u connections, and %u in use", a->connections,
+                 a->t->connections.in_use);
+    FAULT_UNLESS(a->active == a->t->active.in_use, "%u active records, and %u in use", a->active, a->t->active.in_use);
+    FAULT_UNLESS(a->current == a->t->mib.curr_estab, "%u connections are established, and tcpCurrEstab is %llu",
+                 a->current, (unsigned long long)a->t->mib.curr_estab);
+    FAULT_UNLESS(a->armed == a->t->wheel.armed, "%u timers are set, and the wheel says %u", a->armed,
+                 a->t->wheel.armed);
     return true;
 }
 
 static bool audit_listener(struct audit *a, const struct listener *l) {
     struct fault *fault = a->fault;
     if (!audit_list(a, &a->t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, "accept queue")) return false;
-    SAY(l->accept_queue.count <= l->backlog, "%u wait to be accepted, more than the backlog", l->accept_queue.count);
+    FAULT_UNLESS(l->accept_queue.count <= l->backlog, "%u wait to be accepted, more than the backlog",
+                 l->accept_queue.count);
     for (uint32_t id = l->accept_queue.head; id != BK_NONE; id = connection_at(a->t, id)->accept_link.next)
-        SAY(connection_at(a->t, id)->listener == l->self, "a connection waits at another listener than it says");
+        FAULT_UNLESS(connection_at(a->t, id)->listener == l->self,
+                     "a connection waits at another listener than it says");
     a->accepting -= l->accept_queue.count;
     return true;
 }
@@ -267,9 +268,9 @@ static bool audit_lists(struct audit *a) {
         return false;
     for (uint32_t id = 0; id < a->t->listeners.fresh; id++)
         if (listener_at(a->t, id)->generation != 0 && !audit_listener(a, listener_at(a->t, id))) return false;
-    SAY(a->in_output == 0 && a->accepting == 0, "a connection says that it stands in a list, and does not");
-    SAY(a->in_ready == a->t->ready.count && a->starved == a->t->starved.count,
-        "a connection says that it stands in a list, and does not");
+    FAULT_UNLESS(a->in_output == 0 && a->accepting == 0, "a connection says that it stands in a list, and does not");
+    FAULT_UNLESS(a->in_ready == a->t->ready.count && a->starved == a->t->starved.count,
+                 "a connection says that it stands in a list, and does not");
     return true;
 }
 
@@ -282,8 +283,8 @@ static bool audit_requests(struct audit *a, bool ipv6, uint32_t *count) {
         for (uint32_t id = l->head; id != BK_NONE; id = request_at(a->t, ipv6, id)->link.next) {
             const struct request *r = request_at(a->t, ipv6, id);
             struct tuple tuple = request_tuple(a->t, ipv6, id);
-            SAY(r->sent == level + 1, "a request stands in another list than it should");
-            SAY(r->due >= before, "requests do not stand in the order of their deadlines");
+            FAULT_UNLESS(r->sent == level + 1, "a request stands in another list than it should");
+            FAULT_UNLESS(r->due >= before, "requests do not stand in the order of their deadlines");
             before = r->due;
             if (r->due < a->earliest) a->earliest = r->due;
             if (!audit_found(a, DEMUX_REQUEST, ipv6, id, &tuple, r->hash)) return false;
@@ -301,13 +302,13 @@ static bool audit_time_waits(struct audit *a, bool ipv6) {
     for (uint32_t id = l->head; id != BK_NONE; id = time_wait_at(a->t, ipv6, id)->link.next) {
         const struct time_wait *w = time_wait_at(a->t, ipv6, id);
         struct tuple tuple = time_wait_tuple(a->t, ipv6, id);
-        SAY(w->expires >= before, "TIME-WAITs do not stand in the order of their expiry");
+        FAULT_UNLESS(w->expires >= before, "TIME-WAITs do not stand in the order of their expiry");
         before = w->expires;
         if (w->expires < a->earliest) a->earliest = w->expires;
         if (!audit_found(a, DEMUX_TIME_WAIT, ipv6, id, &tuple, w->hash)) return false;
     }
-    SAY(l->count == a->t->time_waits[ipv6].in_use, "%u TIME-WAITs listed, %u in use", l->count,
-        a->t->time_waits[ipv6].in_use);
+    FAULT_UNLESS(l->count == a->t->time_waits[ipv6].in_use, "%u TIME-WAITs listed, %u in use", l->count,
+                 a->t->time_waits[ipv6].in_use);
     return true;
 }
 
@@ -317,12 +318,12 @@ static bool audit_small_records(struct audit *a) {
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         uint32_t requests = 0;
         if (!audit_requests(a, ipv6, &requests) || !audit_time_waits(a, ipv6)) return false;
-        SAY(requests == a->t->requests[ipv6].in_use, "%u requests listed, %u in use", requests,
-            a->t->requests[ipv6].in_use);
+        FAULT_UNLESS(requests == a->t->requests[ipv6].in_use, "%u requests listed, %u in use", requests,
+                     a->t->requests[ipv6].in_use);
         entries += requests + a->t->time_waits[ipv6].in_use;
     }
-    SAY(entries == a->t->demux.entries, "%u records have a tuple, and the table has %u entries", entries,
-        a->t->demux.entries);
+    FAULT_UNLESS(entries == a->t->demux.entries, "%u records have a tuple, and the table has %u entries", entries,
+                 a->t->demux.entries);
     return true;
 }
 
@@ -334,12 +335,12 @@ static bool audit_all(struct audit *a) {
         !audit_reassemblies(a) || !audit_chunks(a))
         return false;
     uint64_t next = u64_min(tcp_next_deadline(a->t), net_next_deadline(a->n));
-    SAY(next <= a->earliest, "the next deadline is later than something that waits");
+    FAULT_UNLESS(next <= a->earliest, "the next deadline is later than something that waits");
     return true;
 }
 
 bool audit_stack(const bk_stack *stack, const struct audit_held *held, struct fault *fault) {
-    const struct net *n = net_of(stack);
+    const struct net *n = inside_net(stack);
     uint32_t fresh = n->tcp.base.chunks.fresh, few[64];
     struct audit a = {.n = n, .t = &n->tcp, .b = &n->tcp.base, .held = held, .fault = fault, .earliest = BK_NEVER};
     a.references = fresh <= BK_COUNT(few) ? memset(few, 0, sizeof few) : calloc(fresh, sizeof *a.references);
@@ -350,7 +351,7 @@ bool audit_stack(const bk_stack *stack, const struct audit_held *held, struct fa
 }
 
 bool audit_connection(const bk_stack *stack, bk_conn conn, struct fault *fault) {
-    const struct tcp *t = &net_of(stack)->tcp;
+    const struct tcp *t = &inside_net(stack)->tcp;
     const struct connection *c = connection_of(t, conn);
     return c == NULL || audit_record(t, c, fault);
 }
@@ -361,9 +362,9 @@ bool audit_empty(const bk_stack *stack, uint32_t listeners, struct fault *fault)
         bk_pool_info(stack, (enum bk_pool)pool, &info);
         if (pool == BK_POOL_DEMUX) continue; /* the table keeps its buckets */
         uint32_t expected = pool == BK_POOL_LISTENERS ? listeners : 0;
-        SAY(info.in_use == expected, "pool %s: %u left where %u should be", bk_pool_name((enum bk_pool)pool),
-            info.in_use, expected);
+        FAULT_UNLESS(info.in_use == expected, "pool %s: %u left where %u should be", bk_pool_name((enum bk_pool)pool),
+                     info.in_use, expected);
     }
-    SAY(net_of(stack)->tcp.demux.entries == 0, "the connection table still has entries");
+    FAULT_UNLESS(inside_net(stack)->tcp.demux.entries == 0, "the connection table still has entries");
     return true;
 }

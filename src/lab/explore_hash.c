@@ -14,7 +14,7 @@
  */
 #include "base/siphash.h"
 #include "lab/explore_machine.h"
-#include "net/net.h"
+#include "lab/inside.h"
 #include "tcp/connection.h"
 #include "tcp/request.h"
 #include "tcp/rtt.h"
@@ -78,10 +78,6 @@ static void put_due(struct projection *p, uint64_t due, uint64_t now) {
 }
 
 /* ---- a stack --------------------------------------------------------------------------------------- */
-
-static const struct net *net_of(const bk_stack *stack) {
-    return (const struct net *)(const void *)stack; /* the region begins with it */
-}
 
 struct view {
     const struct tcp *t;
@@ -267,7 +263,7 @@ static void put_listeners(struct projection *p, const struct view *v) {
 }
 
 static void put_stack(struct projection *p, const struct explore_machine *m, unsigned side) {
-    const struct tcp *t = &net_of(m->side[side].stack)->tcp;
+    const struct tcp *t = &inside_net(m->side[side].stack)->tcp;
     const struct view v = {t, &t->base, m->state.clock[side], side, !side};
     BK_ASSERT(t->replies.count == 0 && t->base.frames.in_use == 0, "what was to be sent is sent");
     put_listeners(p, &v);
@@ -424,7 +420,7 @@ struct explore_hash explore_hash(const struct explore_machine *m) {
 /* ---- looking --------------------------------------------------------------------------------------- */
 
 uint64_t explore_deadline(const bk_stack *stack) {
-    const struct net *n = net_of(stack);
+    const struct net *n = inside_net(stack);
     const struct tcp *t = &n->tcp;
     uint64_t due = u64_min(request_next_deadline(t), time_wait_next_deadline(t));
     for (uint32_t id = 0; id < t->connections.fresh; id++) {
@@ -435,10 +431,10 @@ uint64_t explore_deadline(const bk_stack *stack) {
 }
 
 uint32_t explore_records(const bk_stack *stack) {
-    const struct tcp *t = &net_of(stack)->tcp;
+    const struct tcp *t = &inside_net(stack)->tcp;
     return t->connections.in_use + t->requests[0].in_use + t->time_waits[0].in_use;
 }
 
 uint32_t explore_requests(const bk_stack *stack) {
-    return net_of(stack)->tcp.requests[0].in_use;
+    return inside_net(stack)->tcp.requests[0].in_use;
 }

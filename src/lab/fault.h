@@ -13,4 +13,10 @@ struct fault {
  * may end with it. */
 __attribute__((format(printf, 2, 3))) bool fault_note(struct fault *f, const char *format, ...);
 
+/* In a function that checks, and has its `struct fault *fault`: unless the condition holds, notes what follows and returns false. */
+#define FAULT_UNLESS(condition, ...)                                                                                   \
+    do {                                                                                                               \
+        if (!(condition)) return fault_note(fault, __VA_ARGS__);                                                       \
+    } while (0)
+
 #endif

@@ -5,11 +5,6 @@
 #include "base/seq.h"
 #include "beckon/trace.h"
 
-#define SAY(condition, ...)                                                                                            \
-    do {                                                                                                               \
-        if (!(condition)) return fault_note(fault, __VA_ARGS__);                                                       \
-    } while (0)
-
 static const char pace_name[2] = {'A', 'B'};
 
 void pace_init(struct pace *p) {
@@ -40,11 +35,12 @@ bool pace_sent(struct pace *p, const struct watch *w, unsigned from, const struc
     uint32_t sent = s->seq + length - (iss + 1), most = pace_initial(segment);
     /* What is sent in smaller segments is all that was outstanding, in answer to an ICMP message (RFC 1191 6.4). */
     if (reason == BK_REASON_SEND_SMALLER) e->timed_out = false;
-    SAY(e->answered || sent <= most, "%c sends up to %u before anything came in answer, and the initial window is %u",
-        pace_name[from], sent, most);
-    SAY(!e->timed_out || s->seq + length - e->again <= segment,
-        "%c sends %u after a retransmission timeout, from which on nothing has come", pace_name[from],
-        s->seq + length - e->again);
+    FAULT_UNLESS(e->answered || sent <= most,
+                 "%c sends up to %u before anything came in answer, and the initial window is %u", pace_name[from],
+                 sent, most);
+    FAULT_UNLESS(!e->timed_out || s->seq + length - e->again <= segment,
+                 "%c sends %u after a retransmission timeout, from which on nothing has come", pace_name[from],
+                 s->seq + length - e->again);
     /* What an ACK lets go on after a timeout has the same reason; without one, it is the timer. */
     if (reason == BK_REASON_SEND_RTO && punctual && e->idle && now > e->sent_at) {
         e->timed_out = true;
@@ -65,8 +61,8 @@ void pace_arrived(struct pace *p, const struct watch *w, unsigned to, const stru
 bool pace_accepted(struct pace *p, const struct watch *w, unsigned to, const struct wire_tcp *s, struct fault *fault) {
     struct pace_end *e = &p->end[to];
     if (w->ended || (s->flags & (WIRE_RST | WIRE_SYN)) || !s->option.has_timestamps) return true;
-    SAY(!e->has_recent || seq_ge(s->option.tsval, e->recent), "%c takes timestamp %u after %u", pace_name[to],
-        s->option.tsval, e->recent);
+    FAULT_UNLESS(!e->has_recent || seq_ge(s->option.tsval, e->recent), "%c takes timestamp %u after %u", pace_name[to],
+                 s->option.tsval, e->recent);
     if (!w->end[to].acked || seq_gt(s->seq, w->end[to].ack_max)) return true;
     e->recent = s->option.tsval;
     e->has_recent = true;

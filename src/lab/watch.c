@@ -4,11 +4,6 @@
 #include "base/seq.h"
 #include "beckon/trace.h"
 
-#define SAY(condition, ...)                                                                                            \
-    do {                                                                                                               \
-        if (!(condition)) return fault_note(fault, __VA_ARGS__);                                                       \
-    } while (0)
-
 static const char watch_name[2] = {'A', 'B'};
 
 void watch_init(struct watch *w) {
@@ -54,19 +49,20 @@ static bool watch_numbers(struct watch *w, unsigned from, const struct wire_tcp 
                           struct fault *fault) {
     struct watch_end *e = &w->end[from];
     uint32_t data = s->seq + ((s->flags & WIRE_SYN) != 0), end = data + length;
-    SAY(seq_le(s->seq, e->snd_max), "%c sends %u beyond a gap: what lies between was never sent", watch_name[from],
-        s->seq - e->iss);
+    FAULT_UNLESS(seq_le(s->seq, e->snd_max), "%c sends %u beyond a gap: what lies between was never sent",
+                 watch_name[from], s->seq - e->iss);
     if (length != 0) {
-        SAY(e->heard_any, "%c sends data before it knows a window", watch_name[from]);
+        FAULT_UNLESS(e->heard_any, "%c sends data before it knows a window", watch_name[from]);
         uint32_t edge = e->heard + (reason == BK_REASON_SEND_WINDOW_PROBE);
-        SAY(seq_le(end, seq_max(edge, e->snd_max)), "%c sends up to %u, the window it knows ends at %u",
-            watch_name[from], end - e->iss, e->heard - e->iss);
-        SAY(!e->finished || seq_le(end, e->fin), "%c sends data beyond its FIN", watch_name[from]);
+        FAULT_UNLESS(seq_le(end, seq_max(edge, e->snd_max)), "%c sends up to %u, the window it knows ends at %u",
+                     watch_name[from], end - e->iss, e->heard - e->iss);
+        FAULT_UNLESS(!e->finished || seq_le(end, e->fin), "%c sends data beyond its FIN", watch_name[from]);
     }
     if (s->flags & WIRE_FIN) {
-        SAY(!e->finished || e->fin == end, "%c's FIN has number %u, and had %u", watch_name[from], end - e->iss,
-            e->fin - e->iss);
-        SAY(e->finished || seq_ge(end + 1, e->snd_max), "%c's FIN lies before data that was sent", watch_name[from]);
+        FAULT_UNLESS(!e->finished || e->fin == end, "%c's FIN has number %u, and had %u", watch_name[from],
+                     end - e->iss, e->fin - e->iss);
+        FAULT_UNLESS(e->finished || seq_ge(end + 1, e->snd_max), "%c's FIN lies before data that was sent",
+                     watch_name[from]);
         e->finished = true;
         e->fin = end++;
     }
@@ -77,17 +73,17 @@ static bool watch_numbers(struct watch *w, unsigned from, const struct wire_tcp 
 static bool watch_ack(struct watch *w, unsigned from, const struct wire_tcp *s, struct fault *fault) {
     struct watch_end *e = &w->end[from];
     const struct watch_end *other = &w->end[!from];
-    SAY(other->began && seq_le(s->ack, other->snd_max), "%c acknowledges %u, which was never sent", watch_name[from],
-        other->began ? s->ack - other->iss : s->ack);
+    FAULT_UNLESS(other->began && seq_le(s->ack, other->snd_max), "%c acknowledges %u, which was never sent",
+                 watch_name[from], other->began ? s->ack - other->iss : s->ack);
     uint8_t scale = s->flags & WIRE_SYN ? 0 : watch_scale(w, from);
     uint32_t edge = s->ack + ((uint32_t)s->window << scale), granule = UINT32_C(1) << scale;
     if (e->acked) {
-        SAY(seq_ge(s->ack, e->ack_max), "%c acknowledges %u after %u", watch_name[from], s->ack - other->iss,
-            e->ack_max - other->iss);
+        FAULT_UNLESS(seq_ge(s->ack, e->ack_max), "%c acknowledges %u after %u", watch_name[from], s->ack - other->iss,
+                     e->ack_max - other->iss);
         /* A SYN's window is not scaled, so a SYN-ACK that is repeated cannot say more than 65,535 (RFC 7323 2.2). */
-        SAY((s->flags & WIRE_SYN) || seq_gt(edge + granule, e->offered),
-            "%c takes its window back: right edge %u after %u", watch_name[from], edge - other->iss,
-            e->offered - other->iss);
+        FAULT_UNLESS((s->flags & WIRE_SYN) || seq_gt(edge + granule, e->offered),
+                     "%c takes its window back: right edge %u after %u", watch_name[from], edge - other->iss,
+                     e->offered - other->iss);
     }
     e->ack_max = s->ack;
     e->offered = e->acked ? seq_max(e->offered, edge) : edge;
@@ -99,7 +95,7 @@ bool watch_sent(struct watch *w, unsigned from, const struct wire_tcp *s, uint32
                 struct fault *fault) {
     if (w->ended || (s->flags & WIRE_RST)) return true;
     if ((s->flags & WIRE_SYN) && !watch_syn(w, from, s)) return true;
-    SAY(w->end[from].began, "%c sends before its SYN", watch_name[from]);
+    FAULT_UNLESS(w->end[from].began, "%c sends before its SYN", watch_name[from]);
     return watch_numbers(w, from, s, length, reason, fault) && (!(s->flags & WIRE_ACK) || watch_ack(w, from, s, fault));
 }
 
