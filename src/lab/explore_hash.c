@@ -238,6 +238,7 @@ static void put_requests(struct projection *p, const struct view *v) {
             put8(p, r->sent);
             put8(p, r->send_scale);
             put8(p, r->scaling);
+            put(p, request_quiet(v->t, r, v->now), 2);
             id = r->link.next;
         }
     }
