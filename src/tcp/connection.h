@@ -161,9 +161,10 @@ struct active {
     struct extent_queue out_of_order; /* beyond RCV.NXT */
     uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
     uint32_t connection;              /* whose it is */
-    struct congestion congestion;     /* the controller's own */
-    struct link rest_link;            /* in tcp.resting */
-    uint64_t rested_at;               /* since when it stands there */
+    struct rate rate;
+    struct congestion congestion; /* the controller's own */
+    struct link rest_link;        /* in tcp.resting */
+    uint64_t rested_at;           /* since when it stands there */
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 
