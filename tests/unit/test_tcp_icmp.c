@@ -104,10 +104,11 @@ static void hard_error_when_established(void **state) {
     expect_error(0);
 }
 
-/* MUST-56. */
+/* MUST-56; and STATUS tells them, until data is acknowledged. */
 static void soft_errors(void **state) {
     (void)state;
     static const enum what soft[] = {NET_UNREACHABLE, HOST_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM};
+    static const int told[] = {-ENETUNREACH, -EHOSTUNREACH, -EHOSTUNREACH, -EPROTO};
     syn_sent();
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(icmp(soft[i], 0, 0), BK_REASON_ACCEPT_ICMP_ERROR);
@@ -120,7 +121,11 @@ static void soft_errors(void **state) {
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(icmp(soft[i], 1, 0), BK_REASON_ACCEPT_ICMP_ERROR);
         expect_state(BK_ESTABLISHED);
+        expect_error(0);
+        assert_int_equal(call_status().soft_error, told[i]); /* MUST-47, SHLD-25 */
     }
+    receive(SEG(.flags = ACK));
+    assert_int_equal(call_status().soft_error, 0);
 }
 
 /* SHLD-25: when the connection fails in the end, the user learns what was heard. */
