@@ -33,6 +33,18 @@ static void windows_have_32_bits(void **state) {
     assert_int_equal(call_status().snd_wnd, UINT32_C(65535) << 14);
 }
 
+/* RFC 1122 4.2.2.20 (c): SYN-RECEIVED takes its first true window from the ACK: that of the SYN was not scaled yet. */
+static void window_of_the_handshake_ack(void **state) {
+    (void)state;
+    fx.flow.wscale = 2;
+    request();
+    receive(SEG(.flags = ACK, .wnd = 1000));
+    expect_call(call_accept(), 0);
+    assert_int_equal(call_status().snd_wnd, 4000);
+    assert_int_equal(call_status().snd_wl1 - call_status().irs, 1);
+    assert_int_equal(call_status().snd_wl2 - call_status().iss, 1);
+}
+
 /* MUST-66: urgent data is announced, and told, at a zero window. */
 static void urgent_at_zero_window(void **state) {
     (void)state;
@@ -133,6 +145,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(windows_are_unsigned),
         BOTH(windows_have_32_bits),
+        BOTH(window_of_the_handshake_ack),
         BOTH(urgent_at_zero_window),
         BOTH(listen_beside_embryonic_connections),
         BOTH(the_local_address_stays),
