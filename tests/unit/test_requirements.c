@@ -59,7 +59,8 @@ static void urgent_at_zero_window(void **state) {
     assert_int_equal(call_status().rcv_up - call_status().irs, 4097 + 10);
 }
 
-/* MUST-41, MUST-42: LISTEN on a port from which connections are being opened, in SYN-SENT and in SYN-RECEIVED; the one has nothing to do with the other. */
+/* MUST-41, MUST-42: LISTEN on a port from which connections are being opened, in SYN-SENT and in SYN-RECEIVED; the
+ * one has nothing to do with the other. */
 static void listen_beside_embryonic_connections(void **state) {
     (void)state;
     fx.flow = flow_like(&fx.flow, 80, 40000);
@@ -124,7 +125,8 @@ static void options_end_in_zeros(void **state) {
     }
 }
 
-/* 3.10.7.4: of SYN-RECEIVED it is remembered how it was entered (MUST-11): RST sends a passive open back to LISTEN, and refuses an active one. */
+/* 3.10.7.4: of SYN-RECEIVED it is remembered how it was entered (MUST-11): RST sends a passive open back to LISTEN,
+ * and refuses an active one. */
 static void syn_received_remembers_its_origin(void **state) {
     (void)state;
     request();

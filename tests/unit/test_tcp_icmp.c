@@ -228,8 +228,9 @@ static void absurd_path_mtu(void **state) {
     expect_state(BK_ESTABLISHED);
 }
 
-/* RFC 5927 7: a forged claim brings segments down to what the least MTU that is believed leaves (552 in IPv4; below 1,280 IPv6 has none, RFC 8201 4), and no claim
- * brings them lower, nor one without an outstanding sequence number anywhere. */
+/* RFC 5927 7: a forged claim brings segments down to what the least MTU that is believed leaves (552 in IPv4; below
+ * 1,280 IPv6 has none, RFC 8201 4), and no claim brings them lower, nor one without an outstanding sequence number
+ * anywhere. */
 static void too_big_stops_at_the_floor(void **state) {
     (void)state;
     static const uint32_t claims[] = {1279, 600, 552, 551, 296, 68, 40, 8, 1, 0, 0xffff};
