@@ -1,7 +1,6 @@
 /* The life of a connection record: made, found by its handle, changed in state, ended, freed. See connection.h. */
 #include "tcp/connection.h"
 
-#include "tcp/congestion.h"
 #include "tcp/isn.h"
 
 struct wheel_of connection_wheel(struct tcp *t) {
@@ -118,6 +117,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     extent_queue_init(&a->out_of_order);
     a->send.limit = a->out_of_order.limit = budget_mark(t);
     a->send_hint = BK_NONE;
+    congestion_begin(t, c);
     return a;
 }
 

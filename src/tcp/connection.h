@@ -30,6 +30,7 @@
 
 #include "base/extent.h"
 #include "base/seq.h"
+#include "tcp/congestion.h"
 #include "tcp/event.h"
 #include "tcp/tcp.h"
 
@@ -115,7 +116,6 @@ struct connection {
 
     /* loss and congestion (recovery.h, congestion.h) */
     uint32_t cwnd, ssthresh;
-    uint32_t cwnd_credit;      /* bytes acknowledged that have not yet grown cwnd */
     uint32_t recover;          /* SND.NXT when the loss was noticed */
     uint32_t rtx_nxt, rtx_end; /* lost, to be sent again: rtx_nxt is the next */
     uint32_t rtx_high;         /* end of the last number ever sent again; SND.UNA when that is acknowledged */
@@ -161,6 +161,7 @@ struct active {
     struct extent_queue out_of_order; /* beyond RCV.NXT */
     uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
     uint32_t connection;              /* whose it is */
+    struct congestion congestion;     /* the controller's own */
     struct link rest_link;            /* in tcp.resting */
     uint64_t rested_at;               /* since when it stands there */
 };

@@ -71,6 +71,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
 static void request_list(struct tcp *t, bool ipv6, uint32_t id) {
     struct request *r = request_at(t, ipv6, id);
     r->due = t->base.now + request_wait(t, r->sent);
+    if (request_quiet(t, r, t->base.now) == 0) r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS);
     list_push_tail(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->sent - 1], id);
 }
 
@@ -239,6 +240,19 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
 
 /* ---- SYN-RECEIVED ---------------------------------------------------------------------------------- */
 
+/* An ACK in return for something that does not fit: one in challenge_ack_ms, as in the other states (RFC 5961 7), so that nobody can
+ * make a request talk for ever. */
+static uint16_t request_challenge(struct tcp *t, uint32_t id, const struct segment *s, uint16_t send_reason,
+                                  uint16_t reason) {
+    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    struct request *r = request_at(t, ipv6, id);
+    if (request_quiet(t, r, t->base.now) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
+    r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS + t->base.config.challenge_ack_ms);
+    struct reply y = request_reply(t, r, &s->tuple, id, send_reason);
+    reply_send(t, &y);
+    return reason;
+}
+
 /* The request's own checks, in the order of RFC 9293 3.10.7.4; 0 when the segment is the ACK that was waited for. */
 static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struct segment *s) {
     struct request *r = request_at(t, ipv6, id);
@@ -253,16 +267,12 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
     if (stale || !segment_acceptable(s, rcv_nxt, request_window(t))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
-        struct reply y = request_reply(t, r, &s->tuple, id, BK_REASON_SEND_ACK_UNACCEPTABLE);
-        reply_send(t, &y);
-        return stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE;
+        return request_challenge(t, id, s, BK_REASON_SEND_ACK_UNACCEPTABLE,
+                                 stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE);
     }
     if (segment_has(s, WIRE_RST)) {
-        if (s->header.seq != rcv_nxt) {
-            struct reply y = request_reply(t, r, &s->tuple, id, BK_REASON_SEND_CHALLENGE_RST);
-            reply_send(t, &y);
-            return BK_REASON_ANSWER_CHALLENGE_RST;
-        }
+        if (s->header.seq != rcv_nxt)
+            return request_challenge(t, id, s, BK_REASON_SEND_CHALLENGE_RST, BK_REASON_ANSWER_CHALLENGE_RST);
         request_drop(t, ipv6, id, BK_REASON_ACCEPT_RST_REQUEST);
         return BK_REASON_ACCEPT_RST_REQUEST;
     }

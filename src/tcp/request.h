@@ -26,8 +26,8 @@ struct request {
     uint8_t iface;
     uint8_t send_scale;
     bool scaling : 1, timestamps : 1, sack : 1;
-    uint16_t pad;
-    uint8_t tuple[]; /* small_tuple.h */
+    uint16_t quiet_until; /* until then nothing unacceptable is answered: low bits of the time in ms */
+    uint8_t tuple[];      /* small_tuple.h */
 };
 _Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV4 <= 64, "a request over IPv4");
 _Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV6 <= 96, "a request over IPv6");
@@ -37,6 +37,12 @@ static inline struct request *request_at(const struct tcp *t, bool ipv6, uint32_
 }
 static inline struct tuple request_tuple(const struct tcp *t, bool ipv6, uint32_t id) {
     return small_tuple_get(request_at(t, ipv6, id)->tuple, ipv6);
+}
+/* For how many milliseconds the request stays quiet; 0: it may answer. Sixteen bits tell 65 s, and request_list sets the time anew each time
+ * that the SYN-ACK goes again: should a wait be longer, an answer may fail to be given, once. */
+static inline uint32_t request_quiet(const struct tcp *t, const struct request *r, uint64_t now) {
+    uint16_t left = (uint16_t)(r->quiet_until - now / NS_PER_MS);
+    return left <= t->base.config.challenge_ack_ms ? left : 0;
 }
 static inline uint32_t request_size(bool ipv6) {
     return (uint32_t)(offsetof(struct request, tuple) + small_tuple_bytes(ipv6) + 7) & ~7u;
