@@ -82,6 +82,13 @@ BK_API char *bk_addr_format(const bk_addr *a, char text[BK_ADDR_TEXT]);
 
 /* ---- configuration --------------------------------------------------------------------------------- */
 
+/* Congestion control. */
+enum bk_congestion {
+    BK_CONGESTION_CUBIC,   /* RFC 9438 */
+    BK_CONGESTION_NEWRENO, /* RFC 5681, 6582 */
+    BK_CONGESTIONS
+};
+
 /* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
  * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
 struct bk_config {
@@ -121,14 +128,17 @@ struct bk_config {
     uint32_t keepalive_idle_s; /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
+    uint32_t congestion;       /* enum bk_congestion */
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
-    bool timestamps;      /* offer and accept RFC 7323 timestamps */
-    bool window_scaling;  /* offer and accept RFC 7323 window scaling */
-    bool sack;            /* offer and accept selective acknowledgments (RFC 2018) */
-    bool syn_cookies;     /* answer with cookies when the request table is full */
-    bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
+    bool timestamps;            /* offer and accept RFC 7323 timestamps */
+    bool window_scaling;        /* offer and accept RFC 7323 window scaling */
+    bool sack;                  /* offer and accept selective acknowledgments (RFC 2018) */
+    bool syn_cookies;           /* answer with cookies when the request table is full */
+    bool hystart;               /* the first slow start ends when delay rises (RFC 9406), not only by loss */
+    bool slow_start_after_idle; /* a window that was not used for an RTO shrinks (RFC 5681 4.1, RFC 2861) */
+    bool reset_on_unread;       /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
 /* Fills in defaults that suit a server with a few thousand connections (64 MiB of chunks). */
@@ -397,6 +407,7 @@ enum bk_tcp_option {
     BK_TCP_SEND_BUFFER,     /* bytes */
     BK_TCP_RECEIVE_BUFFER,  /* bytes; never takes back a window that was offered */
     BK_TCP_QUICKACK,        /* 0/1: no delayed ACKs */
+    BK_TCP_CONGESTION,      /* enum bk_congestion; may change at any time */
     BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_OPTIONS
 };
@@ -420,6 +431,7 @@ struct bk_tcp_info {
     uint32_t send_buffer, receive_buffer;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
+    uint8_t congestion;  /* enum bk_congestion */
     uint8_t recovery;    /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
     uint8_t retransmits; /* back-offs of the segment at SND.UNA */
     uint8_t probes;      /* keep-alive or window probes unanswered */

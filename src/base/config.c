@@ -37,6 +37,7 @@ void bk_config_default(struct bk_config *c) {
         .keepalive_idle_s = 7200,
         .keepalive_interval_s = 75,
         .keepalive_probes = 9,
+        .congestion = BK_CONGESTION_CUBIC,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -44,6 +45,8 @@ void bk_config_default(struct bk_config *c) {
         .window_scaling = true,
         .sack = false,
         .syn_cookies = true,
+        .hystart = true,
+        .slow_start_after_idle = true,
         .reset_on_unread = true,
     };
 }
@@ -108,6 +111,7 @@ static const struct config_range config_ranges[] = {
     RANGE(keepalive_idle_s, 1, 32767),
     RANGE(keepalive_interval_s, 1, 32767),
     RANGE(keepalive_probes, 1, 127),
+    RANGE(congestion, 0, 1),
     RANGE(challenge_ack_ms, 1, 60000),
 };
 

@@ -224,4 +224,7 @@ void explore_world_config(const struct explore_world *w, struct bk_config *confi
     config->msl_ms = w->msl_ms != 0 ? w->msl_ms : 3000;
     config->challenge_ack_ms = 1;
     config->timestamps = config->window_scaling = config->syn_cookies = false;
+    /* Of the controllers the one whose state holds no time, and no RTT. */
+    config->congestion = BK_CONGESTION_NEWRENO;
+    config->hystart = false;
 }

@@ -86,12 +86,15 @@ static const struct scenario_field fields_host[] = {
     CONFIG(keepalive_idle_s),
     CONFIG(keepalive_interval_s),
     CONFIG(keepalive_probes),
+    CONFIG(congestion),
     CONFIG(challenge_ack_ms),
     CONFIG(ephemeral_first),
     CONFIG(ephemeral_last),
     CONFIG(timestamps),
     CONFIG(window_scaling),
     CONFIG(syn_cookies),
+    CONFIG(hystart),
+    CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
 };
 

@@ -370,6 +370,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
         .in_flight = recovery_pipe(c),
+        .congestion = c->congestion,
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,
@@ -450,6 +451,10 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (value > 1) return ERROR_INVAL;
         c->quickack = value != 0;
         return 0;
+    case BK_TCP_CONGESTION:
+        if (value >= BK_CONGESTIONS) return ERROR_INVAL;
+        congestion_choose(t, c, (enum bk_congestion)value);
+        return 0;
     case BK_TCP_USER:
         c->user = value;
         return 0;
@@ -487,6 +492,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_QUICKACK:
         *value = c->quickack;
+        return 0;
+    case BK_TCP_CONGESTION:
+        *value = c->congestion;
         return 0;
     case BK_TCP_USER:
         *value = c->user;

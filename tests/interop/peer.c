@@ -111,12 +111,15 @@ static const struct peer_field {
     PEER_FIELD(keepalive_idle_s),
     PEER_FIELD(keepalive_interval_s),
     PEER_FIELD(keepalive_probes),
+    PEER_FIELD(congestion),
     PEER_FIELD(challenge_ack_ms),
     PEER_FIELD(ephemeral_first),
     PEER_FIELD(ephemeral_last),
     PEER_FIELD(timestamps),
     PEER_FIELD(window_scaling),
     PEER_FIELD(syn_cookies),
+    PEER_FIELD(hystart),
+    PEER_FIELD(slow_start_after_idle),
     PEER_FIELD(reset_on_unread),
 };
 
