@@ -104,7 +104,8 @@ struct connection {
     uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
     uint16_t mss_offered; /* in our SYN */
     uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
-    uint16_t pad;
+    uint8_t congestion;   /* enum bk_congestion */
+    uint8_t pad;
     uint32_t ts_recent;   /* TS.Recent */
     uint32_t ts_offset;   /* our timestamp clock's */
     uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */

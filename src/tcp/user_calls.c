@@ -379,6 +379,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
         .in_flight = recovery_pipe(c),
+        .congestion = c->congestion,
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,
@@ -463,6 +464,10 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (!in_range(value, 0, 127)) return ERROR_INVAL;
         c->syn_retries = (uint8_t)value;
         return 0;
+    case BK_TCP_CONGESTION:
+        if (value >= BK_CONGESTIONS) return ERROR_INVAL;
+        congestion_choose(t, c, (enum bk_congestion)value);
+        return 0;
     case BK_TCP_USER:
         c->user = value;
         return 0;
@@ -503,6 +508,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_SYN_RETRIES:
         *value = c->syn_retries;
+        return 0;
+    case BK_TCP_CONGESTION:
+        *value = c->congestion;
         return 0;
     case BK_TCP_USER:
         *value = c->user;
