@@ -3,8 +3,7 @@
  * A SYN to a listener makes a request, not a connection: 64 bytes for IPv4, 96 for IPv6, so that a flood of SYNs costs
  * little and pushes out nothing. The ACK of our SYN-ACK turns it into a connection. Requests stand in lists by the
  * number of SYN-ACKs sent: all in one list wait equally long, so each list is in the order of its deadlines and no
- * timer is needed. When no record is free, a SYN cookie answers (RFC 4987 3.6): the SYN-ACK's sequence number carries
- * what the request would have held, under a MAC, and nothing is kept.
+ * timer is needed. When no record is free, or always if so configured, a SYN cookie answers (cookie.h).
  */
 #ifndef TCP_REQUEST_H
 #define TCP_REQUEST_H
@@ -48,6 +47,8 @@ static inline uint32_t request_size(bool ipv6) {
     return (uint32_t)(offsetof(struct request, tuple) + small_tuple_bytes(ipv6) + 7) & ~7u;
 }
 
+/* RCV.WND of a request: what a SYN can say. */
+uint32_t request_window(const struct tcp *t);
 /* Makes a request from an acceptable SYN and answers it. Returns the SYN's reason. */
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above);
 /* A segment for a request. Returns its reason. */
