@@ -212,6 +212,7 @@ enum bk_offload {
 struct bk_iface_config {
     enum bk_layer layer;
     uint8_t mac[6];     /* BK_LAYER_ETHERNET */
+    uint8_t hop_limit;  /* or TTL, of what we send; 0: 64, and in IPv6 what a router advertises */
     uint32_t mtu;       /* of IP, 576 (1,280 if IPv6 is used) to 65,535 */
     uint32_t offload;   /* bits of enum bk_offload */
     uint32_t unit_max;  /* largest payload of a unit handed to the link, bytes; 0: 65,536 - headers */
