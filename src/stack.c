@@ -148,6 +148,34 @@ const struct bk_config *bk_config_of(const bk_stack *s) {
     return &base_of_const(s)->config;
 }
 
+/* What keeps a running stack from taking this configuration, or NULL. */
+static const char *change_refused(const bk_stack *s, const struct bk_config *config) {
+    const struct tcp *t = &s->net.tcp;
+    const struct bk_config *old = &t->base.config;
+    bool requests = t->requests[0].in_use != 0 || t->requests[1].in_use != 0;
+    bool waits = t->time_waits[0].in_use != 0 || t->time_waits[1].in_use != 0;
+    /* These records stand in lists that are in the order of their deadlines because all of a list wait equally long. */
+    if (waits && config->msl_ms != old->msl_ms) return "msl_ms cannot change while connections are in TIME-WAIT";
+    if (requests && (config->rto_initial_ms != old->rto_initial_ms || config->rto_max_ms != old->rto_max_ms ||
+                     config->syn_ack_retries != old->syn_ack_retries))
+        return "rto_initial_ms, rto_max_ms and syn_ack_retries cannot change while requests wait";
+    return NULL;
+}
+
+int bk_config_change(bk_stack *s, const struct bk_config *config, const char **why) {
+    struct base *b = base_of(s);
+    const char *fault = config_fault(config);
+    if (fault == NULL && memcmp(config, &b->config, offsetof(struct bk_config, send_buffer)) != 0)
+        fault = "the sizes of pools cannot change";
+    const char *busy = fault == NULL ? change_refused(s, config) : NULL;
+    if (fault == NULL && busy == NULL) {
+        b->config = *config;
+        return 0;
+    }
+    if (why != NULL) *why = fault != NULL ? fault : busy;
+    return fault != NULL ? ERROR_INVAL : ERROR_BUSY;
+}
+
 /* ---- interfaces ------------------------------------------------------------------------------------ */
 
 int bk_iface_add(bk_stack *s, const struct bk_iface_config *config, uint64_t now) {
@@ -487,7 +515,10 @@ static const struct pool *pool_of(const bk_stack *s, enum bk_pool pool) {
 void bk_pool_info(const bk_stack *s, enum bk_pool pool, struct bk_pool_info *info) {
     const struct pool *p = pool_of(s, pool);
     *info = (struct bk_pool_info){0};
-    if (p != NULL) *info = (struct bk_pool_info){p->in_use, p->high_water, p->capacity, p->object_size};
+    if (p == NULL) return;
+    *info = (struct bk_pool_info){p->in_use, p->high_water, p->capacity, p->object_size};
+    /* Records at rest are free for whoever needs one. */
+    if (pool == BK_POOL_ACTIVE) info->in_use -= s->net.tcp.resting.count;
 }
 
 const char *bk_pool_name(enum bk_pool pool) {

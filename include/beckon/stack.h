@@ -126,6 +126,7 @@ struct bk_config {
     uint16_t ephemeral_last;
     bool timestamps;      /* offer and accept RFC 7323 timestamps */
     bool window_scaling;  /* offer and accept RFC 7323 window scaling */
+    bool sack;            /* offer and accept selective acknowledgments (RFC 2018) */
     bool syn_cookies;     /* answer with cookies when the request table is full */
     bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
@@ -169,6 +170,14 @@ BK_API void bk_reseed(bk_stack *stack, const uint8_t seed[32]);
 
 /* The configuration in force. */
 BK_API const struct bk_config *bk_config_of(const bk_stack *stack);
+
+/* Changes the settings of a running stack: every field that is not the size of a pool (those up to trace_events) may differ. New
+ * connections take the new defaults; what all share (bounds in time, limits) holds at once. Returns 0, or
+ *   -EINVAL    a field is out of range, or the size of a pool differs
+ *   -EBUSY     msl_ms differs while connections are in TIME-WAIT, or the times of SYN-ACKs (rto_initial_ms, rto_max_ms,
+ *              syn_ack_retries) differ while requests wait for them
+ * and then nothing has changed, and *why (if why is not NULL) names it. */
+BK_API int bk_config_change(bk_stack *stack, const struct bk_config *config, const char **why);
 
 /* The hash of the layout of everything in a region, for this build. */
 BK_API uint64_t bk_layout_hash(void);

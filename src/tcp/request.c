@@ -64,6 +64,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
     y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
     y.option.has_wscale = r->scaling;
     y.option.wscale = request_receive_scale(t, r);
+    y.option.sack_permitted = r->sack;
     reply_send(t, &y);
 }
 
@@ -172,6 +173,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
     c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
+    c->sack = r->sack;
     c->ts_recent = r->ts_recent;
     c->ts_offset = r->ts_offset;
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
@@ -222,6 +224,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->scaling = t->base.config.window_scaling && o->has_wscale;
     r->send_scale = (uint8_t)(r->scaling ? u32_min(o->wscale, WINDOW_SCALE_MAX) : 0);
     r->timestamps = t->base.config.timestamps && o->has_timestamps;
+    r->sack = t->base.config.sack && o->sack_permitted;
     r->ts_recent = o->tsval;
     r->ts_offset = isn_timestamp_offset(t, &s->tuple);
     small_tuple_put(r->tuple, ipv6, &s->tuple);

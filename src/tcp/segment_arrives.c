@@ -56,9 +56,10 @@ uint16_t segment_arrives_listen(struct tcp *t, const struct segment *s) {
 
 /* ---- 3.10.7.3 SYN-SENT ----------------------------------------------------------------------------- */
 
-/* What the peer's SYN tells: its MSS, window scale, timestamps (only what we offered counts). */
+/* What the peer's SYN tells: its MSS, window scale, timestamps, SACK-permitted (only what we offered counts). */
 static void take_syn_options(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
+    c->sack = t->base.config.sack && o->sack_permitted;
     c->timestamps = t->base.config.timestamps && o->has_timestamps;
     if (c->timestamps) {
         c->ts_recent = o->tsval;

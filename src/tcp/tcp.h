@@ -35,6 +35,7 @@ struct tcp {
     struct wheel wheel;         /* a timer for each connection */
     struct list ready;          /* connections with news for the user */
     struct list starved;        /* connections whose user waits for a shared budget */
+    struct list resting;        /* active records whose queues are empty, the longest resting first */
     struct list listener_ready; /* listeners likewise */
     struct list request_fifo[2]
                             [REQUEST_LEVELS]; /* by number of SYN-ACKs sent: each list is in order of its deadlines */
