@@ -134,7 +134,7 @@ struct connection {
     uint32_t user_timeout_ms;
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
-    uint8_t pad2;
+    uint8_t news;              /* enum bk_tcp_news: readiness that the user asked for besides */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
 
@@ -166,6 +166,8 @@ struct active {
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 
+#define LISTENER_OPTIONS BK_TCP_USER /* the options before it are a listener's, too */
+
 struct listener {
     struct list accept_queue; /* finished connections */
     struct link ready_link;
@@ -178,6 +180,8 @@ struct listener {
     uint16_t port;
     uint8_t ready;
     uint8_t ipv4_only : 1, ipv6_only : 1;
+    uint32_t option_mask;              /* which of `option` were set */
+    uint32_t option[LISTENER_OPTIONS]; /* what its connections begin with (user_options.c) */
 };
 
 #define CONNECTION_OUTPUT_LINK  offsetof(struct connection, output_link)
@@ -266,8 +270,9 @@ struct wheel_of connection_wheel(struct tcp *t);
 struct event_about connection_about(const struct connection *c);
 
 /* Listeners (listener.c). */
-int listener_open(struct tcp *t, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
-                  bk_listener *out);
+int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out);
+/* The receive buffer that its connections begin with. */
+uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l);
 /* Frees the record; its connections and requests are gone already. */
 void listener_free(struct tcp *t, struct listener *l);
 struct listener *listener_of(const struct tcp *t, bk_listener handle);

@@ -442,7 +442,7 @@ static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active
     c->bytes_received += c->rcv_nxt - before;
     c->rcv_mss = u32_max(c->rcv_mss, u32_min(s->packet->gso_size != 0 ? s->packet->gso_size : n, UINT16_MAX));
     owe_ack_for_data(t, c, gap);
-    if (was_empty) connection_hear(t, c, BK_READY_READABLE);
+    if (was_empty || (c->news & BK_NEWS_ARRIVALS)) connection_hear(t, c, BK_READY_READABLE);
     return overlap ? BK_REASON_ACCEPT_DATA_OVERLAP : BK_REASON_ACCEPT_DATA;
 }
 
