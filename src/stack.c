@@ -148,6 +148,34 @@ const struct bk_config *bk_config_of(const bk_stack *s) {
     return &base_of_const(s)->config;
 }
 
+/* What keeps a running stack from taking this configuration, or NULL. */
+static const char *change_refused(const bk_stack *s, const struct bk_config *config) {
+    const struct tcp *t = &s->net.tcp;
+    const struct bk_config *old = &t->base.config;
+    bool requests = t->requests[0].in_use != 0 || t->requests[1].in_use != 0;
+    bool waits = t->time_waits[0].in_use != 0 || t->time_waits[1].in_use != 0;
+    /* These records stand in lists that are in the order of their deadlines because all of a list wait equally long. */
+    if (waits && config->msl_ms != old->msl_ms) return "msl_ms cannot change while connections are in TIME-WAIT";
+    if (requests && (config->rto_initial_ms != old->rto_initial_ms || config->rto_max_ms != old->rto_max_ms ||
+                     config->syn_ack_retries != old->syn_ack_retries))
+        return "rto_initial_ms, rto_max_ms and syn_ack_retries cannot change while requests wait";
+    return NULL;
+}
+
+int bk_config_change(bk_stack *s, const struct bk_config *config, const char **why) {
+    struct base *b = base_of(s);
+    const char *fault = config_fault(config);
+    if (fault == NULL && memcmp(config, &b->config, offsetof(struct bk_config, send_buffer)) != 0)
+        fault = "the sizes of pools cannot change";
+    const char *busy = fault == NULL ? change_refused(s, config) : NULL;
+    if (fault == NULL && busy == NULL) {
+        b->config = *config;
+        return 0;
+    }
+    if (why != NULL) *why = fault != NULL ? fault : busy;
+    return fault != NULL ? ERROR_INVAL : ERROR_BUSY;
+}
+
 /* ---- interfaces ------------------------------------------------------------------------------------ */
 
 int bk_iface_add(bk_stack *s, const struct bk_iface_config *config, uint64_t now) {
@@ -313,12 +341,42 @@ static bool accepts_any(const bk_stack *s) {
     return false;
 }
 
+int bk_tcp_listen_with(bk_stack *s, const struct bk_tcp_passive *passive, uint64_t now, bk_listener *out) {
+    base_now(base_of(s), now);
+    const bk_addr *local = &passive->local;
+    if (passive->port == 0 || passive->backlog == 0 || wire_addr_is_multicast(local)) return ERROR_INVAL;
+    if (!bk_addr_is_any(local) && !net_is_local(&s->net, local) && !accepts_any(s) &&
+        !(passive->flags & BK_LISTEN_FOREIGN))
+        return ERROR_ADDRNOTAVAIL;
+    return listener_open(&s->net.tcp, passive, out);
+}
+
 int bk_tcp_listen(bk_stack *s, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user, uint64_t now,
                   bk_listener *out) {
+    struct bk_tcp_passive passive = {.local = *local, .port = port, .backlog = backlog, .user = user};
+    return bk_tcp_listen_with(s, &passive, now, out);
+}
+
+int bk_tcp_backlog(bk_stack *s, bk_listener listener, uint32_t backlog, uint64_t now) {
     base_now(base_of(s), now);
-    if (port == 0 || backlog == 0 || wire_addr_is_multicast(local)) return ERROR_INVAL;
-    if (!bk_addr_is_any(local) && !net_is_local(&s->net, local) && !accepts_any(s)) return ERROR_ADDRNOTAVAIL;
-    return listener_open(&s->net.tcp, local, port, backlog, user, out);
+    struct listener *l = listener_of(&s->net.tcp, listener);
+    if (l == NULL) return ERROR_BADF;
+    if (backlog == 0) return ERROR_INVAL;
+    l->backlog = backlog;
+    return 0;
+}
+
+int bk_tcp_listener_set(bk_stack *s, bk_listener listener, enum bk_tcp_option option, uint64_t value, uint64_t now) {
+    base_now(base_of(s), now);
+    struct listener *l = listener_of(&s->net.tcp, listener);
+    return l == NULL ? ERROR_BADF : user_listener_set(&s->net.tcp, l, option, value);
+}
+
+int bk_tcp_listener_status(const bk_stack *s, bk_listener listener, struct bk_tcp_info *info) {
+    const struct listener *l = listener_of(&s->net.tcp, listener);
+    if (l == NULL) return ERROR_BADF;
+    tcp_list_listener(l, info);
+    return 0;
 }
 
 int bk_tcp_accept(bk_stack *s, bk_listener listener, uint64_t user, uint64_t now, bk_conn *out) {
@@ -420,6 +478,13 @@ int bk_tcp_status(const bk_stack *s, bk_conn conn, struct bk_tcp_info *info) {
     return 0;
 }
 
+int bk_tcp_look(const bk_stack *s, bk_conn conn, struct bk_tcp_look *look) {
+    const struct connection *c = connection_of(&s->net.tcp, conn);
+    if (c == NULL) return ERROR_BADF;
+    user_look(&s->net.tcp, c, look);
+    return 0;
+}
+
 bool bk_tcp_list(const bk_stack *s, uint64_t *cursor, struct bk_tcp_info *info) {
     return tcp_list(&s->net.tcp, cursor, info);
 }
@@ -487,7 +552,10 @@ static const struct pool *pool_of(const bk_stack *s, enum bk_pool pool) {
 void bk_pool_info(const bk_stack *s, enum bk_pool pool, struct bk_pool_info *info) {
     const struct pool *p = pool_of(s, pool);
     *info = (struct bk_pool_info){0};
-    if (p != NULL) *info = (struct bk_pool_info){p->in_use, p->high_water, p->capacity, p->object_size};
+    if (p == NULL) return;
+    *info = (struct bk_pool_info){p->in_use, p->high_water, p->capacity, p->object_size};
+    /* Records at rest are free for whoever needs one. */
+    if (pool == BK_POOL_ACTIVE) info->in_use -= s->net.tcp.resting.count;
 }
 
 const char *bk_pool_name(enum bk_pool pool) {

@@ -126,6 +126,7 @@ struct bk_config {
     uint16_t ephemeral_last;
     bool timestamps;      /* offer and accept RFC 7323 timestamps */
     bool window_scaling;  /* offer and accept RFC 7323 window scaling */
+    bool sack;            /* offer and accept selective acknowledgments (RFC 2018) */
     bool syn_cookies;     /* answer with cookies when the request table is full */
     bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
@@ -169,6 +170,14 @@ BK_API void bk_reseed(bk_stack *stack, const uint8_t seed[32]);
 
 /* The configuration in force. */
 BK_API const struct bk_config *bk_config_of(const bk_stack *stack);
+
+/* Changes the settings of a running stack: every field that is not the size of a pool (those up to trace_events) may differ. New
+ * connections take the new defaults; what all share (bounds in time, limits) holds at once. Returns 0, or
+ *   -EINVAL    a field is out of range, or the size of a pool differs
+ *   -EBUSY     msl_ms differs while connections are in TIME-WAIT, or the times of SYN-ACKs (rto_initial_ms, rto_max_ms,
+ *              syn_ack_retries) differ while requests wait for them
+ * and then nothing has changed, and *why (if why is not NULL) names it. */
+BK_API int bk_config_change(bk_stack *stack, const struct bk_config *config, const char **why);
 
 /* The hash of the layout of everything in a region, for this build. */
 BK_API uint64_t bk_layout_hash(void);
@@ -327,6 +336,21 @@ enum bk_state {
  * Returns 0 and *out, or -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL, -ENOBUFS. */
 BK_API int bk_tcp_listen(bk_stack *stack, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
                          uint64_t now, bk_listener *out);
+/* The same with more to say. */
+enum bk_listen_flag {
+    BK_LISTEN_IPV6_ONLY = 1, /* `local` is :: and IPv4 is left to others (RFC 3493 5.3) */
+    BK_LISTEN_FOREIGN = 2,   /* `local` need not be a local address: it may become one */
+};
+struct bk_tcp_passive {
+    bk_addr local;
+    uint16_t port;
+    uint32_t backlog;
+    uint32_t flags; /* bits of enum bk_listen_flag */
+    uint64_t user;
+};
+BK_API int bk_tcp_listen_with(bk_stack *stack, const struct bk_tcp_passive *passive, uint64_t now, bk_listener *out);
+/* Changes how many finished connections may wait; those that wait already stay. Returns 0, -EINVAL (0), -EBADF. */
+BK_API int bk_tcp_backlog(bk_stack *stack, bk_listener listener, uint32_t backlog, uint64_t now);
 /* Takes the oldest finished connection. Returns 0, or -EAGAIN, -EBADF. */
 BK_API int bk_tcp_accept(bk_stack *stack, bk_listener listener, uint64_t user, uint64_t now, bk_conn *out);
 /* Stops listening. Its requests are forgotten; connections not yet accepted are reset. Returns 0 or -EBADF. */
@@ -389,11 +413,20 @@ enum bk_tcp_option {
     BK_TCP_RECEIVE_BUFFER,  /* bytes; never takes back a window that was offered */
     BK_TCP_QUICKACK,        /* 0/1: no delayed ACKs */
     BK_TCP_USER,            /* the `user` value of readiness events */
+    BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
+    BK_TCP_WANT_WRITE,      /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
     BK_TCP_OPTIONS
+};
+enum bk_tcp_news {
+    BK_NEWS_ARRIVALS = 1, /* READABLE each time that data arrives, not only at an empty queue */
 };
 /* Sets an option. Returns 0, -EINVAL (value out of range), -ENOPROTOOPT, -EBADF. */
 BK_API int bk_tcp_set(bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now);
 BK_API int bk_tcp_get(const bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t *value);
+/* Sets what a listener's connections begin with from their handshake on, whenever they come: options up to BK_TCP_QUICKACK. A
+ * connection whose SYN has been answered keeps what it was offered. Returns as bk_tcp_set. */
+BK_API int bk_tcp_listener_set(bk_stack *stack, bk_listener listener, enum bk_tcp_option option, uint64_t value,
+                               uint64_t now);
 
 /* STATUS: everything about a connection, in the RFC's terms. Times are microseconds, sizes bytes. */
 struct bk_tcp_info {
@@ -422,6 +455,27 @@ struct bk_tcp_info {
     uint32_t backlog, backlog_max; /* of a listener: waiting for accept, and the bound */
 };
 BK_API int bk_tcp_status(const bk_stack *stack, bk_conn conn, struct bk_tcp_info *info);
+
+/* The same for a listener: address, backlog, how many wait. */
+BK_API int bk_tcp_listener_status(const bk_stack *stack, bk_listener listener, struct bk_tcp_info *info);
+
+/* What is asked at each step of a user's: a small part of STATUS, quick to get. */
+struct bk_tcp_look {
+    uint8_t state;       /* enum bk_state */
+    bool fin_received;   /* the peer's end of data stands behind what is queued */
+    bool fin_queued;     /* ours does */
+    bool urgent;         /* urgent_end has not been read yet */
+    int32_t error;       /* as bk_tcp_info's */
+    uint32_t read_seq;   /* number of the octet that RECEIVE gives next */
+    uint32_t urgent_end; /* number of the octet after the urgent data (RFC 6093) */
+    uint32_t receive_queued;
+    uint32_t rcv_wnd, receive_mss;
+    uint32_t snd_una, snd_nxt;
+    uint32_t send_end;  /* number after the last octet that was queued */
+    uint32_t send_room; /* octets that the send buffer takes */
+    uint32_t send_buffer;
+};
+BK_API int bk_tcp_look(const bk_stack *stack, bk_conn conn, struct bk_tcp_look *look);
 
 /* Walks everything that netstat would show: listeners, requests (as SYN-RECEIVED), connections, TIME-WAITs. Start
  * with *cursor 0; returns false at the end. The stack must not change in between. */

@@ -33,6 +33,7 @@ enum error {
     ERROR_AGAIN = -11,
     ERROR_NOMEM = -12,
     ERROR_FAULT = -14,
+    ERROR_BUSY = -16,
     ERROR_EXIST = -17,
     ERROR_INVAL = -22,
     ERROR_NOSPC = -28,

@@ -42,6 +42,7 @@ void bk_config_default(struct bk_config *c) {
         .ephemeral_last = 60999,
         .timestamps = true,
         .window_scaling = true,
+        .sack = false,
         .syn_cookies = true,
         .reset_on_unread = true,
     };

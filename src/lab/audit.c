@@ -23,7 +23,7 @@ struct audit {
     const struct audit_held *held;
     uint32_t *references; /* to each chunk, as found */
     struct fault *fault;
-    uint32_t connections, attached, active, current, armed, queued_chunks, extents, frames;
+    uint32_t connections, attached, active, resting, current, armed, queued_chunks, extents, frames;
     uint32_t in_output, in_ready, starved, accepting; /* connections whose links say that they stand in a list */
     uint64_t earliest;                                /* deadline of anything */
 };
@@ -218,6 +218,7 @@ static bool audit_one(struct audit *a, uint32_t id) {
     const struct active *active = active_of(a->t, c);
     if (active != NULL) {
         a->active++;
+        a->resting += link_in(&active->rest_link);
         audit_queue_chunks(a, &active->send);
         audit_queue_chunks(a, &active->receive);
         audit_queue_chunks(a, &active->out_of_order);
@@ -234,6 +235,8 @@ static bool audit_connections(struct audit *a) {
     FAULT_UNLESS(a->connections == a->t->connections.in_use, "%u connections, and %u in use", a->connections,
                  a->t->connections.in_use);
     FAULT_UNLESS(a->active == a->t->active.in_use, "%u active records, and %u in use", a->active, a->t->active.in_use);
+    FAULT_UNLESS(a->resting == a->t->resting.count, "%u active records rest, and the list has %u", a->resting,
+                 a->t->resting.count);
     FAULT_UNLESS(a->current == a->t->mib.curr_estab, "%u connections are established, and tcpCurrEstab is %llu",
                  a->current, (unsigned long long)a->t->mib.curr_estab);
     FAULT_UNLESS(a->armed == a->t->wheel.armed, "%u timers are set, and the wheel says %u", a->armed,
@@ -264,6 +267,7 @@ static bool audit_lists(struct audit *a) {
     }
     if (!audit_list(a, p, CONNECTION_READY_LINK, &a->t->ready, "ready") ||
         !audit_list(a, p, CONNECTION_STARVED_LINK, &a->t->starved, "starved") ||
+        !audit_list(a, &a->t->active, ACTIVE_REST_LINK, &a->t->resting, "resting") ||
         !audit_list(a, &a->t->listeners, LISTENER_READY_LINK, &a->t->listener_ready, "listeners ready"))
         return false;
     for (uint32_t id = 0; id < a->t->listeners.fresh; id++)

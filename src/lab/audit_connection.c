@@ -56,8 +56,11 @@ static bool audit_queues(const struct tcp *t, const struct connection *c, struct
         return true;
     }
     FAULT_UNLESS(c->active < t->active.fresh, "the active record's id names none");
-    FAULT_UNLESS(a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.bytes != 0,
-                 "an active record holds nothing");
+    bool holds = a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.bytes != 0;
+    FAULT_UNLESS(a->connection == c->self, "an active record is another connection's");
+    FAULT_UNLESS(holds != link_in(&a->rest_link),
+                 holds ? "an active record rests with data" : "one without does not rest");
+    FAULT_UNLESS(holds || !c->detached, "an ended connection keeps an active record that holds nothing");
     if (!audit_extents(b, &a->send, "send queue", fault) || !audit_extents(b, &a->receive, "receive queue", fault) ||
         !audit_extents(b, &a->out_of_order, "out-of-order data", fault))
         return false;

@@ -22,9 +22,9 @@
 #include "wire/ip.h"
 
 _Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 68, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct active) == 88, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
-_Static_assert(sizeof(struct listener) == 72, "a field came or went: does it belong to put_listeners?");
+_Static_assert(sizeof(struct listener) == 112, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
 _Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
 _Static_assert(sizeof(struct watch_end) == 28, "a field came or went: does it belong to put_watch?");
@@ -99,8 +99,10 @@ static void put_queue(struct projection *p, const struct view *v, const struct e
 
 static void put_queues(struct projection *p, const struct view *v, const struct connection *c) {
     const struct active *a = active_of(v->t, c);
-    put8(p, a != NULL);
-    if (a == NULL) return;
+    /* A record at rest, or taken over, holds nothing. */
+    bool holds = a != NULL && !link_in(&a->rest_link);
+    put8(p, holds);
+    if (!holds) return;
     put_queue(p, v, &a->send, v->mine);
     put_queue(p, v, &a->receive, v->theirs);
     put_queue(p, v, &a->out_of_order, v->theirs);

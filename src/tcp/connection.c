@@ -75,23 +75,62 @@ void connection_set_state(struct tcp *t, struct connection *c, enum bk_state sta
     event_state(t, &about, before, c->state, reason);
 }
 
+/* After so long a rest a record is taken over rather than a new one from the pool: what it knows of the path is
+ * old by then, and the region grows with the connections that are busy at a time, not with all that ever were. */
+#define ACTIVE_REST_NS NS_PER_S
+
+static void active_wake(struct tcp *t, uint32_t id) {
+    struct active *a = pool_at(&t->base, &t->active, id);
+    if (link_in(&a->rest_link)) list_remove(&t->base, &t->active, ACTIVE_REST_LINK, &t->resting, id);
+}
+
+/* The record that rested longest, taken from its connection; BK_NONE if none rests since `since` or earlier. */
+static uint32_t active_take_over(struct tcp *t, uint64_t since) {
+    uint32_t id = t->resting.head;
+    if (id == BK_NONE) return BK_NONE;
+    const struct active *a = pool_at(&t->base, &t->active, id);
+    if (a->rested_at > since) return BK_NONE;
+    connection_at(t, a->connection)->active = BK_NONE;
+    active_wake(t, id);
+    return id;
+}
+
+static uint32_t active_take(struct tcp *t) {
+    uint64_t now = t->base.now;
+    uint32_t id = active_take_over(t, now > ACTIVE_REST_NS ? now - ACTIVE_REST_NS : 0);
+    if (id == BK_NONE) id = pool_alloc(&t->base, &t->active);
+    return id != BK_NONE ? id : active_take_over(t, now);
+}
+
 struct active *connection_activate(struct tcp *t, struct connection *c) {
-    if (c->active == BK_NONE) {
-        c->active = pool_alloc(&t->base, &t->active);
-        if (c->active == BK_NONE) return NULL;
-        struct active *a = active_of(t, c);
-        extent_queue_init(&a->send);
-        extent_queue_init(&a->receive);
-        extent_queue_init(&a->out_of_order);
-        a->send.limit = a->out_of_order.limit = budget_mark(t);
-        a->send_hint = BK_NONE;
+    if (c->active != BK_NONE) {
+        active_wake(t, c->active);
+        return active_of(t, c);
     }
-    return active_of(t, c);
+    c->active = active_take(t);
+    if (c->active == BK_NONE) return NULL;
+    struct active *a = active_of(t, c);
+    memset(a, 0, sizeof *a);
+    a->connection = c->self;
+    link_init(&a->rest_link);
+    extent_queue_init(&a->send);
+    extent_queue_init(&a->receive);
+    extent_queue_init(&a->out_of_order);
+    a->send.limit = a->out_of_order.limit = budget_mark(t);
+    a->send_hint = BK_NONE;
+    return a;
 }
 
 void connection_settle(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.bytes != 0) return;
+    if (!c->detached) {
+        if (link_in(&a->rest_link)) return;
+        a->rested_at = t->base.now;
+        list_push_tail(&t->base, &t->active, ACTIVE_REST_LINK, &t->resting, c->active);
+        return;
+    }
+    active_wake(t, c->active);
     pool_free(&t->base, &t->active, c->active);
     c->active = BK_NONE;
 }
@@ -134,6 +173,11 @@ static uint32_t send_budget(const struct tcp *t) {
     return u32_min(used < mark ? mark - used : 0, chunk_free_count(&t->base));
 }
 
+/* Active records that may still be had. */
+static uint32_t active_free(const struct tcp *t) {
+    return t->active.capacity - t->active.in_use + t->resting.count;
+}
+
 /* The first starved connection from `id` on that `room` chunks and `records` active records suffice for, or BK_NONE. Who
  * needs many chunks is not overtaken by those behind; who needs an active record is, by those that have one. */
 static uint32_t next_to_feed(const struct tcp *t, uint32_t id, uint32_t room, uint32_t records) {
@@ -146,7 +190,7 @@ static uint32_t next_to_feed(const struct tcp *t, uint32_t id, uint32_t room, ui
 }
 
 void connection_feed(struct tcp *t) {
-    uint32_t room = send_budget(t), records = t->active.capacity - t->active.in_use, id = t->starved.head;
+    uint32_t room = send_budget(t), records = active_free(t), id = t->starved.head;
     while ((id = next_to_feed(t, id, room, records)) != BK_NONE) {
         struct connection *c = connection_at(t, id);
         id = c->starved_link.next;
@@ -159,7 +203,7 @@ void connection_feed(struct tcp *t) {
 }
 
 bool connection_could_feed(const struct tcp *t) {
-    return next_to_feed(t, t->starved.head, send_budget(t), t->active.capacity - t->active.in_use) != BK_NONE;
+    return next_to_feed(t, t->starved.head, send_budget(t), active_free(t)) != BK_NONE;
 }
 
 void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when, uint16_t reason) {
@@ -178,7 +222,6 @@ static void connection_drop_send(struct tcp *t, struct connection *c) {
     extent_queue_clear(&t->base, &a->send);
     extent_queue_clear(&t->base, &a->out_of_order);
     a->send_hint = BK_NONE;
-    connection_settle(t, c);
 }
 
 /* Leaves the connection table, the output list and the wheel: whatever stays is for the user's eyes only. */
@@ -188,6 +231,7 @@ static void connection_detach(struct tcp *t, struct connection *c) {
     wheel_arm(&wheel, c->self, BK_NEVER);
     if (!c->detached) demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
     c->detached = true;
+    connection_settle(t, c);
 }
 
 void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason) {
@@ -209,6 +253,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
     c->detached = true;
+    connection_settle(t, c);
 }
 
 void connection_disown(struct tcp *t, struct connection *c) {
@@ -231,7 +276,7 @@ void connection_free(struct tcp *t, struct connection *c) {
         connection_drop_send(t, c);
     }
     c->owned = false;
-    if (!c->detached) connection_detach(t, c);
+    connection_detach(t, c);
     c->generation = 0;
     pool_free(&t->base, &t->connections, c->self);
 }

@@ -1,8 +1,9 @@
 /* A connection: RFC 9293's transmission control block (3.3.1), in two records.
  *
  * struct connection is the cold record, held for the connection's whole life: who it connects, the sequence variables, the
- * window, the RTT, what survives idleness. struct active holds the queues of data and exists only while there is
- * data queued; an idle connection has none and holds no buffer.
+ * window, the RTT, what survives idleness. struct active holds the queues of data, what is known about what was sent, and the congestion controller.
+ * It is taken when data is queued or arrives. Once its queues are empty it rests: the connection finds it as it was, controller and
+ * all, unless another took it over meanwhile. So a connection that has been idle for a while has none, and an idle one never holds a buffer.
  *
  * Sequence space of the sender:
  *
@@ -73,6 +74,7 @@ struct connection {
     bool fin_known : 1;                /* a FIN was seen, at fin_seq; it may wait behind a gap */
     bool fin_received : 1;             /* the FIN was taken in order */
     bool timestamps : 1;               /* Snd.TS.OK */
+    bool sack : 1;                     /* both ends said SACK-permitted (RFC 2018 2) */
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
@@ -132,7 +134,7 @@ struct connection {
     uint32_t user_timeout_ms;
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
-    uint8_t pad2;
+    uint8_t news;              /* enum bk_tcp_news: readiness that the user asked for besides */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
 
@@ -158,9 +160,13 @@ struct active {
     struct extent_queue receive;      /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
     struct extent_queue out_of_order; /* beyond RCV.NXT */
     uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
-    uint32_t pad;
+    uint32_t connection;              /* whose it is */
+    struct link rest_link;            /* in tcp.resting */
+    uint64_t rested_at;               /* since when it stands there */
 };
-_Static_assert(sizeof(struct active) <= 512, "the active record of a connection");
+_Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
+
+#define LISTENER_OPTIONS BK_TCP_USER /* the options before it are a listener's, too */
 
 struct listener {
     struct list accept_queue; /* finished connections */
@@ -174,12 +180,15 @@ struct listener {
     uint16_t port;
     uint8_t ready;
     uint8_t ipv4_only : 1, ipv6_only : 1;
+    uint32_t option_mask;              /* which of `option` were set */
+    uint32_t option[LISTENER_OPTIONS]; /* what its connections begin with (user_options.c) */
 };
 
 #define CONNECTION_OUTPUT_LINK  offsetof(struct connection, output_link)
 #define CONNECTION_READY_LINK   offsetof(struct connection, ready_link)
 #define CONNECTION_ACCEPT_LINK  offsetof(struct connection, accept_link)
 #define CONNECTION_STARVED_LINK offsetof(struct connection, starved_link)
+#define ACTIVE_REST_LINK        offsetof(struct active, rest_link)
 #define LISTENER_READY_LINK     offsetof(struct listener, ready_link)
 
 static inline struct connection *connection_at(const struct tcp *t, uint32_t id) {
@@ -226,9 +235,9 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
 struct connection *connection_of(const struct tcp *t, bk_conn handle);
 /* The only place that changes a connection's state. */
 void connection_set_state(struct tcp *t, struct connection *c, enum bk_state state, uint16_t reason);
-/* Takes an active record if there is none yet; NULL if none is free. */
+/* The connection's active record, awake: its own, a new one, or one that rested longest with another. NULL if all are awake. */
 struct active *connection_activate(struct tcp *t, struct connection *c);
-/* Gives the active record back if its queues are empty. */
+/* Lets the active record rest if its queues are empty; that of an ended connection is freed. */
 void connection_settle(struct tcp *t, struct connection *c);
 /* Says that the connection may have something to send. */
 void connection_touch(struct tcp *t, struct connection *c);
@@ -261,8 +270,9 @@ struct wheel_of connection_wheel(struct tcp *t);
 struct event_about connection_about(const struct connection *c);
 
 /* Listeners (listener.c). */
-int listener_open(struct tcp *t, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
-                  bk_listener *out);
+int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out);
+/* The receive buffer that its connections begin with. */
+uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l);
 /* Frees the record; its connections and requests are gone already. */
 void listener_free(struct tcp *t, struct listener *l);
 struct listener *listener_of(const struct tcp *t, bk_listener handle);

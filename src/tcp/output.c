@@ -234,6 +234,7 @@ static void fill_options(const struct tcp *t, const struct connection *c, uint8_
         o->mss = c->mss_offered;
         o->has_wscale = answer ? c->receive_scale != 0 || c->send_scale != 0 : t->base.config.window_scaling;
         o->wscale = c->receive_scale;
+        o->sack_permitted = answer ? c->sack : t->base.config.sack;
     }
     if (c->timestamps || (syn && !answer && t->base.config.timestamps)) {
         o->has_timestamps = true;

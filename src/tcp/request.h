@@ -24,9 +24,9 @@ struct request {
     uint16_t mss; /* the peer's option, 0 if absent */
     uint8_t sent; /* SYN-ACKs by timer, at least 1 */
     uint8_t iface;
-    uint8_t send_scale;
-    bool scaling : 1, timestamps : 1;
-    uint16_t pad;
+    uint8_t send_scale, receive_scale;
+    bool scaling : 1, timestamps : 1, sack : 1;
+    uint8_t pad;
     uint8_t tuple[]; /* small_tuple.h */
 };
 _Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV4 <= 64, "a request over IPv4");

@@ -56,9 +56,10 @@ uint16_t segment_arrives_listen(struct tcp *t, const struct segment *s) {
 
 /* ---- 3.10.7.3 SYN-SENT ----------------------------------------------------------------------------- */
 
-/* What the peer's SYN tells: its MSS, window scale, timestamps (only what we offered counts). */
+/* What the peer's SYN tells: its MSS, window scale, timestamps, SACK-permitted (only what we offered counts). */
 static void take_syn_options(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
+    c->sack = t->base.config.sack && o->sack_permitted;
     c->timestamps = t->base.config.timestamps && o->has_timestamps;
     if (c->timestamps) {
         c->ts_recent = o->tsval;
@@ -441,7 +442,7 @@ static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active
     c->bytes_received += c->rcv_nxt - before;
     c->rcv_mss = u32_max(c->rcv_mss, u32_min(s->packet->gso_size != 0 ? s->packet->gso_size : n, UINT16_MAX));
     owe_ack_for_data(t, c, gap);
-    if (was_empty) connection_hear(t, c, BK_READY_READABLE);
+    if (was_empty || (c->news & BK_NEWS_ARRIVALS)) connection_hear(t, c, BK_READY_READABLE);
     return overlap ? BK_REASON_ACCEPT_DATA_OVERLAP : BK_REASON_ACCEPT_DATA;
 }
 

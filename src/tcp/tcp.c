@@ -43,6 +43,7 @@ void tcp_init(struct tcp *t) {
     list_init(&t->ready);
     list_init(&t->listener_ready);
     list_init(&t->starved);
+    list_init(&t->resting);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         for (uint32_t level = 0; level < REQUEST_LEVELS; level++) list_init(&t->request_fifo[ipv6][level]);
         list_init(&t->time_wait_fifo[ipv6]);

@@ -35,6 +35,7 @@ struct tcp {
     struct wheel wheel;         /* a timer for each connection */
     struct list ready;          /* connections with news for the user */
     struct list starved;        /* connections whose user waits for a shared budget */
+    struct list resting;        /* active records whose queues are empty, the longest resting first */
     struct list listener_ready; /* listeners likewise */
     struct list request_fifo[2]
                             [REQUEST_LEVELS]; /* by number of SYN-ACKs sent: each list is in order of its deadlines */
@@ -74,6 +75,8 @@ static inline bool tcp_output_pending(const struct tcp *t, uint32_t iface) {
 }
 
 /* bk_tcp_list. */
+struct listener;
+void tcp_list_listener(const struct listener *l, struct bk_tcp_info *info);
 bool tcp_list(const struct tcp *t, uint64_t *cursor, struct bk_tcp_info *info);
 
 uint64_t tcp_next_deadline(const struct tcp *t);

@@ -100,12 +100,43 @@ static void idle_connection(void **state) {
     pair_close(&p);
 }
 
+/* A record at rest stays with its connection, until it has rested for a second and another connection needs one. */
+static void records_rest(void **state) {
+    (void)state;
+    struct bk_config config;
+    struct pair p;
+    bk_conn first[2], second[2];
+    struct bk_pool_info info;
+    uint64_t at = 0;
+    pair_config(&config);
+    pair_open(&p, 4, BK_LAYER_IP, &config, NULL);
+    bk_listener listener = pair_listen(&p, 1, 2);
+    pair_establish(&p, listener, first);
+    pair_establish(&p, listener, second);
+    for (int round = 0; round < 4; round++) { /* within the second each keeps its own */
+        assert_int_equal(pair_send(&p, 0, round % 2 ? second[0] : first[0], 1, 0, 10), 10);
+        pair_run(&p, 100 * PAIR_MS);
+        pair_receive(&p, 1, round % 2 ? second[1] : first[1], 1, (at = 0, &at));
+    }
+    bk_pool_info(p.side[0].stack, BK_POOL_ACTIVE, &info);
+    assert_int_equal(info.in_use, 0);
+    assert_int_equal(info.high_water, 2);
+    bk_conn more[2];
+    for (int round = 0; round < 4; round++) { /* later a new connection takes one that rests */
+        pair_run(&p, 2 * PAIR_S);
+        pair_establish(&p, listener, more);
+        assert_int_equal(pair_send(&p, 0, more[0], 1, 0, 10), 10);
+        pair_run(&p, 100 * PAIR_MS);
+    }
+    bk_pool_info(p.side[0].stack, BK_POOL_ACTIVE, &info);
+    assert_int_equal(info.high_water, 2);
+    pair_close(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records),
-        cmocka_unit_test(pools),
-        cmocka_unit_test(memory_follows_use),
-        cmocka_unit_test(idle_connection),
+        cmocka_unit_test(records),         cmocka_unit_test(pools),        cmocka_unit_test(memory_follows_use),
+        cmocka_unit_test(idle_connection), cmocka_unit_test(records_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
