@@ -164,7 +164,7 @@ struct bk_syscall {
     /* How far it has come; the table's own. */
     struct {
         struct bk_wait *waits; /* what it stands in line for */
-        struct bk_syscall *woken_next;
+        struct bk_syscall *woken_next, *woken_prev;
         struct bk_file *file; /* which stays open while a call is in it */
         uint64_t until;       /* when its time is over */
         size_t done;          /* bytes moved so far; they count even if the rest fails */

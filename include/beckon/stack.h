@@ -419,6 +419,7 @@ enum bk_tcp_option {
 };
 enum bk_tcp_news {
     BK_NEWS_ARRIVALS = 1, /* READABLE each time that data arrives, not only at an empty queue */
+    BK_NEWS_PROGRESS = 2, /* PROGRESS each time that SND.NXT or SND.UNA moves */
 };
 /* Sets an option. Returns 0, -EINVAL (value out of range), -ENOPROTOOPT, -EBADF. */
 BK_API int bk_tcp_set(bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now);
@@ -492,6 +493,7 @@ enum bk_ready_what {
     BK_READY_CLOSED = 32,      /* the connection is over, the error, if any, is in bk_tcp_status; comes with READABLE
                               * and WRITABLE, so that whoever waits for either wakes */
     BK_READY_URGENT = 64,      /* urgent data was announced (RFC 9293 3.8.5) */
+    BK_READY_PROGRESS = 128,   /* octets were sent for the first time, or acknowledged: where BK_NEWS_PROGRESS asks for it */
 };
 struct bk_ready {
     uint32_t what; /* bits of enum bk_ready_what, collected since the last poll */

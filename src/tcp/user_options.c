@@ -63,7 +63,7 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         c->user = value;
         return 0;
     case BK_TCP_NEWS:
-        if (value > BK_NEWS_ARRIVALS) return ERROR_INVAL;
+        if (value > (BK_NEWS_ARRIVALS | BK_NEWS_PROGRESS)) return ERROR_INVAL;
         c->news = (uint8_t)value;
         return 0;
     case BK_TCP_WANT_WRITE:
