@@ -72,8 +72,8 @@ bool script_open(struct script_run *r) {
 }
 
 void script_close(struct script_run *r) {
-    script_pending_forget(r);
-    if (r->sockets != NULL) bk_sockets_destroy(r->sockets, r->now);
+    if (!r->broken) script_pending_forget(r);
+    if (r->sockets != NULL && !r->broken) bk_sockets_destroy(r->sockets, r->now);
     int error = pcapng_close(r->pcap);
     if (error != 0) script_fail(r, "cannot write %s: %s", r->config->pcap, strerror(-error));
     if (r->region != NULL) munmap(r->region, r->region_size);

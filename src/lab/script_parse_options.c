@@ -32,11 +32,10 @@ static uint8_t *script_room(struct script_lexer *l, struct script_packet *p, siz
     return at;
 }
 
-/* An option of n bytes, its kind and length filled in; n bytes of nowhere if there is no room. */
+/* An option of n bytes, its kind and length filled in; n bytes of the arena's if there is no room. */
 static uint8_t *script_option(struct script_lexer *l, struct script_packet *p, uint8_t kind, size_t n) {
-    static uint8_t nowhere[SCRIPT_OPTIONS_MAX];
     uint8_t *at = script_room(l, p, n);
-    if (at == NULL) return nowhere;
+    if (at == NULL) return script_arena_take(l->arena, n);
     at[0] = kind;
     if (n > 1) at[1] = (uint8_t)n;
     return at;

@@ -6,6 +6,7 @@
 #include "lab/script_runner.h"
 
 #include <errno.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,17 @@
 
 #define SCRIPT_TOLERANCE (4 * NS_PER_MS)
 #define SCRIPT_GRACE     NS_PER_S /* what a call that waits gets, before an event that cannot wait with it */
+
+/* Where this thread's run ends if an assertion fails. */
+static _Thread_local jmp_buf *script_catch;
+static _Thread_local struct script_run *script_catch_run;
+
+void script_panic(const char *what, const char *file, int line) {
+    if (script_catch == NULL) return;
+    script_fail(script_catch_run, "assertion: %s (%s:%d)", what, file, line);
+    script_catch_run->broken = true;
+    longjmp(*script_catch, 1);
+}
 
 bool script_fail(struct script_run *r, const char *format, ...) {
     if (r->failed) return false;
@@ -211,6 +223,15 @@ void script_check(const char *path, const char *text, size_t length, const struc
     script_end(r);
 }
 
+static void script_guarded(struct script_run *r) {
+    jmp_buf here;
+    script_catch = &here;
+    script_catch_run = r;
+    if (setjmp(here) == 0 && (r->script.initial == NULL || script_run_command(r, r->script.initial)) && script_open(r))
+        script_events(r);
+    script_catch = NULL;
+}
+
 void script_run(const char *path, const char *text, size_t length, const struct script_config *config,
                 struct script_verdict *verdict) {
     struct script_run *r = script_new(config, verdict);
@@ -220,8 +241,8 @@ void script_run(const char *path, const char *text, size_t length, const struct 
         if (r->choice.only != NULL && r->choice.only != r->family) {
             verdict->result = SCRIPT_SKIPPED;
             snprintf(verdict->reason, sizeof verdict->reason, "for %s alone", r->choice.only->name);
-        } else if ((r->script.initial == NULL || script_run_command(r, r->script.initial)) && script_open(r))
-            script_events(r);
+        } else
+            script_guarded(r);
     }
     script_end(r);
 }

@@ -1,5 +1,6 @@
 /* Runs a script: a stack on a layer-3 interface whose other end is the script, sockets over it (beckon/socket.h), and a clock that stands still
- * until something is due. No root, no device, no sleep; a run ends in the time that it takes to compute.
+ * until something is due. No root, no device, no sleep; a run ends in the time that it takes to compute. An assertion of the stack is a failure of the script, if the
+ * program hands it to script_panic.
  */
 #ifndef LAB_SCRIPT_RUN_H
 #define LAB_SCRIPT_RUN_H
@@ -53,6 +54,9 @@ struct script_verdict {
 /* Runs a script. `path` is for messages. */
 void script_run(const char *path, const char *text, size_t length, const struct script_config *config,
                 struct script_verdict *verdict);
+
+/* For bk_panic: ends the run of this thread with a failure. Returns only if there is none. */
+void script_panic(const char *what, const char *file, int line);
 
 /* Only reads it. */
 void script_check(const char *path, const char *text, size_t length, const struct script_config *config,

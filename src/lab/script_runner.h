@@ -44,6 +44,7 @@ struct script_run {
     struct script_choices choice;
     struct script_verdict *verdict;
     bool failed;
+    bool broken;                      /* an assertion failed: neither the stack nor its sockets are touched any more */
     const struct script_event *event; /* under way */
 
     struct script_settings settings, saved;
