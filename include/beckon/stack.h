@@ -447,6 +447,7 @@ struct bk_tcp_info {
     uint8_t send_scale, receive_scale;
     bool timestamps, keepalive, nodelay, owned; /* owned: a user holds it */
     int32_t error;                              /* pending error, a negative errno, or 0 */
+    int32_t soft_error; /* likewise: a trouble that may pass, heard since data was last acknowledged */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
     uint32_t send_mss, receive_mss, advertised_mss;

@@ -351,6 +351,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .nodelay = c->nodelay,
         .owned = c->owned,
         .error = c->error,
+        .soft_error = c->soft_error,
         .iss = c->iss,
         .snd_una = c->snd_una,
         .snd_nxt = c->snd_nxt,
