@@ -82,6 +82,11 @@ BK_API char *bk_addr_format(const bk_addr *a, char text[BK_ADDR_TEXT]);
 
 /* ---- configuration --------------------------------------------------------------------------------- */
 
+/* When a SYN is answered with a cookie (RFC 4987 3.6) instead of a request. */
+enum bk_syn_cookies { BK_SYN_COOKIES_NEVER, BK_SYN_COOKIES_WHEN_FULL, BK_SYN_COOKIES_ALWAYS };
+/* Whether an active open may take the place of a TIME-WAIT whose timestamps make that safe (RFC 6191), once a second has passed. */
+enum bk_time_wait_reuse { BK_REUSE_NEVER, BK_REUSE_ALWAYS, BK_REUSE_LOOPBACK };
+
 /* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
  * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
 struct bk_config {
@@ -111,23 +116,26 @@ struct bk_config {
     uint32_t rto_initial_ms; /* RFC 6298 2.1 */
     uint32_t rto_min_ms;
     uint32_t rto_max_ms;
-    uint32_t delayed_ack_ms;   /* RFC 9293 3.8.6.3: below 500 */
-    uint32_t syn_retries;      /* of an active open, before it fails with ETIMEDOUT (R2 for SYN) */
-    uint32_t syn_ack_retries;  /* of a passive open, before the request is dropped */
-    uint32_t retries2;         /* R2 for data: retransmissions of one segment before ETIMEDOUT */
-    uint32_t orphan_retries;   /* R2 once the user has closed: also bounds a close against a zero window */
-    uint32_t orphan_ms;        /* how long a connection whose user has closed may take to send what is queued */
-    uint32_t fin_wait_2_ms;    /* how long a connection without owner may stay in FIN-WAIT-2 */
-    uint32_t keepalive_idle_s; /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
+    uint32_t delayed_ack_ms;      /* RFC 9293 3.8.6.3: below 500 */
+    uint32_t syn_retries;         /* of an active open, before it fails with ETIMEDOUT (R2 for SYN), besides the next */
+    uint32_t syn_linear_timeouts; /* of an active open: so many times the SYN goes again before the RTO doubles */
+    uint32_t syn_ack_retries;     /* of a passive open, before the request is dropped */
+    uint32_t retries2;            /* R2 for data: retransmissions of one segment before ETIMEDOUT */
+    uint32_t orphan_retries;      /* R2 once the user has closed: also bounds a close against a zero window */
+    uint32_t orphan_ms;           /* how long a connection whose user has closed may take to send what is queued */
+    uint32_t fin_wait_2_ms;       /* how long a connection without owner may stay in FIN-WAIT-2 */
+    uint32_t keepalive_idle_s;    /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
+    uint32_t syn_cookies;      /* enum bk_syn_cookies */
+    uint32_t time_wait_reuse;  /* enum bk_time_wait_reuse */
+    uint32_t orphans_max;      /* connections whose user has closed, at most: beyond it CLOSE resets */
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
     bool timestamps;      /* offer and accept RFC 7323 timestamps */
     bool window_scaling;  /* offer and accept RFC 7323 window scaling */
     bool sack;            /* offer and accept selective acknowledgments (RFC 2018) */
-    bool syn_cookies;     /* answer with cookies when the request table is full */
     bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
@@ -412,6 +420,7 @@ enum bk_tcp_option {
     BK_TCP_SEND_BUFFER,     /* bytes */
     BK_TCP_RECEIVE_BUFFER,  /* bytes; never takes back a window that was offered */
     BK_TCP_QUICKACK,        /* 0/1: no delayed ACKs */
+    BK_TCP_SYN_RETRIES,     /* 0 to 127: as syn_retries, for this connection */
     BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
     BK_TCP_WANT_WRITE,      /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
@@ -438,6 +447,7 @@ struct bk_tcp_info {
     uint8_t send_scale, receive_scale;
     bool timestamps, keepalive, nodelay, owned; /* owned: a user holds it */
     int32_t error;                              /* pending error, a negative errno, or 0 */
+    int32_t soft_error; /* likewise: a trouble that may pass, heard since data was last acknowledged */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
     uint32_t send_mss, receive_mss, advertised_mss;
@@ -493,7 +503,8 @@ enum bk_ready_what {
     BK_READY_CLOSED = 32,      /* the connection is over, the error, if any, is in bk_tcp_status; comes with READABLE
                               * and WRITABLE, so that whoever waits for either wakes */
     BK_READY_URGENT = 64,      /* urgent data was announced (RFC 9293 3.8.5) */
-    BK_READY_PROGRESS = 128,   /* octets were sent for the first time, or acknowledged: where BK_NEWS_PROGRESS asks for it */
+    BK_READY_PROGRESS =
+        128, /* octets were sent for the first time, or acknowledged: where BK_NEWS_PROGRESS asks for it */
 };
 struct bk_ready {
     uint32_t what; /* bits of enum bk_ready_what, collected since the last poll */

@@ -21,8 +21,8 @@
 #include "tcp/time_wait.h"
 #include "wire/ip.h"
 
-_Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 88, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct connection) == 424, "a field came or went: does it belong to put_connection?");
+_Static_assert(sizeof(struct active) == 144, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
 _Static_assert(sizeof(struct listener) == 112, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
@@ -97,8 +97,18 @@ static void put_queue(struct projection *p, const struct view *v, const struct e
     }
 }
 
+/* What the controller knows beyond the windows; worlds use NewReno. */
+static void put_congestion(struct projection *p, const struct view *v, const struct congestion *g) {
+    put_seq(p, v->mine, g->use_end);
+    put32(p, g->use_most);
+    PUT_BITS(p, g->use_limited, g->idle_seen);
+    put32(p, g->newreno.credit);
+}
+
 static void put_queues(struct projection *p, const struct view *v, const struct connection *c) {
     const struct active *a = active_of(v->t, c);
+    put8(p, a != NULL);
+    if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, &a->congestion);
     /* A record at rest, or taken over, holds nothing. */
     bool holds = a != NULL && !link_in(&a->rest_link);
     put8(p, holds);
@@ -139,7 +149,6 @@ static void put_sending(struct projection *p, const struct view *v, const struct
     if (c->duplicate_acks != 0) put_seq(p, v->mine, c->loss_edge);
     put32(p, c->cwnd);
     put32(p, c->ssthresh);
-    put32(p, c->cwnd_credit);
     put32(p, c->rto_us);
     /* A pause longer than the RTO takes the window back to its initial size (RFC 5681 4.1), if it is larger. */
     if (c->cwnd > 10u * c->mss) put(p, u64_min(v->now - c->sent_at, rtt_rto_ns(c) + 1), 8);
@@ -229,6 +238,7 @@ static void put_requests(struct projection *p, const struct view *v) {
             put8(p, r->sent);
             put8(p, r->send_scale);
             put8(p, r->scaling);
+            put(p, request_quiet(v->t, r, v->now), 2);
             id = r->link.next;
         }
     }

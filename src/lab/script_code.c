@@ -1,4 +1,5 @@
 /* %{ code }%: Python over what TCP_INFO says of the connection under test at that moment. Names are those of Linux's headers. */
+#define _GNU_SOURCE 1
 #include "lab/script_runner.h"
 
 #include <inttypes.h>

@@ -10,6 +10,7 @@
  *
  * Lines and semicolons part commands, a backslash joins lines, # begins a comment, quotes hold together, $((a*b)) is a product.
  * Redirections are passed over. Any other command fails the script. */
+#define _GNU_SOURCE 1
 #include "lab/script_runner.h"
 
 #include <inttypes.h>

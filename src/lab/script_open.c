@@ -1,4 +1,5 @@
 /* The machine that a script runs on: stack, interface, routes, sockets, and what is left of them to show. */
+#define _GNU_SOURCE 1
 #include "lab/script_runner.h"
 
 #include <string.h>

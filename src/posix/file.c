@@ -146,7 +146,7 @@ void file_wake(struct bk_sockets *s, struct bk_file *file, uint32_t events) {
 
 /* ---- descriptors ----------------------------------------------------------------------------------- */
 
-#define WORD 64u
+#define WORD                 64u
 #define DESCRIPTORS_AT_FIRST 64u /* a multiple of WORD */
 
 static size_t words(size_t bits) {

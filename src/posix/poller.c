@@ -273,8 +273,7 @@ int64_t poll_step(struct step *p) {
         ready += mask != 0;
     }
     if (ready != 0 || timeout == 0 || p->at_once) return ready;
-    if (p->call->progress.until == 0)
-        p->call->progress.until = timeout < 0 ? BK_NEVER : p->now + (uint64_t)timeout;
+    if (p->call->progress.until == 0) p->call->progress.until = timeout < 0 ? BK_NEVER : p->now + (uint64_t)timeout;
     if (p->now >= p->call->progress.until) return 0;
     if (call_reserve(p->call, n == 0 ? 1 : n) != 0) return -ENOMEM;
     for (nfds_t i = 0; i < n; i++) {

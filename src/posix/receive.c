@@ -47,9 +47,9 @@ static int copy_from(struct bk_sockets *s, const struct sock *sock, size_t at, u
 struct reading {
     const struct span *to;
     int flags;
-    size_t done;   /* in `to` */
-    size_t ahead;  /* MSG_PEEK: octets of the queue passed, not consumed */
-    bool stopped;  /* at the urgent octet, with data before it */
+    size_t done;  /* in `to` */
+    size_t ahead; /* MSG_PEEK: octets of the queue passed, not consumed */
+    bool stopped; /* at the urgent octet, with data before it */
     int error;
 };
 

@@ -119,7 +119,7 @@ static void marks_go_on(struct bk_sockets *s, struct sock *sock, const struct bk
         free(mark);
         more->mark_count--;
     }
-    }
+}
 
 void report_drop_marks(struct bk_sockets *s, struct sock *sock) {
     struct sock_more *more = sock->more;
@@ -209,8 +209,8 @@ int64_t report_receive(struct bk_sockets *s, struct sock *sock, const struct spa
             } offender;
         } data = {.err = r->err};
         size_t address = sock->ipv6 ? sizeof data.offender.in6 : sizeof data.offender.in;
-        message_put_control(s, msg, sock->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, sock->ipv6 ? IPV6_RECVERR : IP_RECVERR, &data,
-                            sizeof data.err + address);
+        message_put_control(s, msg, sock->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, sock->ipv6 ? IPV6_RECVERR : IP_RECVERR,
+                            &data, sizeof data.err + address);
     }
     free(r);
     return 0;

@@ -13,7 +13,8 @@ uint32_t send_low_water(const struct bk_sockets *s, const struct sock *sock) {
     return own != 0 ? own : s->config.notsent_lowat;
 }
 
-bool send_unsent_is_low(const struct bk_sockets *s, const struct sock *sock, const struct bk_tcp_look *look, bool wake) {
+bool send_unsent_is_low(const struct bk_sockets *s, const struct sock *sock, const struct bk_tcp_look *look,
+                        bool wake) {
     uint32_t low = send_low_water(s, sock);
     int32_t unsent = (int32_t)(look->send_end - look->snd_nxt);
     return low == UINT32_MAX || unsent < 0 || (uint64_t)unsent << wake < low;

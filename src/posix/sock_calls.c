@@ -176,7 +176,8 @@ int64_t accept_step(struct step *p) {
         if (!step_may_wait(p, 0)) return -EAGAIN;
         return step_wait(p, p->file, POLLIN | POLLRDNORM, timeout, -EAGAIN);
     }
-    struct bk_file *file = file_new(sizeof(struct sock), FILE_SOCKET, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
+    struct bk_file *file =
+        file_new(sizeof(struct sock), FILE_SOCKET, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
     if (file == NULL) return -ENOMEM;
     struct sock *sock = sock_of(file);
     int fd = descriptor_new(s, file, s->first, (flags & SOCK_CLOEXEC) != 0);

@@ -1,7 +1,6 @@
 /* The life of a connection record: made, found by its handle, changed in state, ended, freed. See connection.h. */
 #include "tcp/connection.h"
 
-#include "tcp/congestion.h"
 #include "tcp/isn.h"
 
 struct wheel_of connection_wheel(struct tcp *t) {
@@ -36,13 +35,14 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->iface = iface;
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
-    c->rto_us = config->rto_initial_ms * 1000;
+    c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
     c->ts_offset = isn_timestamp_offset(t, tuple);
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
     c->keepalive_idle_s = config->keepalive_idle_s;
     c->keepalive_interval_s = (uint16_t)config->keepalive_interval_s;
     c->keepalive_probes = (uint8_t)config->keepalive_probes;
+    c->syn_retries = (uint8_t)config->syn_retries;
     if (old != DEMUX_NONE)
         demux_replace(&t->base, &t->demux, c->hash, old, connection_ref(c));
     else
@@ -118,6 +118,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     extent_queue_init(&a->out_of_order);
     a->send.limit = a->out_of_order.limit = budget_mark(t);
     a->send_hint = BK_NONE;
+    congestion_begin(t, c);
     return a;
 }
 
@@ -224,11 +225,22 @@ static void connection_drop_send(struct tcp *t, struct connection *c) {
     a->send_hint = BK_NONE;
 }
 
+void connection_orphan(struct tcp *t, struct connection *c) {
+    c->orphan = true;
+    t->orphans++;
+}
+
+static void connection_unorphan(struct tcp *t, struct connection *c) {
+    t->orphans -= c->orphan;
+    c->orphan = false;
+}
+
 /* Leaves the connection table, the output list and the wheel: whatever stays is for the user's eyes only. */
 static void connection_detach(struct tcp *t, struct connection *c) {
     connection_untouch(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
+    connection_unorphan(t, c);
     if (!c->detached) demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
     c->detached = true;
     connection_settle(t, c);
@@ -250,6 +262,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
     connection_drop_send(t, c);
     connection_unstarve(t, c);
     connection_untouch(t, c);
+    connection_unorphan(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
     c->detached = true;

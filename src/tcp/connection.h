@@ -30,6 +30,7 @@
 
 #include "base/extent.h"
 #include "base/seq.h"
+#include "tcp/congestion.h"
 #include "tcp/event.h"
 #include "tcp/tcp.h"
 
@@ -86,6 +87,7 @@ struct connection {
     bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
     bool syn_acked : 1;    /* SND.UNA is past our SYN */
     bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
     uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
 
@@ -115,7 +117,6 @@ struct connection {
 
     /* loss and congestion (recovery.h, congestion.h) */
     uint32_t cwnd, ssthresh;
-    uint32_t cwnd_credit;      /* bytes acknowledged that have not yet grown cwnd */
     uint32_t recover;          /* SND.NXT when the loss was noticed */
     uint32_t rtx_nxt, rtx_end; /* lost, to be sent again: rtx_nxt is the next */
     uint32_t rtx_high;         /* end of the last number ever sent again; SND.UNA when that is acknowledged */
@@ -134,6 +135,7 @@ struct connection {
     uint32_t user_timeout_ms;
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
+    uint8_t syn_retries;       /* of an active open, besides those at linear times */
     uint8_t news;              /* enum bk_tcp_news: readiness that the user asked for besides */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
@@ -161,8 +163,10 @@ struct active {
     struct extent_queue out_of_order; /* beyond RCV.NXT */
     uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
     uint32_t connection;              /* whose it is */
-    struct link rest_link;            /* in tcp.resting */
-    uint64_t rested_at;               /* since when it stands there */
+    struct rate rate;
+    struct congestion congestion; /* the controller's own */
+    struct link rest_link;        /* in tcp.resting */
+    uint64_t rested_at;           /* since when it stands there */
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 
@@ -257,6 +261,8 @@ void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks);
 void connection_feed(struct tcp *t);
 /* Whether that would wake one. */
 bool connection_could_feed(const struct tcp *t);
+/* The owner of a connection that lives has let go: it is an orphan until it leaves the table. */
+void connection_orphan(struct tcp *t, struct connection *c);
 /* The owner lets go: an ended connection is freed. */
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */

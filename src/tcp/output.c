@@ -14,7 +14,6 @@
 #include "tcp/output.h"
 
 #include "base/checksum.h"
-#include "tcp/congestion.h"
 #include "tcp/options.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -312,6 +311,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     if (seq_gt(end, c->snd_nxt)) {
         if (c->snd_nxt == c->snd_una) c->progress_at = now;
         c->snd_nxt = end;
+        congestion_sent(t, c, recovery_pipe(c));
         if (!again) rtt_start(t, c, end);
     }
     if (end != d->seq) {
@@ -380,10 +380,7 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
     struct list *output = &t->path[iface].output;
     while (output->head != BK_NONE) {
         struct connection *c = connection_at(t, output->head);
-        /* RFC 5681 4.1: after a pause longer than the RTO the window is not trusted any more. */
-        if (connection_outstanding(c) == 0 && c->sent_at != 0 && c->snd_nxt != c->snd_end &&
-            t->base.now - c->sent_at > rtt_rto_ns(c))
-            congestion_idle(c);
+        if (connection_outstanding(c) == 0 && seq_lt(c->snd_nxt, c->snd_end)) congestion_idle(t, c);
         timeouts_prepare(t, c);
         struct output_decision d = output_decide(t, c);
         list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);

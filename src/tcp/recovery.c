@@ -1,7 +1,6 @@
 /* Loss recovery: see recovery.h. */
 #include "tcp/recovery.h"
 
-#include "tcp/congestion.h"
 #include "tcp/rtt.h"
 
 #define DUPLICATE_THRESHOLD 3u /* DupThresh (RFC 5681 3.2) */
@@ -21,7 +20,7 @@ static void recovery_lose_first(struct connection *c, uint16_t reason) {
     c->rtx_reason = reason;
 }
 
-void recovery_acked(struct connection *c, uint32_t acked, uint32_t flight) {
+void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_t flight) {
     if (seq_lt(c->rtx_nxt, c->snd_una)) c->rtx_nxt = c->snd_una;
     if (seq_lt(c->rtx_end, c->rtx_nxt)) c->rtx_end = c->rtx_nxt;
     if (c->recovery == RECOVERY_FAST) {
@@ -29,7 +28,8 @@ void recovery_acked(struct connection *c, uint32_t acked, uint32_t flight) {
             c->recovery = RECOVERY_OPEN;
             c->duplicate_acks = 0;
             c->rtx_nxt = c->rtx_end = c->snd_una;
-            congestion_recovered(c, connection_outstanding(c));
+            c->cwnd = u32_min(c->ssthresh, u32_max(connection_outstanding(c), c->mss) + c->mss);
+            congestion_event(t, c, CONGESTION_RECOVER);
             return;
         }
         /* Partial acknowledgment: the next hole begins at SND.UNA. Of what was acknowledged all but the hole had been
@@ -48,24 +48,36 @@ void recovery_acked(struct connection *c, uint32_t acked, uint32_t flight) {
             c->recover =
                 c->snd_una - 1; /* it follows, lest it seem to lie ahead once the numbers have gone half round */
     }
-    congestion_acked(c, acked, flight);
+    struct congestion_sample sample = {
+        .now = t->base.now,
+        .acked = acked,
+        .prior_in_flight = flight,
+        .in_flight = recovery_pipe(c),
+        .grow = true,
+    };
+    congestion_acked(t, c, &sample);
 }
 
-void recovery_duplicate_ack(struct connection *c) {
+void recovery_duplicate_ack(struct tcp *t, struct connection *c) {
     /* After a timeout, duplicate ACKs may be echoes of what was sent again: they say nothing (RFC 6582 3.2 step 1). */
     if (c->recovery == RECOVERY_LOSS) return;
     if (c->duplicate_acks++ == 0) c->loss_edge = c->snd_nxt;
     if (c->recovery == RECOVERY_FAST || c->duplicate_acks != DUPLICATE_THRESHOLD || seq_le(c->snd_una, c->recover))
         return;
-    congestion_loss(c, c->loss_edge - c->snd_una); /* without what limited transmit added (RFC 5681 3.2 step 2) */
+    /* without what limited transmit added (RFC 5681 3.2 step 2) */
+    c->cwnd = c->ssthresh = congestion_ssthresh(t, c, c->loss_edge - c->snd_una);
     c->recovery = RECOVERY_FAST;
     c->recover = c->snd_nxt;
     recovery_lose_first(c, BK_REASON_SEND_FAST_RETRANSMIT);
+    congestion_event(t, c, CONGESTION_REDUCE);
     rtt_cancel(c);
 }
 
 void recovery_timeout(struct tcp *t, struct connection *c) {
-    congestion_timeout(c, connection_outstanding(c), c->retransmits == 0);
+    /* Held constant while the same segment times out again (RFC 5681 3.1). */
+    if (c->retransmits == 0) c->ssthresh = congestion_ssthresh(t, c, connection_outstanding(c));
+    c->cwnd = c->mss;
+    congestion_event(t, c, CONGESTION_RTO);
     rtt_back_off(t, c);
     rtt_cancel(c);
     if (c->retransmits != UINT8_MAX) c->retransmits++;

@@ -17,9 +17,9 @@ static inline bool recovery_has_lost(const struct connection *c) {
     return c->rtx_nxt != c->rtx_end;
 }
 /* SND.UNA moved on by `acked` bytes; `flight` were in flight before. */
-void recovery_acked(struct connection *c, uint32_t acked, uint32_t flight);
+void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_t flight);
 /* A duplicate ACK came (RFC 5681 2). */
-void recovery_duplicate_ack(struct connection *c);
+void recovery_duplicate_ack(struct tcp *t, struct connection *c);
 /* The retransmission timer fired. */
 void recovery_timeout(struct tcp *t, struct connection *c);
 

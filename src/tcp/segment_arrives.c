@@ -11,7 +11,6 @@
  * the same steps there. Security and compartments (step third) are not implemented: RFC 9293 A.1 leaves them to hosts that
  * have them. Deviations by later RFCs stand where they apply: 5961 (RST, SYN, ACK checks), 7323 (PAWS), 6093 (urgent data).
  */
-#include "tcp/congestion.h"
 #include "tcp/connection.h"
 #include "tcp/lookup.h"
 #include "tcp/options.h"
@@ -84,7 +83,7 @@ static void set_send_window(struct connection *c, const struct segment *s) {
 /* Our SYN is acknowledged: data may flow, and the timers that counted its repetitions start anew. */
 static void syn_acknowledged(struct tcp *t, struct connection *c) {
     c->syn_acked = true;
-    congestion_start(c, c->retransmits);
+    congestion_start(t, c, c->retransmits);
     /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
     if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
     if (c->retransmits == 0) c->rto_us = u32_max(c->rto_us, t->base.config.rto_min_ms * 1000);
@@ -282,7 +281,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     c->retransmits = 0;
     c->soft_error = 0;
     c->progress_at = t->base.now;
-    recovery_acked(c, acked, flight);
+    recovery_acked(t, c, acked, flight);
     /* RFC 6298 5.2, 5.3: off when nothing is outstanding, anew when something was acknowledged. */
     c->rtx_kind = RTX_RETRANSMIT;
     c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
@@ -362,7 +361,7 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     else if (is_duplicate_ack(c, s, window_changed)) {
         *reason = BK_REASON_ACCEPT_ACK_DUPLICATE;
         /* An answer to a window probe repeats SND.UNA without a word about loss. */
-        if (c->rtx_kind != RTX_PERSIST) recovery_duplicate_ack(c);
+        if (c->rtx_kind != RTX_PERSIST) recovery_duplicate_ack(t, c);
     } else
         *reason = window_changed ? BK_REASON_ACCEPT_WINDOW_UPDATE : BK_REASON_ACCEPT_ACK_OLD;
     if (c->rtx_kind == RTX_PERSIST) c->probes = 0;

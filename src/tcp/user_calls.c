@@ -25,10 +25,10 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
             reason_count(&t->base, BK_REASON_NOTE_NO_PORT);
             return ERROR_ADDRNOTAVAIL;
         }
-    } else if (lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple)) != DEMUX_NONE) {
-        return ERROR_ADDRINUSE;
     }
-    uint32_t id = connection_new(t, &tuple, open->iface, DEMUX_NONE);
+    demux_ref old = lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple));
+    if (old != DEMUX_NONE && !time_wait_may_reuse(t, old)) return ERROR_ADDRINUSE;
+    uint32_t id = connection_new(t, &tuple, open->iface, old);
     if (id == BK_NONE) return ERROR_NOBUFS;
     struct connection *c = connection_at(t, id);
     bool ipv6 = connection_is_ipv6(c);
@@ -36,6 +36,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->owned = true;
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
+    if (old != DEMUX_NONE) time_wait_take_over(t, old, c);
     c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->rtx_high = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
@@ -275,6 +276,13 @@ void user_close(struct tcp *t, struct connection *c) {
         connection_end(t, c, 0, BK_REASON_SEND_RST_UNREAD);
         return;
     }
+    if (t->orphans >= t->base.config.orphans_max) {
+        reason_count(&t->base, BK_REASON_NOTE_ORPHAN_LIMIT);
+        output_reset(t, c, BK_REASON_SEND_RST_ORPHANS);
+        connection_end(t, c, 0, BK_REASON_SEND_RST_ORPHANS);
+        return;
+    }
+    connection_orphan(t, c);
     close_sending(t, c, BK_REASON_SEND_FIN);
     const struct bk_config *config = &t->base.config;
     c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? config->fin_wait_2_ms : config->orphan_ms) * NS_PER_MS;
@@ -343,6 +351,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .nodelay = c->nodelay,
         .owned = c->owned,
         .error = c->error,
+        .soft_error = c->soft_error,
         .iss = c->iss,
         .snd_una = c->snd_una,
         .snd_nxt = c->snd_nxt,

@@ -59,6 +59,10 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (value > 1) return ERROR_INVAL;
         c->quickack = value != 0;
         return 0;
+    case BK_TCP_SYN_RETRIES:
+        if (!in_range(value, 0, 127)) return ERROR_INVAL;
+        c->syn_retries = (uint8_t)value;
+        return 0;
     case BK_TCP_USER:
         c->user = value;
         return 0;
@@ -104,6 +108,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_QUICKACK:
         *value = c->quickack;
+        return 0;
+    case BK_TCP_SYN_RETRIES:
+        *value = c->syn_retries;
         return 0;
     case BK_TCP_USER:
         *value = c->user;

@@ -1,7 +1,6 @@
 /* Shows loss recovery without SACK, step by step as RFC 5681, 6582 and 3042 describe it, beside their own arithmetic. */
 #include "core.h"
 
-#include "tcp/congestion.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 
@@ -25,23 +24,25 @@ static void bench_up(struct bench *b) {
     struct connection *c = b->c = connection_at(b->t, connection_new(b->t, &tuple, 0, DEMUX_NONE));
     c->state = BK_ESTABLISHED;
     c->mss = MSS;
-    congestion_start(c, 0);
+    assert_non_null(connection_activate(b->t, c));
     c->iss = BASE - 1;
     c->recover = c->iss; /* RFC 6582 3.2 step 1 */
     c->snd_una = c->rtx_nxt = c->rtx_end = BASE;
     c->snd_nxt = BASE + 10 * MSS;
+    congestion_start(b->t, c, 0);
+    congestion_sent(b->t, c, 10 * MSS);
     rtt_sample(b->t, c, 300000);
 }
 
 static void duplicate_acks(struct bench *b, uint32_t n) {
-    while (n-- != 0) recovery_duplicate_ack(b->c);
+    while (n-- != 0) recovery_duplicate_ack(b->t, b->c);
 }
 
 /* An ACK up to this distance from BASE. */
 static void ack(struct bench *b, uint32_t to) {
     uint32_t flight = recovery_pipe(b->c), acked = BASE + to - b->c->snd_una;
     b->c->snd_una = BASE + to;
-    recovery_acked(b->c, acked, flight);
+    recovery_acked(b->t, b->c, acked, flight);
 }
 
 /* What was lost is sent again. */
