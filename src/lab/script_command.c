@@ -48,7 +48,7 @@ static const char *script_product(const char *at, char **out, const char *limit)
 static const char *script_word_of(const char *at, char **out, const char *limit) {
     char quote = '\0';
     while (*at != '\0' && *out < limit) {
-        if (quote == '\0' && strchr(" \t\n;|", *at) != NULL) break;
+        if (quote == '\0' && (strchr(" \t\n;|", *at) != NULL || strncmp(at, "\\\n", 2) == 0)) break;
         if (quote != '\'' && strncmp(at, "$((", 3) == 0) {
             at = script_product(at, out, limit);
         } else if ((*at == '"' || *at == '\'') && (quote == '\0' || quote == *at)) {

@@ -68,6 +68,8 @@ static const struct script_sysctl script_sysctls[] = {
     IGNORED("net.ipv4.tcp_fack", "without effect in Linux, too: RACK has replaced it"),
     IGNORED("net.ipv4.tcp_pacing_ss_ratio", "nothing paces behind a plain FIFO"),
     IGNORED("net.ipv4.tcp_pacing_ca_ratio", "nothing paces behind a plain FIFO"),
+    IGNORED("net.ipv4.tcp_tso_win_divisor", "how segments are grouped into units does not show on the wire"),
+    IGNORED("net.ipv4.tcp_min_tso_segs", "how segments are grouped into units does not show on the wire"),
 
     ONLY("net.ipv4.tcp_syncookies", "0 1", "cookies for each SYN"),
     ONLY("net.ipv4.tcp_dsack", "1", "leaving out DSACK"),
@@ -81,8 +83,6 @@ static const struct script_sysctl script_sysctls[] = {
     ONLY("net.ipv4.tcp_ecn_fallback", "1", "ECN"),
     ONLY("net.ipv4.tcp_ecn_option", "2", "the AccECN option"),
     ONLY("net.ipv4.tcp_ecn_option_beacon", "3", "the AccECN option"),
-    ONLY("net.ipv4.tcp_tso_win_divisor", "3", "a bound on units by a part of the window"),
-    ONLY("net.ipv4.tcp_min_tso_segs", "2", "a bound on units from below"),
     ONLY("net.ipv4.tcp_mtu_probing", "0", "packetization-layer path MTU discovery"),
     ONLY("net.ipv4.tcp_base_mss", "1024", "packetization-layer path MTU discovery"),
     ONLY("net.ipv4.tcp_shrink_window", "0", "taking back an offered window"),
