@@ -421,6 +421,10 @@ enum bk_tcp_option {
     BK_TCP_RECEIVE_BUFFER,  /* bytes; never takes back a window that was offered */
     BK_TCP_QUICKACK,        /* 0/1: no delayed ACKs */
     BK_TCP_SYN_RETRIES,     /* 0 to 127: as syn_retries, for this connection */
+    BK_TCP_MAX_SEGMENT,     /* bounds the MSS that is offered and used, from before the handshake; 0: the path's */
+    BK_TCP_FIN_WAIT_2_S,    /* how long it may stay in FIN-WAIT-2 without owner; 0: fin_wait_2_ms */
+    BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class, without the two ECN bits */
+    BK_TCP_HOP_LIMIT,       /* IPv4's TTL, IPv6's hop limit; 0: the interface's */
     BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
     BK_TCP_WANT_WRITE,      /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
@@ -433,7 +437,7 @@ enum bk_tcp_news {
 /* Sets an option. Returns 0, -EINVAL (value out of range), -ENOPROTOOPT, -EBADF. */
 BK_API int bk_tcp_set(bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now);
 BK_API int bk_tcp_get(const bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t *value);
-/* Sets what a listener's connections begin with from their handshake on, whenever they come: options up to BK_TCP_QUICKACK. A
+/* Sets what a listener's connections begin with from their handshake on, whenever they come: options before BK_TCP_USER. A
  * connection whose SYN has been answered keeps what it was offered. Returns as bk_tcp_set. */
 BK_API int bk_tcp_listener_set(bk_stack *stack, bk_listener listener, enum bk_tcp_option option, uint64_t value,
                                uint64_t now);
@@ -446,11 +450,13 @@ struct bk_tcp_info {
     uint8_t iface;
     uint8_t send_scale, receive_scale;
     bool timestamps, keepalive, nodelay, owned; /* owned: a user holds it */
+    bool sack;                                  /* both ends said SACK-permitted */
     int32_t error;                              /* pending error, a negative errno, or 0 */
     int32_t soft_error; /* likewise: a trouble that may pass, heard since data was last acknowledged */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
     uint32_t send_mss, receive_mss, advertised_mss;
+    uint32_t path_mtu;
     uint32_t send_queued, receive_queued, out_of_order; /* bytes */
     uint32_t send_buffer, receive_buffer;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;

@@ -24,7 +24,7 @@
 _Static_assert(sizeof(struct connection) == 424, "a field came or went: does it belong to put_connection?");
 _Static_assert(sizeof(struct active) == 144, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
-_Static_assert(sizeof(struct listener) == 112, "a field came or went: does it belong to put_listeners?");
+_Static_assert(sizeof(struct listener) == 128, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
 _Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
 _Static_assert(sizeof(struct watch_end) == 28, "a field came or went: does it belong to put_watch?");

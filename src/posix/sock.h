@@ -33,13 +33,14 @@ struct sock {
     int linger_s;  /* SO_LINGER's time */
     uint8_t phase; /* enum sock_phase */
     bool ipv6 : 1, v6only : 1, reuse : 1, oob_inline : 1, linger : 1;
-    bool port_named : 1; /* bind or listen took the port: it stays when a connection fails */
-    bool over : 1;       /* the connection has ended, its error was taken */
-    bool peer_done : 1;  /* the peer's FIN was seen */
-    bool read_shut : 1;  /* shutdown(SHUT_RD) */
-    bool write_shut : 1; /* shutdown(SHUT_WR) */
-    bool blocked : 1;    /* SEND said -EAGAIN, and WRITABLE has not come since */
-    uint8_t news;        /* enum bk_tcp_news, as the stack was told */
+    bool port_named : 1;                     /* bind or listen took the port: it stays when a connection fails */
+    bool over : 1;                           /* the connection has ended, its error was taken */
+    bool peer_done : 1;                      /* the peer's FIN was seen */
+    bool read_shut : 1;                      /* shutdown(SHUT_RD) */
+    bool write_shut : 1;                     /* shutdown(SHUT_WR) */
+    bool blocked : 1;                        /* SEND said -EAGAIN, and WRITABLE has not come since */
+    bool sndbuf_named : 1, rcvbuf_named : 1; /* SO_SNDBUF, SO_RCVBUF were set: what is told is twice what holds */
+    uint8_t news;                            /* enum bk_tcp_news, as the stack was told */
 };
 
 struct sock_report; /* report.h */

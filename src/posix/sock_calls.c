@@ -136,6 +136,8 @@ static bool inherit(const struct sock *from, struct sock *to) {
     to->oob_inline = from->oob_inline;
     to->linger = from->linger;
     to->linger_s = from->linger_s;
+    to->sndbuf_named = from->sndbuf_named;
+    to->rcvbuf_named = from->rcvbuf_named;
     const struct sock_more *a = from->more;
     bool plain = a->rcvlowat == 1 && a->rcvtimeo == 0 && a->sndtimeo == 0 && a->mark == 0 && a->priority == 0 &&
                  a->mtu_discover == 0 && a->notsent_lowat == 0 && a->stamping == 0 && !a->zerocopy && !a->inq &&

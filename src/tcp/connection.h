@@ -104,7 +104,7 @@ struct connection {
     uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
     uint16_t mss_offered; /* in our SYN */
     uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
-    uint16_t pad;
+    uint16_t mss_limit;   /* the user's bound for mss and mss_offered; 0: none */
     uint32_t ts_recent;   /* TS.Recent */
     uint32_t ts_offset;   /* our timestamp clock's */
     uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
@@ -137,6 +137,9 @@ struct connection {
     uint8_t keepalive_probes;
     uint8_t syn_retries;       /* of an active open, besides those at linear times */
     uint8_t news;              /* enum bk_tcp_news: readiness that the user asked for besides */
+    uint8_t traffic_class;     /* of IP, the ECN bits 0 */
+    uint8_t hop_limit;         /* 0: the interface's */
+    uint8_t fin_wait_2_s;      /* without owner; 0: config.fin_wait_2_ms */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
 
@@ -269,6 +272,8 @@ void connection_disown(struct tcp *t, struct connection *c);
 void connection_free(struct tcp *t, struct connection *c);
 /* Recomputes the effective MSS from the peer's MSS and the path's MTU. */
 void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu);
+/* How long it may stay in FIN-WAIT-2 without an owner. */
+uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c);
 /* Arms the wheel for the earliest deadline; `again` is output_decide's. */
 void connection_arm(struct tcp *t, struct connection *c, uint64_t again);
 
@@ -277,6 +282,10 @@ struct event_about connection_about(const struct connection *c);
 
 /* Listeners (listener.c). */
 int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out);
+/* An option's value for its connections; `otherwise` if it was not set. */
+static inline uint32_t listener_option(const struct listener *l, enum bk_tcp_option option, uint32_t otherwise) {
+    return l != NULL && (l->option_mask >> option & 1) ? l->option[option] : otherwise;
+}
 /* The receive buffer that its connections begin with. */
 uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l);
 /* Frees the record; its connections and requests are gone already. */

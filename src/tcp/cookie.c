@@ -73,8 +73,10 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
         .object = BK_NONE,
         .seq = cookie_make(t, l, &s->tuple, s->header.seq, cookie_counter(t), index, options),
         .ack = s->header.seq + 1,
+        .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
+        .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
     };
-    y.option.mss = mss_offer(t->path[s->packet->iface].mtu, ipv6);
+    y.option.mss = mss_offer(t->path[s->packet->iface].mtu, ipv6, listener_option(l, BK_TCP_MAX_SEGMENT, 0));
     if (options & COOKIE_TIMESTAMPS) {
         y.option.has_timestamps = true;
         y.option.tsval = cookie_timestamp(timestamp_now(t, isn_timestamp_offset(t, &s->tuple)), options);

@@ -83,8 +83,7 @@ int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listen
 }
 
 uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l) {
-    return l->option_mask >> BK_TCP_RECEIVE_BUFFER & 1 ? l->option[BK_TCP_RECEIVE_BUFFER]
-                                                       : t->base.config.receive_buffer;
+    return listener_option(l, BK_TCP_RECEIVE_BUFFER, t->base.config.receive_buffer);
 }
 
 void listener_free(struct tcp *t, struct listener *l) {

@@ -35,12 +35,13 @@ uint32_t request_window(const struct tcp *t, const struct listener *l) {
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                   uint16_t reason) {
     uint8_t scale = r->receive_scale;
+    const struct listener *l = request_listener(t, r);
     struct reply y = {
         .tuple = tuple,
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)(request_window(t, request_listener(t, r)) >> scale),
+        .window = (uint16_t)(request_window(t, l) >> scale),
         .scale = scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
@@ -48,6 +49,8 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
         .object = id,
         .seq = r->iss + 1,
         .ack = r->irs + 1,
+        .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
+        .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
     };
     if (r->timestamps) {
         y.option.has_timestamps = true;
@@ -63,7 +66,8 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
     y.flags = WIRE_SYN | WIRE_ACK;
     y.window = (uint16_t)request_window(t, request_listener(t, r)); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
-    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
+    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local),
+                             listener_option(request_listener(t, r), BK_TCP_MAX_SEGMENT, 0));
     y.option.has_wscale = r->scaling;
     y.option.wscale = r->receive_scale;
     y.option.sack_permitted = r->sack;
@@ -131,7 +135,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     c->send_scale = r->send_scale;
     c->receive_scale = r->receive_scale;
-    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6);
+    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6, c->mss_limit);
     connection_set_mss(c, r->mss != 0 ? r->mss : mss_default(ipv6), t->path[r->iface].mtu);
     c->retransmits = r->sent - 1;
     if (r->sent == 1) { /* the SYN-ACK was sent once: it can be timed (RFC 6298 3) */

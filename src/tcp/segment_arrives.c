@@ -541,7 +541,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
     if (c->state == BK_FIN_WAIT_1 && connection_fin_acked(c)) {
         connection_set_state(t, c, BK_FIN_WAIT_2, reason);
         if (!c->owned) {
-            c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+            c->linger_due = t->base.now + connection_fin_wait_2_ns(t, c);
             timeouts_arm_end(t, c);
             connection_touch(t, c);
         }

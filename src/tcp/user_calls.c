@@ -41,7 +41,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = t->base.config.window_scaling ? window_scale_for(c->receive_buffer) : 0;
-    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6);
+    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6, 0);
     connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
     t->mib.active_opens++;
     call_event(t, c, BK_CALL_OPEN_ACTIVE, 0);
@@ -284,8 +284,8 @@ void user_close(struct tcp *t, struct connection *c) {
     }
     connection_orphan(t, c);
     close_sending(t, c, BK_REASON_SEND_FIN);
-    const struct bk_config *config = &t->base.config;
-    c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? config->fin_wait_2_ms : config->orphan_ms) * NS_PER_MS;
+    uint64_t wait = t->base.config.orphan_ms * NS_PER_MS;
+    c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? connection_fin_wait_2_ns(t, c) : wait);
     timeouts_arm_end(t, c);
     connection_touch(t, c);
 }
@@ -347,6 +347,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .send_scale = c->send_scale,
         .receive_scale = c->receive_scale,
         .timestamps = c->timestamps,
+        .sack = c->sack,
         .keepalive = c->keepalive,
         .nodelay = c->nodelay,
         .owned = c->owned,
@@ -367,6 +368,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .send_mss = c->mss,
         .receive_mss = c->rcv_mss,
         .advertised_mss = c->mss_offered,
+        .path_mtu = t->path[c->iface].mtu,
         .send_queued = unacked,
         .receive_queued = connection_receive_queued(t, c),
         .out_of_order = connection_out_of_order(t, c),

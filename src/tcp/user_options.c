@@ -19,6 +19,18 @@ static int set_keepalive(struct tcp *t, struct connection *c, bool on) {
     return 0;
 }
 
+/* Before our SYN has left it offers what is set now; the effective MSS follows from the handshake. */
+static int set_max_segment(struct tcp *t, struct connection *c, uint64_t value) {
+    if (value != 0 && !in_range(value, TCP_MSS_MIN, 32767)) return ERROR_INVAL;
+    c->mss_limit = (uint16_t)value;
+    if (c->state == BK_SYN_SENT && c->snd_nxt == c->iss) {
+        bool ipv6 = connection_is_ipv6(c);
+        c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6, c->mss_limit);
+        connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
+    }
+    return 0;
+}
+
 int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uint64_t value) {
     switch (option) {
     case BK_TCP_NODELAY:
@@ -62,6 +74,20 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
     case BK_TCP_SYN_RETRIES:
         if (!in_range(value, 0, 127)) return ERROR_INVAL;
         c->syn_retries = (uint8_t)value;
+        return 0;
+    case BK_TCP_MAX_SEGMENT:
+        return set_max_segment(t, c, value);
+    case BK_TCP_FIN_WAIT_2_S:
+        if (value > UINT8_MAX) return ERROR_INVAL;
+        c->fin_wait_2_s = (uint8_t)value;
+        return 0;
+    case BK_TCP_TRAFFIC_CLASS:
+        if (value > UINT8_MAX || (value & 3) != 0) return ERROR_INVAL; /* ECN is not the user's (RFC 3168 5) */
+        c->traffic_class = (uint8_t)value;
+        return 0;
+    case BK_TCP_HOP_LIMIT:
+        if (value > UINT8_MAX) return ERROR_INVAL;
+        c->hop_limit = (uint8_t)value;
         return 0;
     case BK_TCP_USER:
         c->user = value;
@@ -111,6 +137,18 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_SYN_RETRIES:
         *value = c->syn_retries;
+        return 0;
+    case BK_TCP_MAX_SEGMENT:
+        *value = c->mss_limit;
+        return 0;
+    case BK_TCP_FIN_WAIT_2_S:
+        *value = c->fin_wait_2_s;
+        return 0;
+    case BK_TCP_TRAFFIC_CLASS:
+        *value = c->traffic_class;
+        return 0;
+    case BK_TCP_HOP_LIMIT:
+        *value = c->hop_limit;
         return 0;
     case BK_TCP_USER:
         *value = c->user;
