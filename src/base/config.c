@@ -39,6 +39,7 @@ void bk_config_default(struct bk_config *c) {
         .keepalive_interval_s = 75,
         .keepalive_probes = 9,
         .syn_cookies = BK_SYN_COOKIES_WHEN_FULL,
+        .ecn = BK_ECN_GRANT,
         .time_wait_reuse = BK_REUSE_ALWAYS,
         .orphans_max = 4096,
         .challenge_ack_ms = 500,
@@ -47,6 +48,7 @@ void bk_config_default(struct bk_config *c) {
         .timestamps = true,
         .window_scaling = true,
         .sack = false,
+        .ecn_fallback = true,
         .reset_on_unread = true,
     };
 }
@@ -113,6 +115,7 @@ static const struct config_range config_ranges[] = {
     RANGE(keepalive_interval_s, 1, 32767),
     RANGE(keepalive_probes, 1, 127),
     RANGE(syn_cookies, 0, 2),
+    RANGE(ecn, 0, 2),
     RANGE(time_wait_reuse, 0, 2),
     RANGE(orphans_max, 0, 134217728),
     RANGE(challenge_ack_ms, 0, 60000),

@@ -87,6 +87,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(keepalive_idle_s),
     CONFIG(keepalive_interval_s),
     CONFIG(keepalive_probes),
+    CONFIG(ecn),
     CONFIG(time_wait_reuse),
     CONFIG(orphans_max),
     CONFIG(challenge_ack_ms),
@@ -95,6 +96,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(timestamps),
     CONFIG(window_scaling),
     CONFIG(syn_cookies),
+    CONFIG(ecn_fallback),
     CONFIG(reset_on_unread),
 };
 

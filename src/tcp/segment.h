@@ -42,7 +42,8 @@ struct reply {
     uint8_t iface;
     uint8_t flags;
     uint16_t window; /* as it goes on the wire */
-    uint8_t scale;   /* that the peer will read it with, for the trace */
+    uint8_t traffic_class;
+    uint8_t scale; /* that the peer will read it with, for the trace */
     uint16_t reason;
     uint8_t state;       /* of the record it comes from */
     uint8_t object_kind; /* enum event_object */

@@ -1,6 +1,7 @@
 /* OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS: RFC 9293 3.10.1 to 3.10.6. */
 #include "tcp/user_calls.h"
 
+#include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/lookup.h"
 #include "tcp/options.h"
@@ -350,6 +351,8 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .keepalive = c->keepalive,
         .nodelay = c->nodelay,
         .owned = c->owned,
+        .ecn = c->ecn,
+        .ecn_seen = c->ecn_seen,
         .error = c->error,
         .iss = c->iss,
         .snd_una = c->snd_una,
@@ -462,6 +465,10 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (!in_range(value, 0, 127)) return ERROR_INVAL;
         c->syn_retries = (uint8_t)value;
         return 0;
+    case BK_TCP_TRAFFIC_CLASS:
+        if (value > UINT8_MAX) return ERROR_INVAL;
+        c->traffic_class = (uint8_t)(value & ~(uint64_t)ECN_MASK);
+        return 0;
     case BK_TCP_USER:
         c->user = value;
         return 0;
@@ -502,6 +509,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_SYN_RETRIES:
         *value = c->syn_retries;
+        return 0;
+    case BK_TCP_TRAFFIC_CLASS:
+        *value = c->traffic_class;
         return 0;
     case BK_TCP_USER:
         *value = c->user;
