@@ -42,6 +42,7 @@ void bk_config_default(struct bk_config *c) {
         .ecn = BK_ECN_GRANT,
         .time_wait_reuse = BK_REUSE_ALWAYS,
         .orphans_max = 4096,
+        .congestion = BK_CONGESTION_CUBIC,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -49,6 +50,8 @@ void bk_config_default(struct bk_config *c) {
         .window_scaling = true,
         .sack = false,
         .ecn_fallback = true,
+        .hystart = true,
+        .slow_start_after_idle = true,
         .reset_on_unread = true,
     };
 }
@@ -119,6 +122,7 @@ static const struct config_range config_ranges[] = {
     RANGE(time_wait_reuse, 0, 2),
     RANGE(orphans_max, 0, 134217728),
     RANGE(challenge_ack_ms, 0, 60000),
+    RANGE(congestion, 0, 1),
 };
 
 const char *config_fault(const struct bk_config *c) {

@@ -90,6 +90,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(ecn),
     CONFIG(time_wait_reuse),
     CONFIG(orphans_max),
+    CONFIG(congestion),
     CONFIG(challenge_ack_ms),
     CONFIG(ephemeral_first),
     CONFIG(ephemeral_last),
@@ -97,6 +98,8 @@ static const struct scenario_field fields_host[] = {
     CONFIG(window_scaling),
     CONFIG(syn_cookies),
     CONFIG(ecn_fallback),
+    CONFIG(hystart),
+    CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
 };
 

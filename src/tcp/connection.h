@@ -110,7 +110,8 @@ struct connection {
     uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
     uint16_t mss_offered; /* in our SYN */
     uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
-    uint16_t pad;
+    uint8_t congestion;   /* enum bk_congestion */
+    uint8_t pad;
     uint32_t ts_recent;   /* TS.Recent */
     uint32_t ts_offset;   /* our timestamp clock's */
     uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
@@ -168,9 +169,10 @@ struct active {
     struct extent_queue out_of_order; /* beyond RCV.NXT */
     uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
     uint32_t connection;              /* whose it is */
-    struct congestion congestion;     /* the controller's own */
-    struct link rest_link;            /* in tcp.resting */
-    uint64_t rested_at;               /* since when it stands there */
+    struct rate rate;
+    struct congestion congestion; /* the controller's own */
+    struct link rest_link;        /* in tcp.resting */
+    uint64_t rested_at;           /* since when it stands there */
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 

@@ -37,8 +37,8 @@ static inline struct request *request_at(const struct tcp *t, bool ipv6, uint32_
 static inline struct tuple request_tuple(const struct tcp *t, bool ipv6, uint32_t id) {
     return small_tuple_get(request_at(t, ipv6, id)->tuple, ipv6);
 }
-/* For how many milliseconds the request stays quiet; 0: it may answer. Sixteen bits tell 65 s, and request_list sets the time anew each time
- * that the SYN-ACK goes again: should a wait be longer, an answer may fail to be given, once. */
+/* For how many milliseconds the request stays quiet; 0: it may answer. Sixteen bits tell 65 s, and request_list sets
+ * the time anew each time that the SYN-ACK goes again: should a wait be longer, an answer may fail, once. */
 static inline uint32_t request_quiet(const struct tcp *t, const struct request *r, uint64_t now) {
     uint16_t left = (uint16_t)(r->quiet_until - now / NS_PER_MS);
     return left <= t->base.config.challenge_ack_ms ? left : 0;

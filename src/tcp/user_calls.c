@@ -354,6 +354,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .ecn = c->ecn,
         .ecn_seen = c->ecn_seen,
         .error = c->error,
+        .soft_error = c->soft_error,
         .iss = c->iss,
         .snd_una = c->snd_una,
         .snd_nxt = c->snd_nxt,
@@ -381,6 +382,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
         .in_flight = recovery_pipe(c),
+        .congestion = c->congestion,
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,
@@ -469,6 +471,10 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (value > UINT8_MAX) return ERROR_INVAL;
         c->traffic_class = (uint8_t)(value & ~(uint64_t)ECN_MASK);
         return 0;
+    case BK_TCP_CONGESTION:
+        if (value >= BK_CONGESTIONS) return ERROR_INVAL;
+        congestion_choose(t, c, (enum bk_congestion)value);
+        return 0;
     case BK_TCP_USER:
         c->user = value;
         return 0;
@@ -512,6 +518,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_TRAFFIC_CLASS:
         *value = c->traffic_class;
+        return 0;
+    case BK_TCP_CONGESTION:
+        *value = c->congestion;
         return 0;
     case BK_TCP_USER:
         *value = c->user;
