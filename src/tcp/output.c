@@ -358,7 +358,8 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         h.flags |= WIRE_URG;
         h.urgent = (uint16_t)(c->snd_up - d->seq);
     }
-    if (d->length != 0 && end == c->snd_end) h.flags |= WIRE_PSH;
+    /* Also at the end of a unit of several segments: a receiver that merges them hands them on then, and does not wait for more. */
+    if (d->length != 0 && (end == c->snd_end || d->length > c->mss)) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
     h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     wire_tcp_emit(f->header + FRAME_L4, &h);
