@@ -189,9 +189,15 @@ bool script_sysctl_defaults(struct script_settings *s, char *why, size_t size) {
     return true;
 }
 
-bool script_sysctl_row(size_t index, struct script_sysctl_row *out) {
+bool script_sysctl_row(size_t index, const char **name, char *words, size_t size) {
     if (index >= BK_COUNT(script_sysctls)) return false;
     const struct script_sysctl *k = &script_sysctls[index];
-    *out = (struct script_sysctl_row){k->name, k->kind == SYSCTL_ONLY ? k->only : k->field, k->note};
+    *name = k->name;
+    if (k->kind == SYSCTL_ONLY)
+        snprintf(words, size, "only %s; not supported: %s", k->only, k->note);
+    else if (k->kind == SYSCTL_IGNORED)
+        snprintf(words, size, "any value: %s", k->note);
+    else
+        snprintf(words, size, "`%s`", k->field);
     return true;
 }

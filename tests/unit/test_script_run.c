@@ -214,6 +214,26 @@ static void test_sysctl_values(void **state) {
     assert_true(s.stack.timestamps);
 }
 
+/* The document has the very table that is in force. */
+static void test_settings_documented(void **state) {
+    (void)state;
+    char path[512], *text = calloc(1, 1 << 16);
+    const char *source = getenv("BECKON_SOURCE"), *name;
+    if (source == NULL || text == NULL) skip();
+    snprintf(path, sizeof path, "%s/docs/script.md", source);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    size_t n = fread(text, 1, (1 << 16) - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    char words[200], row[400];
+    for (size_t i = 0; script_sysctl_row(i, &name, words, sizeof words); i++) {
+        snprintf(row, sizeof row, "| `%s` | %s |\n", name, words);
+        if (strstr(text, row) == NULL) fail_msg("docs/script.md lacks the row %s", row);
+    }
+    free(text);
+}
+
 static void test_commands(void **state) {
     (void)state;
     fails("`frobnicate all`\n" LISTEN, 1, "command 'frobnicate' is not known here");
@@ -291,6 +311,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_settings, teardown),
         cmocka_unit_test_teardown(test_settings_refused, teardown),
         cmocka_unit_test_teardown(test_sysctl_values, teardown),
+        cmocka_unit_test_teardown(test_settings_documented, teardown),
         cmocka_unit_test_teardown(test_commands, teardown),
         cmocka_unit_test_teardown(test_counters, teardown),
         cmocka_unit_test_teardown(test_code, teardown),
