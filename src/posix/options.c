@@ -332,7 +332,7 @@ static int buffer_of(const struct bk_sockets *s, const struct sock *sock, enum b
     return (int)(named ? 2 * bytes : bytes);
 }
 
-static int get_socket(const struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
+static int get_socket(struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
     static const struct sock_more none = {.rcvlowat = 1};
     const struct sock_more *more = sock->more != NULL ? sock->more : &none;
     struct bk_tcp_look look;
@@ -430,7 +430,7 @@ static int max_segment(const struct bk_sockets *s, const struct sock *sock) {
     return own != 0 ? own : 536;
 }
 
-static int get_tcp(const struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
+static int get_tcp(struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
     enum bk_tcp_option stack;
     if (plain_tcp(option, &stack)) {
         a->number = (int)sock_get_stack(s, sock, stack);
@@ -500,7 +500,7 @@ static int get_ip(const struct bk_sockets *s, const struct sock *sock, int optio
     }
 }
 
-static int get(const struct bk_sockets *s, struct sock *sock, int level, int option, struct answer *a) {
+static int get(struct bk_sockets *s, struct sock *sock, int level, int option, struct answer *a) {
     static const int ip[] = {IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_MTU, IP_FREEBIND, IP_RECVERR};
     static const int ipv6[] = {IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_MTU_DISCOVER,
                                IPV6_MTU,    IPV6_FREEBIND,     IPV6_RECVERR};
