@@ -168,6 +168,10 @@ static uint64_t stack_default(const struct bk_config *config, enum bk_tcp_option
         return config->send_buffer;
     case BK_TCP_RECEIVE_BUFFER:
         return config->receive_buffer;
+    case BK_TCP_SYN_RETRIES:
+        return config->syn_retries;
+    case BK_TCP_CONGESTION:
+        return config->congestion;
     default:
         return 0;
     }
