@@ -86,6 +86,12 @@ BK_API char *bk_addr_format(const bk_addr *a, char text[BK_ADDR_TEXT]);
 enum bk_syn_cookies { BK_SYN_COOKIES_NEVER, BK_SYN_COOKIES_WHEN_FULL, BK_SYN_COOKIES_ALWAYS };
 /* Whether an active open may take the place of a TIME-WAIT whose timestamps make that safe (RFC 6191), once a second has passed. */
 enum bk_time_wait_reuse { BK_REUSE_NEVER, BK_REUSE_ALWAYS, BK_REUSE_LOOPBACK };
+/* Congestion control. */
+enum bk_congestion {
+    BK_CONGESTION_CUBIC,   /* RFC 9438 */
+    BK_CONGESTION_NEWRENO, /* RFC 5681, 6582 */
+    BK_CONGESTIONS
+};
 
 /* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
  * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
@@ -130,13 +136,16 @@ struct bk_config {
     uint32_t syn_cookies;      /* enum bk_syn_cookies */
     uint32_t time_wait_reuse;  /* enum bk_time_wait_reuse */
     uint32_t orphans_max;      /* connections whose user has closed, at most: beyond it CLOSE resets */
+    uint32_t congestion;       /* enum bk_congestion */
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
-    bool timestamps;      /* offer and accept RFC 7323 timestamps */
-    bool window_scaling;  /* offer and accept RFC 7323 window scaling */
-    bool sack;            /* offer and accept selective acknowledgments (RFC 2018) */
-    bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
+    bool timestamps;            /* offer and accept RFC 7323 timestamps */
+    bool window_scaling;        /* offer and accept RFC 7323 window scaling */
+    bool sack;                  /* offer and accept selective acknowledgments (RFC 2018) */
+    bool hystart;               /* the first slow start ends when delay rises (RFC 9406), not only by loss */
+    bool slow_start_after_idle; /* a window that was not used for an RTO shrinks (RFC 5681 4.1, RFC 2861) */
+    bool reset_on_unread;       /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
 /* Fills in defaults that suit a server with a few thousand connections (64 MiB of chunks). */
@@ -203,6 +212,7 @@ enum bk_offload {
 struct bk_iface_config {
     enum bk_layer layer;
     uint8_t mac[6];     /* BK_LAYER_ETHERNET */
+    uint8_t hop_limit;  /* or TTL, of what we send; 0: 64, and in IPv6 what a router advertises */
     uint32_t mtu;       /* of IP, 576 (1,280 if IPv6 is used) to 65,535 */
     uint32_t offload;   /* bits of enum bk_offload */
     uint32_t unit_max;  /* largest payload of a unit handed to the link, bytes; 0: 65,536 - headers */
@@ -421,6 +431,7 @@ enum bk_tcp_option {
     BK_TCP_RECEIVE_BUFFER,  /* bytes; never takes back a window that was offered */
     BK_TCP_QUICKACK,        /* 0/1: no delayed ACKs */
     BK_TCP_SYN_RETRIES,     /* 0 to 127: as syn_retries, for this connection */
+    BK_TCP_CONGESTION,      /* enum bk_congestion; may change at any time */
     BK_TCP_MAX_SEGMENT,     /* bounds the MSS that is offered and used, from before the handshake; 0: the path's */
     BK_TCP_FIN_WAIT_2_S,    /* how long it may stay in FIN-WAIT-2 without owner; 0: fin_wait_2_ms */
     BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class, without the two ECN bits */
@@ -461,6 +472,7 @@ struct bk_tcp_info {
     uint32_t send_buffer, receive_buffer;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
+    uint8_t congestion;  /* enum bk_congestion */
     uint8_t recovery;    /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
     uint8_t retransmits; /* back-offs of the segment at SND.UNA */
     uint8_t probes;      /* keep-alive or window probes unanswered */

@@ -41,12 +41,15 @@ void bk_config_default(struct bk_config *c) {
         .syn_cookies = BK_SYN_COOKIES_WHEN_FULL,
         .time_wait_reuse = BK_REUSE_ALWAYS,
         .orphans_max = 4096,
+        .congestion = BK_CONGESTION_CUBIC,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
         .timestamps = true,
         .window_scaling = true,
         .sack = false,
+        .hystart = true,
+        .slow_start_after_idle = true,
         .reset_on_unread = true,
     };
 }
@@ -116,6 +119,7 @@ static const struct config_range config_ranges[] = {
     RANGE(time_wait_reuse, 0, 2),
     RANGE(orphans_max, 0, 134217728),
     RANGE(challenge_ack_ms, 0, 60000),
+    RANGE(congestion, 0, 1),
 };
 
 const char *config_fault(const struct bk_config *c) {

@@ -22,9 +22,9 @@
 #include "wire/ip.h"
 
 _Static_assert(sizeof(struct connection) == 424, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 144, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct active) == 256, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
-_Static_assert(sizeof(struct listener) == 128, "a field came or went: does it belong to put_listeners?");
+_Static_assert(sizeof(struct listener) == 136, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
 _Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
 _Static_assert(sizeof(struct watch_end) == 28, "a field came or went: does it belong to put_watch?");
@@ -97,18 +97,23 @@ static void put_queue(struct projection *p, const struct view *v, const struct e
     }
 }
 
-/* What the controller knows beyond the windows; worlds use NewReno. */
-static void put_congestion(struct projection *p, const struct view *v, const struct congestion *g) {
+/* What the controller knows beyond the windows; worlds use NewReno without HyStart++. */
+static void put_congestion(struct projection *p, const struct view *v, const struct connection *c,
+                           const struct congestion *g) {
     put_seq(p, v->mine, g->use_end);
     put32(p, g->use_most);
     PUT_BITS(p, g->use_limited, g->idle_seen);
     put32(p, g->newreno.credit);
+    /* What a window that is not used shrinks by, and when; to the initial window at least. */
+    if (c->cwnd <= 10u * c->mss) return;
+    put(p, u64_min(v->now - g->used_at, rtt_rto_ns(c) + 1), 8);
+    put32(p, g->used_most);
 }
 
 static void put_queues(struct projection *p, const struct view *v, const struct connection *c) {
     const struct active *a = active_of(v->t, c);
     put8(p, a != NULL);
-    if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, &a->congestion);
+    if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, c, &a->congestion);
     /* A record at rest, or taken over, holds nothing. */
     bool holds = a != NULL && !link_in(&a->rest_link);
     put8(p, holds);

@@ -226,4 +226,7 @@ void explore_world_config(const struct explore_world *w, struct bk_config *confi
     config->challenge_ack_ms = 1;
     config->timestamps = config->window_scaling = false;
     config->syn_cookies = BK_SYN_COOKIES_NEVER;
+    /* Of the controllers the one whose state holds no time, and no RTT. */
+    config->congestion = BK_CONGESTION_NEWRENO;
+    config->hystart = false;
 }

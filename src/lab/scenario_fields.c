@@ -89,12 +89,15 @@ static const struct scenario_field fields_host[] = {
     CONFIG(keepalive_probes),
     CONFIG(time_wait_reuse),
     CONFIG(orphans_max),
+    CONFIG(congestion),
     CONFIG(challenge_ack_ms),
     CONFIG(ephemeral_first),
     CONFIG(ephemeral_last),
     CONFIG(timestamps),
     CONFIG(window_scaling),
     CONFIG(syn_cookies),
+    CONFIG(hystart),
+    CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
 };
 

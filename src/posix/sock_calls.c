@@ -71,7 +71,8 @@ int bk_bind(struct bk_sockets *s, int fd, const struct sockaddr *address, sockle
         }
     }
     if (error != 0) return error;
-    bool bound = sock->phase != SOCK_FRESH || sock->port != NULL;
+    struct bk_tcp_look look;
+    bool bound = sock->port != NULL || (sock_look(s, sock, &look) && look.state != BK_CLOSED);
     if (sock->ipv6) {
         bool mapped = bk_addr_is_ipv4(&e.addr);
         if (address_is_multicast(&e.addr) || (mapped && sock->v6only) || bound) return -EINVAL;

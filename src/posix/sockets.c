@@ -136,7 +136,7 @@ static int sock_ioctl(struct bk_sockets *s, struct sock *sock, unsigned long req
         return 0;
     case SIOCOUTQ:
         if (sock->phase == SOCK_LISTENING) return -EINVAL;
-        *value = quiet ? 0 : (int)(look.send_buffer - look.send_room);
+        *value = quiet ? 0 : (int)(look.send_end + look.fin_queued - look.snd_una); /* a FIN counts as Linux has it */
         return 0;
     case SIOCOUTQNSD:
         if (sock->phase == SOCK_LISTENING) return -EINVAL;

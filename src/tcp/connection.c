@@ -33,6 +33,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->active = BK_NONE;
     c->state = BK_CLOSED;
     c->iface = iface;
+    c->congestion = (uint8_t)config->congestion;
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
     c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;

@@ -146,7 +146,8 @@ struct connection {
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
-    uint32_t pad3;
+    uint8_t congestion; /* enum bk_congestion */
+    uint8_t pad[3];
 };
 
 /* With a connection table entry (8 bytes, 16 with slack) and a socket object (48, a later layer), an idle connection stays

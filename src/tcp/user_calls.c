@@ -381,6 +381,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
         .in_flight = recovery_pipe(c),
+        .congestion = c->congestion,
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,

@@ -75,6 +75,10 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (!in_range(value, 0, 127)) return ERROR_INVAL;
         c->syn_retries = (uint8_t)value;
         return 0;
+    case BK_TCP_CONGESTION:
+        if (value >= BK_CONGESTIONS) return ERROR_INVAL;
+        congestion_choose(t, c, (enum bk_congestion)value);
+        return 0;
     case BK_TCP_MAX_SEGMENT:
         return set_max_segment(t, c, value);
     case BK_TCP_FIN_WAIT_2_S:
@@ -138,6 +142,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
     case BK_TCP_SYN_RETRIES:
         *value = c->syn_retries;
         return 0;
+    case BK_TCP_CONGESTION:
+        *value = c->congestion;
+        return 0;
     case BK_TCP_MAX_SEGMENT:
         *value = c->mss_limit;
         return 0;
@@ -170,7 +177,7 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
 int user_listener_set(struct tcp *t, struct listener *l, enum bk_tcp_option option, uint64_t value) {
     if (option >= LISTENER_OPTIONS) return ERROR_NOPROTOOPT;
     /* Tried on a connection that nobody will see: so the range of each option is said once. */
-    struct connection probe = {.state = BK_CLOSED, .detached = true};
+    struct connection probe = {.state = BK_CLOSED, .detached = true, .active = BK_NONE};
     int error = user_set(t, &probe, option, value);
     if (error != 0) return error;
     l->option[option] = (uint32_t)value;

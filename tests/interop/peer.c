@@ -97,11 +97,13 @@ static const struct peer_field {
     PEER_FIELD(syn_ack_retries),  PEER_FIELD(retries2),
     PEER_FIELD(orphan_retries),   PEER_FIELD(fin_wait_2_ms),
     PEER_FIELD(keepalive_idle_s), PEER_FIELD(keepalive_interval_s),
-    PEER_FIELD(keepalive_probes), PEER_FIELD(time_wait_reuse),
-    PEER_FIELD(orphans_max),      PEER_FIELD(challenge_ack_ms),
-    PEER_FIELD(ephemeral_first),  PEER_FIELD(ephemeral_last),
-    PEER_FIELD(timestamps),       PEER_FIELD(window_scaling),
-    PEER_FIELD(syn_cookies),      PEER_FIELD(reset_on_unread),
+    PEER_FIELD(keepalive_probes), PEER_FIELD(congestion),
+    PEER_FIELD(time_wait_reuse),  PEER_FIELD(orphans_max),
+    PEER_FIELD(challenge_ack_ms), PEER_FIELD(ephemeral_first),
+    PEER_FIELD(ephemeral_last),   PEER_FIELD(timestamps),
+    PEER_FIELD(window_scaling),   PEER_FIELD(syn_cookies),
+    PEER_FIELD(hystart),          PEER_FIELD(slow_start_after_idle),
+    PEER_FIELD(reset_on_unread),
 };
 
 static uint64_t peer_number(const char *text, uint64_t max) {

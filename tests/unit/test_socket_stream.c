@@ -88,7 +88,8 @@ static void bulk(struct sockets_pair *p) {
     uint8_t *out = malloc(TOTAL), *in = malloc(TOTAL);
     fill(out, TOTAL, 9);
     struct bk_syscall w = {.sys = BK_SYS_WRITE, .fd = fd[0], .send = {.data = out, .size = TOTAL}};
-    struct bk_syscall r = {.sys = BK_SYS_RECV, .fd = fd[1], .receive = {.data = in, .size = TOTAL, .flags = MSG_WAITALL}};
+    struct bk_syscall r = {
+        .sys = BK_SYS_RECV, .fd = fd[1], .receive = {.data = in, .size = TOTAL, .flags = MSG_WAITALL}};
     assert_false(sockets_begin(p, 0, &w));
     assert_true(w.due == BK_NEVER);
     assert_int_equal(sockets_do(p, 1, &r, 20 * PAIR_S), TOTAL);
