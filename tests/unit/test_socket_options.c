@@ -200,8 +200,7 @@ static void test_inherited(void **state) {
     assert_int_equal(sockets_set(&p, 1, listener, IPPROTO_TCP, TCP_MAXSEG, 700), 0);
     assert_int_equal(sockets_set(&p, 1, listener, IPPROTO_TCP, TCP_KEEPIDLE, 77), 0);
     assert_int_equal(sockets_set(&p, 1, listener, SOL_SOCKET, SO_RCVLOWAT, 5), 0);
-    assert_int_equal(
-        bk_setsockopt(p.side[1], listener, SOL_SOCKET, SO_LINGER, &linger, sizeof linger, p.pair.now), 0);
+    assert_int_equal(bk_setsockopt(p.side[1], listener, SOL_SOCKET, SO_LINGER, &linger, sizeof linger, p.pair.now), 0);
     sockets_connect(&p, listener, fd);
     assert_int_equal(sockets_option(&p, 1, fd[1], SOL_SOCKET, SO_RCVBUF), 400000);
     assert_int_equal(sockets_option(&p, 1, fd[1], IPPROTO_TCP, TCP_KEEPIDLE), 77);

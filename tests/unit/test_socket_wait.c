@@ -23,7 +23,8 @@ static void test_blocking_accept_and_connect(void **state) {
     sockets_open(&p, 6);
     int listener = sockets_listen(&p, 1, 5);
     set_blocking(&p, 1, listener);
-    struct bk_syscall accepts = {.sys = BK_SYS_ACCEPT, .fd = listener, .accept = {(struct sockaddr *)&from, &length, 0}};
+    struct bk_syscall accepts = {
+        .sys = BK_SYS_ACCEPT, .fd = listener, .accept = {(struct sockaddr *)&from, &length, 0}};
     assert_false(sockets_begin(&p, 1, &accepts));
     assert_true(accepts.due == BK_NEVER);
     int fd = bk_socket(p.side[0], AF_INET6, SOCK_STREAM, 0);
@@ -85,7 +86,8 @@ static void test_timeouts(void **state) {
     assert_int_equal(sockets_do(&p, 0, &r, PAIR_S), -EAGAIN);
     assert_true(p.pair.now == begun + 250 * PAIR_MS);
     /* What came meanwhile counts, though it is less than was wanted. */
-    struct bk_syscall all = {.sys = BK_SYS_RECV, .fd = fd[0], .receive = {.data = data, .size = 8, .flags = MSG_WAITALL}};
+    struct bk_syscall all = {
+        .sys = BK_SYS_RECV, .fd = fd[0], .receive = {.data = data, .size = 8, .flags = MSG_WAITALL}};
     assert_false(sockets_begin(&p, 0, &all));
     assert_int_equal(bk_write(p.side[1], fd[1], "abc", 3, p.pair.now), 3);
     assert_int_equal(sockets_do(&p, 0, &all, PAIR_S), 3);
@@ -186,9 +188,12 @@ static void test_shutdown_wakes_reader(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blocking_accept_and_connect), cmocka_unit_test(test_accept_wakes_one),
-        cmocka_unit_test(test_timeouts),                    cmocka_unit_test(test_connect_times_out),
-        cmocka_unit_test(test_refused_then_connected),      cmocka_unit_test(test_shutdown_wakes_reader),
+        cmocka_unit_test(test_blocking_accept_and_connect),
+        cmocka_unit_test(test_accept_wakes_one),
+        cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_connect_times_out),
+        cmocka_unit_test(test_refused_then_connected),
+        cmocka_unit_test(test_shutdown_wakes_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
