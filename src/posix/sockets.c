@@ -119,7 +119,6 @@ static int readable_now(struct sock *sock, const struct bk_tcp_look *look) {
     uint32_t n = look->receive_queued;
     if (sock->more == NULL || sock->more->urgent == URGENT_NONE || sock->oob_inline) return (int)n;
     uint32_t before = sock->more->urgent_seq - look->read_seq;
-    if (before == 0) return n == 0 ? 0 : (int)n - 1;
     return (int)(before < n ? before : n);
 }
 

@@ -3,6 +3,7 @@
  * A listener's options are those that its connections begin with. It keeps the values, each checked as a connection's would be, and a
  * connection takes them over when its handshake is done; what a SYN-ACK says (the window's scale) is asked of the listener before.
  */
+#include "tcp/congestion.h"
 #include "tcp/options.h"
 #include "tcp/user_calls.h"
 

@@ -28,8 +28,8 @@ static int told(int64_t r) {
 static uint64_t now(const struct bench *b) {
     return b->p.pair.now;
 }
-static void settle(struct bench *b) {
-    if (!b->kernel) sockets_run(&b->p, 4 * PAIR_LATENCY);
+void bench_settle(struct bench *b) {
+    if (!b->kernel) sockets_run(&b->p, 20 * PAIR_LATENCY); /* delayed ACKs, too */
 }
 
 /* ---- one call on either ---------------------------------------------------------------------------- */
@@ -70,17 +70,17 @@ static int do_connect(struct bench *b, int fd, struct sockaddr_in in) {
                      : bk_connect(b->p.side[0], fd, (void *)&in, sizeof in, now(b));
 }
 
-static int do_recv(struct bench *b, int side, int fd, size_t size, int flags) {
-    char data[16];
+int bench_recv(struct bench *b, int side, int fd, char *data, size_t size, int flags) {
     return b->kernel ? told(recv(fd, data, size, flags)) : (int)bk_recv(b->p.side[side], fd, data, size, flags, now(b));
 }
 
-static int do_send(struct bench *b, int side, int fd, size_t size) {
-    return b->kernel ? told(send(fd, "abcdefgh", size, MSG_NOSIGNAL))
-                     : (int)bk_send(b->p.side[side], fd, "abcdefgh", size, MSG_NOSIGNAL, now(b));
+int bench_send(struct bench *b, int side, int fd, const char *text, int flags) {
+    size_t size = strlen(text);
+    return b->kernel ? told(send(fd, text, size, flags | MSG_NOSIGNAL))
+                     : (int)bk_send(b->p.side[side], fd, text, size, flags | MSG_NOSIGNAL, now(b));
 }
 
-static int do_shutdown(struct bench *b, int side, int fd, int how) {
+int bench_shutdown(struct bench *b, int side, int fd, int how) {
     return b->kernel ? told(shutdown(fd, how)) : bk_shutdown(b->p.side[side], fd, how, now(b));
 }
 
@@ -88,7 +88,7 @@ static int do_close(struct bench *b, int side, int fd) {
     return b->kernel ? told(close(fd)) : bk_close(b->p.side[side], fd, now(b));
 }
 
-static int do_set(struct bench *b, int side, int fd, int option, const void *value, socklen_t length) {
+int bench_set(struct bench *b, int side, int fd, int option, const void *value, socklen_t length) {
     return b->kernel ? told(setsockopt(fd, SOL_SOCKET, option, value, length))
                      : bk_setsockopt(b->p.side[side], fd, SOL_SOCKET, option, value, length, now(b));
 }
@@ -98,13 +98,13 @@ static int do_get(struct bench *b, int fd, int level, int option, void *value, s
                      : bk_getsockopt(b->p.side[0], fd, level, option, value, &length, now(b));
 }
 
-static int do_ioctl(struct bench *b, int fd, unsigned long request) {
+int bench_ioctl(struct bench *b, int fd, unsigned long request) {
     int value = -1;
     int error = b->kernel ? told(ioctl(fd, request, &value)) : bk_ioctl(b->p.side[0], fd, request, &value);
     return error != 0 ? error : value;
 }
 
-static int do_poll(struct bench *b, int fd) {
+int bench_poll(struct bench *b, int fd) {
     struct pollfd one = {.fd = fd, .events = POLLIN | POLLOUT | POLLPRI | POLLRDHUP};
     int n = b->kernel ? told(poll(&one, 1, 0)) : bk_poll(b->p.side[0], &one, 1, now(b));
     return n < 0 ? n : one.revents;
@@ -132,7 +132,7 @@ static int new_listener(struct bench *b, int side, int backlog) {
 static void join(struct bench *b) {
     struct sockaddr_in in = address(b, 1, port_of(b, 1, b->listener));
     assert_int_equal(do_connect(b, b->fd, in), -EINPROGRESS);
-    settle(b);
+    bench_settle(b);
     assert_int_equal(do_connect(b, b->fd, in), 0);
     b->peer = do_accept(b, 1, b->listener);
     assert_true(b->peer >= 0);
@@ -146,22 +146,23 @@ static void hang(struct bench *b) {
     int first = new_socket(b, 0);
     b->extra[b->extras++] = first;
     assert_int_equal(do_connect(b, first, in), -EINPROGRESS);
-    settle(b);
+    bench_settle(b);
     if (!b->kernel) in.sin_addr.s_addr = htonl(0xc0000263); /* 192.0.2.99: nobody is there */
     assert_int_equal(do_connect(b, b->fd, in), -EINPROGRESS);
-    settle(b);
+    bench_settle(b);
 }
 
 static void reset(struct bench *b) {
     struct linger none = {1, 0};
     join(b);
-    assert_int_equal(do_set(b, 1, b->peer, SO_LINGER, &none, sizeof none), 0);
+    assert_int_equal(bench_set(b, 1, b->peer, SO_LINGER, &none, sizeof none), 0);
     assert_int_equal(do_close(b, 1, b->peer), 0);
     b->peer = -1;
-    settle(b);
+    bench_settle(b);
 }
 
 static void enter(struct bench *b, enum bench_state state) {
+    char data[1];
     switch (state) {
     case STATE_FRESH:
     case STATES:
@@ -180,7 +181,7 @@ static void enter(struct bench *b, enum bench_state state) {
         struct sockaddr_in in = address(b, 1, port_of(b, 1, closed));
         assert_int_equal(do_close(b, 1, closed), 0);
         assert_int_equal(do_connect(b, b->fd, in), -EINPROGRESS);
-        settle(b);
+        bench_settle(b);
         break;
     }
     case STATE_CONNECTED:
@@ -188,22 +189,22 @@ static void enter(struct bench *b, enum bench_state state) {
         break;
     case STATE_READABLE:
         join(b);
-        assert_int_equal(do_send(b, 1, b->peer, 3), 3);
-        settle(b);
+        assert_int_equal(bench_send(b, 1, b->peer, "abc", 0), 3);
+        bench_settle(b);
         break;
     case STATE_PEER_SHUT:
     case STATE_BOTH_SHUT:
         join(b);
-        assert_int_equal(do_shutdown(b, 1, b->peer, SHUT_WR), 0);
-        settle(b);
-        if (state == STATE_BOTH_SHUT) assert_int_equal(do_shutdown(b, 0, b->fd, SHUT_WR), 0);
-        settle(b);
+        assert_int_equal(bench_shutdown(b, 1, b->peer, SHUT_WR), 0);
+        bench_settle(b);
+        if (state == STATE_BOTH_SHUT) assert_int_equal(bench_shutdown(b, 0, b->fd, SHUT_WR), 0);
+        bench_settle(b);
         break;
     case STATE_READ_SHUT:
     case STATE_WRITE_SHUT:
         join(b);
-        assert_int_equal(do_shutdown(b, 0, b->fd, state == STATE_READ_SHUT ? SHUT_RD : SHUT_WR), 0);
-        settle(b);
+        assert_int_equal(bench_shutdown(b, 0, b->fd, state == STATE_READ_SHUT ? SHUT_RD : SHUT_WR), 0);
+        bench_settle(b);
         /* The kernel's peer may delay the ACK of a FIN. */
         for (int ms = 0; state == STATE_WRITE_SHUT && b->kernel && bench_do(b, CALL_STATE) == 4 && ms < 2000; ms++)
             (void)usleep(1000);
@@ -213,7 +214,7 @@ static void enter(struct bench *b, enum bench_state state) {
         break;
     case STATE_RESET_TOLD:
         reset(b);
-        assert_int_equal(do_recv(b, 0, b->fd, 1, 0), -ECONNRESET);
+        assert_int_equal(bench_recv(b, 0, b->fd, data, 1, 0), -ECONNRESET);
         break;
     }
 }
@@ -257,6 +258,7 @@ static int error_queue(struct bench *b) {
 int bench_do(struct bench *b, enum bench_call call) {
     int value = -1, fd = b->fd;
     uint8_t info[8];
+    char data[8];
     switch (call) {
     case CALL_BIND:
         return do_bind(b, 0, fd, 0);
@@ -269,38 +271,38 @@ int bench_do(struct bench *b, enum bench_call call) {
     case CALL_UNCONNECT:
         return do_connect(b, fd, (struct sockaddr_in){.sin_family = AF_UNSPEC});
     case CALL_READ:
-        return do_recv(b, 0, fd, 8, 0);
+        return bench_recv(b, 0, fd, data, 8, 0);
     case CALL_PEEK:
-        return do_recv(b, 0, fd, 8, MSG_PEEK);
+        return bench_recv(b, 0, fd, data, 8, MSG_PEEK);
     case CALL_OOB:
-        return do_recv(b, 0, fd, 8, MSG_OOB);
+        return bench_recv(b, 0, fd, data, 8, MSG_OOB);
     case CALL_READ_NONE:
-        return do_recv(b, 0, fd, 0, 0);
+        return bench_recv(b, 0, fd, data, 0, 0);
     case CALL_ERRQUEUE:
         return error_queue(b);
     case CALL_WRITE:
-        return do_send(b, 0, fd, 5);
+        return bench_send(b, 0, fd, "abcde", 0);
     case CALL_WRITE_NONE:
-        return do_send(b, 0, fd, 0);
+        return bench_send(b, 0, fd, "", 0);
     case CALL_SHUT_READ:
-        return do_shutdown(b, 0, fd, SHUT_RD);
+        return bench_shutdown(b, 0, fd, SHUT_RD);
     case CALL_SHUT_WRITE:
-        return do_shutdown(b, 0, fd, SHUT_WR);
+        return bench_shutdown(b, 0, fd, SHUT_WR);
     case CALL_SHUT_BOTH:
-        return do_shutdown(b, 0, fd, SHUT_RDWR);
+        return bench_shutdown(b, 0, fd, SHUT_RDWR);
     case CALL_PEER_NAME:
         return peer_name(b);
     case CALL_SO_ERROR:
         assert_int_equal(do_get(b, fd, SOL_SOCKET, SO_ERROR, &value, sizeof value), 0);
         return -value;
     case CALL_INQ:
-        return do_ioctl(b, fd, SIOCINQ);
+        return bench_ioctl(b, fd, SIOCINQ);
     case CALL_OUTQ:
-        return do_ioctl(b, fd, SIOCOUTQ);
+        return bench_ioctl(b, fd, SIOCOUTQ);
     case CALL_AT_MARK:
-        return do_ioctl(b, fd, SIOCATMARK);
+        return bench_ioctl(b, fd, SIOCATMARK);
     case CALL_POLL:
-        return do_poll(b, fd);
+        return bench_poll(b, fd);
     case CALL_STATE:
         assert_int_equal(do_get(b, fd, IPPROTO_TCP, TCP_INFO, info, sizeof info), 0);
         return info[0];
@@ -308,4 +310,12 @@ int bench_do(struct bench *b, enum bench_call call) {
         break;
     }
     return -ENOSYS;
+}
+
+bool bench_has_kernel(void) {
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool works = fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0;
+    if (fd >= 0) (void)close(fd);
+    return works;
 }

@@ -68,4 +68,17 @@ void bench_open(struct bench *b, bool kernel, enum bench_state state);
 int bench_do(struct bench *b, enum bench_call call);
 void bench_close(struct bench *b);
 
+/* Single calls, by side: results, or negative errno values. */
+int bench_recv(struct bench *b, int side, int fd, char *data, size_t size, int flags);
+int bench_send(struct bench *b, int side, int fd, const char *text, int flags);
+int bench_shutdown(struct bench *b, int side, int fd, int how);
+int bench_set(struct bench *b, int side, int fd, int option, const void *value, socklen_t length); /* of SOL_SOCKET */
+/* Of side 0's sockets: an ioctl's value, poll's bits. */
+int bench_ioctl(struct bench *b, int fd, unsigned long request);
+int bench_poll(struct bench *b, int fd);
+/* Lets what is under way arrive. */
+void bench_settle(struct bench *b);
+/* Whether the kernel's loopback can be used. */
+bool bench_has_kernel(void);
+
 #endif

@@ -52,7 +52,9 @@ void sockets_run(struct sockets_pair *p, uint64_t ns) {
 
 bool sockets_begin(struct sockets_pair *p, int side, struct bk_syscall *call) {
     int i = 0;
-    while (i < SOCKETS_CALLS && p->call[side][i] != NULL) i++;
+    while (i < SOCKETS_CALLS && p->call[side][i] != call) i++; /* begun before: only tried */
+    if (i == SOCKETS_CALLS)
+        for (i = 0; i < SOCKETS_CALLS && p->call[side][i] != NULL;) i++;
     assert_true(i < SOCKETS_CALLS);
     p->call[side][i] = call;
     try_call(p, side, i);

@@ -1,11 +1,8 @@
 /* Shows what each call answers on a socket in each state, and that the kernel answers the same. */
 #include "socket_bench.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* As Linux 6 and 7 answer: results, or negative errno values; poll's bits. In the order of enum bench_state: fresh, bound, listening,
  * connecting, refused, connected, readable, peer shut, read shut, write shut, both shut, reset, reset told. */
@@ -81,17 +78,9 @@ static void test_beckon(void **state) {
     check_all(false);
 }
 
-static bool loopback_works(void) {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    bool works = fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0;
-    if (fd >= 0) (void)close(fd);
-    return works;
-}
-
 static void test_kernel(void **state) {
     (void)state;
-    if (!loopback_works()) {
+    if (!bench_has_kernel()) {
         print_message("there is no 127.0.0.1 here\n");
         skip();
     }
