@@ -51,6 +51,8 @@ static const struct script_sysctl script_sysctls[] = {
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_window_scaling", window_scaling),
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_sack", sack),
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_slow_start_after_idle", slow_start_after_idle),
+    CHOICE("net.ipv4.tcp_ecn", ecn, "0 1 2"),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_ecn_fallback", ecn_fallback),
     CHOICE("net.ipv4.tcp_congestion_control", congestion, "cubic reno"),
     {"tcp_cubic.hystart_detect", SYSCTL_CHOICE_BOOL, "hystart", offsetof(struct bk_config, hystart), 1, "0 3", ""},
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_syncookies", syn_cookies),
@@ -87,8 +89,6 @@ static const struct script_sysctl script_sysctls[] = {
     ONLY("net.ipv4.tcp_recovery", "1", "another loss detection than RACK"),
     ONLY("net.ipv4.tcp_early_retrans", "3 4", "leaving out tail loss probes"),
     ONLY("net.ipv4.tcp_reordering", "3", "another threshold of duplicates"),
-    ONLY("net.ipv4.tcp_ecn", "0", "ECN"),
-    ONLY("net.ipv4.tcp_ecn_fallback", "1", "ECN"),
     ONLY("net.ipv4.tcp_ecn_option", "2", "the AccECN option"),
     ONLY("net.ipv4.tcp_ecn_option_beacon", "3", "the AccECN option"),
     ONLY("net.ipv4.tcp_mtu_probing", "0", "packetization-layer path MTU discovery"),
@@ -189,7 +189,9 @@ bool script_sysctl_set(struct script_settings *s, const char *name, const char *
         if (!good) snprintf(why, size, "sysctl %s=%s asks for %s, which is not supported", name, value, k->note);
     } else if (k->kind != SYSCTL_IGNORED) {
         good = script_sysctl_store(k, s, value);
-        if (!good) snprintf(why, size, "sysctl %s takes no value '%s'", name, value);
+        if (!good)
+            snprintf(why, size, "sysctl %s takes no value '%s'%s%s", name, value, k->only != NULL ? ", only " : "",
+                     k->only != NULL ? k->only : "");
     }
     return good;
 }
