@@ -312,6 +312,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     if (seq_gt(end, c->snd_nxt)) {
         if (c->snd_nxt == c->snd_una) c->progress_at = now;
         c->snd_nxt = end;
+        if ((c->news & BK_NEWS_PROGRESS) && d->length != 0) connection_hear(t, c, BK_READY_PROGRESS);
         congestion_sent(t, c, recovery_pipe(c));
         if (!again) rtt_start(t, c, end);
     }
