@@ -18,8 +18,8 @@
 #include "tcp/request.h"
 
 /* Answers a SYN with a cookie. Returns the SYN's reason. */
-uint16_t cookie_answer(struct tcp *t, const struct segment *s);
+uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct segment *s);
 /* Whether the segment acknowledges a cookie that is ours and recent; then *r is what a request would have known, but for its listener. */
-bool cookie_check(const struct tcp *t, const struct segment *s, struct request *r);
+bool cookie_check(const struct tcp *t, const struct listener *l, const struct segment *s, struct request *r);
 
 #endif

@@ -16,7 +16,7 @@ static uint32_t cookie_for(struct bench *b, uint32_t peer, uint16_t mss) {
     struct wire_tcp h = expect_reply(b, BK_REASON_SEND_SYN_COOKIE);
     assert_int_equal(h.flags, WIRE_SYN | WIRE_ACK);
     assert_int_equal(h.ack, 5001);
-    assert_int_equal(h.option.mss, mss_offer(b->t->path[0].mtu, b->ipv6));
+    assert_int_equal(h.option.mss, mss_offer(b->t->path[0].mtu, b->ipv6, 0));
     /* There is no room to remember them. */
     assert_false(h.option.has_wscale || h.option.has_timestamps || h.option.sack_permitted);
     return h.seq;
