@@ -368,6 +368,8 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     f->dst = c->tuple.remote;
     f->protocol = WIRE_TCP;
     f->iface = c->iface;
+    f->traffic_class = c->traffic_class;
+    f->hop_limit = c->hop_limit;
     f->object = c->self;
     f->reason = d->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;
@@ -418,6 +420,8 @@ void output_reset(struct tcp *t, const struct connection *c, uint16_t reason) {
         .object = c->self,
         .seq = c->snd_nxt,
         .ack = c->rcv_nxt,
+        .traffic_class = c->traffic_class,
+        .hop_limit = c->hop_limit,
     };
     if (c->timestamps) { /* RFC 7323 3.2: SHOULD be in a RST, too */
         r.option.has_timestamps = true;

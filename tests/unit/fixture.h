@@ -108,7 +108,7 @@ struct wire_seg {
     const uint8_t *options; /* build: these instead */
     size_t options_length;
     bool bad_checksum;
-    uint8_t ttl;
+    uint8_t ttl, traffic_class;
     bool dont_fragment; /* IPv4 */
 };
 #define FRAME_MAX 66000

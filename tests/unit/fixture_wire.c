@@ -163,6 +163,7 @@ static const char *ip_parse(const uint8_t *f, size_t n, struct wire_seg *w, size
         if (f[9] != 6) return "not TCP";
         w->dont_fragment = f[6] >> 6 & 1;
         w->ttl = f[8];
+        w->traffic_class = f[1];
         w->src = bk_addr_ipv4(f[12], f[13], f[14], f[15]);
         w->dst = bk_addr_ipv4(f[16], f[17], f[18], f[19]);
     } else if (f[0] >> 4 == 6) {
@@ -171,6 +172,7 @@ static const char *ip_parse(const uint8_t *f, size_t n, struct wire_seg *w, size
         if ((size_t)get16(f + 4) + 40 != n) return "IPv6 payload length is not the frame's";
         if (f[6] != 6) return "not TCP";
         w->ttl = f[7];
+        w->traffic_class = (uint8_t)(f[0] << 4 | f[1] >> 4);
         memcpy(w->src.byte, f + 8, 16);
         memcpy(w->dst.byte, f + 24, 16);
     } else {
