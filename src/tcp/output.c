@@ -337,6 +337,8 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
     struct base *b = &t->base;
     struct frame *f = frame_at(b, frame);
+    f->traffic_class = c->traffic_class;
+    f->hop_limit = c->hop_limit;
     if (d->length != 0) {
         uint32_t held = add_payload(t, c, f, d->seq, d->length);
         if (held != d->length) {
@@ -368,8 +370,6 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     f->dst = c->tuple.remote;
     f->protocol = WIRE_TCP;
     f->iface = c->iface;
-    f->traffic_class = c->traffic_class;
-    f->hop_limit = c->hop_limit;
     f->object = c->self;
     f->reason = d->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;
