@@ -88,6 +88,11 @@ struct connection {
     bool syn_acked : 1;    /* SND.UNA is past our SYN */
     bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
+    bool ecn_asked : 1;    /* our SYN asks for ECN */
+    bool ecn : 1;          /* both ends do (RFC 3168) */
+    bool ecn_echo : 1;     /* CE came, and no CWR since: ECE on all that leaves */
+    bool ecn_cwr : 1;      /* CWR is due on the next new data */
+    bool ecn_seen : 1;     /* the peer has sent ECN-capable segments */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
     uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
 
