@@ -86,6 +86,7 @@ BK_API char *bk_addr_format(const bk_addr *a, char text[BK_ADDR_TEXT]);
 enum bk_congestion {
     BK_CONGESTION_CUBIC,   /* RFC 9438 */
     BK_CONGESTION_NEWRENO, /* RFC 5681, 6582 */
+    BK_CONGESTION_BBR,     /* draft-ietf-ccwg-bbr, version 3 */
     BK_CONGESTIONS
 };
 
@@ -128,7 +129,11 @@ struct bk_config {
     uint32_t keepalive_idle_s; /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
-    uint32_t congestion;       /* enum bk_congestion */
+    uint32_t congestion;      /* enum bk_congestion */
+    uint32_t pacing_ss_ratio; /* percent of cwnd / srtt at which paced connections send in slow start, */
+    uint32_t pacing_ca_ratio; /* and afterwards; 1 to 1,000. BBR has its own rates */
+    uint32_t
+        min_tso_segments; /* of paced connections: a unit is about a millisecond of their rate, but so much at least */
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
@@ -137,6 +142,7 @@ struct bk_config {
     bool sack;                  /* offer and accept selective acknowledgments (RFC 2018) */
     bool syn_cookies;           /* answer with cookies when the request table is full */
     bool hystart;               /* the first slow start ends when delay rises (RFC 9406), not only by loss */
+    bool pacing;                /* CUBIC and NewReno are paced, too; BBR always is */
     bool slow_start_after_idle; /* a window that was not used for an RTO shrinks (RFC 5681 4.1, RFC 2861) */
     bool reset_on_unread;       /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };

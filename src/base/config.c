@@ -38,6 +38,9 @@ void bk_config_default(struct bk_config *c) {
         .keepalive_interval_s = 75,
         .keepalive_probes = 9,
         .congestion = BK_CONGESTION_CUBIC,
+        .pacing_ss_ratio = 200,
+        .pacing_ca_ratio = 120,
+        .min_tso_segments = 2,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -46,6 +49,7 @@ void bk_config_default(struct bk_config *c) {
         .sack = false,
         .syn_cookies = true,
         .hystart = true,
+        .pacing = false,
         .slow_start_after_idle = true,
         .reset_on_unread = true,
     };
@@ -111,7 +115,10 @@ static const struct config_range config_ranges[] = {
     RANGE(keepalive_idle_s, 1, 32767),
     RANGE(keepalive_interval_s, 1, 32767),
     RANGE(keepalive_probes, 1, 127),
-    RANGE(congestion, 0, 1),
+    RANGE(congestion, 0, 2),
+    RANGE(pacing_ss_ratio, 1, 1000),
+    RANGE(pacing_ca_ratio, 1, 1000),
+    RANGE(min_tso_segments, 1, 64),
     RANGE(challenge_ack_ms, 1, 60000),
 };
 

@@ -87,6 +87,9 @@ static const struct scenario_field fields_host[] = {
     CONFIG(keepalive_interval_s),
     CONFIG(keepalive_probes),
     CONFIG(congestion),
+    CONFIG(pacing_ss_ratio),
+    CONFIG(pacing_ca_ratio),
+    CONFIG(min_tso_segments),
     CONFIG(challenge_ack_ms),
     CONFIG(ephemeral_first),
     CONFIG(ephemeral_last),
@@ -94,6 +97,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(window_scaling),
     CONFIG(syn_cookies),
     CONFIG(hystart),
+    CONFIG(pacing),
     CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
 };

@@ -6,6 +6,7 @@ static const struct congestion_controller *controller_of(const struct connection
     static const struct congestion_controller *const controller[BK_CONGESTIONS] = {
         [BK_CONGESTION_CUBIC] = &congestion_cubic,
         [BK_CONGESTION_NEWRENO] = &congestion_newreno,
+        [BK_CONGESTION_BBR] = &congestion_bbr,
     };
     return controller[c->congestion];
 }
@@ -109,14 +110,18 @@ void congestion_acked(struct tcp *t, struct connection *c, const struct congesti
     struct active *a = active_of(t, c);
     if (a == NULL) return;
     const struct congestion_controller *controller = controller_of(c);
-    if (!controller->owns_window) {
-        if (!s->grow || s->acked == 0) return;
-        if (!window_was_used(c, &a->congestion)) {
-            a->congestion.use_gap = true;
-            return;
-        }
+    if (controller->owns_window) {
+        controller->acked(t, c, &a->congestion, s);
+        return;
     }
-    controller->acked(t, c, &a->congestion, s);
+    bool used = window_was_used(c, &a->congestion);
+    if (s->grow && s->acked != 0) {
+        if (used)
+            controller->acked(t, c, &a->congestion, s);
+        else
+            a->congestion.use_gap = true;
+    }
+    pacing_follow(t, c);
 }
 
 uint32_t congestion_ssthresh(struct tcp *t, struct connection *c, uint32_t flight) {

@@ -112,6 +112,9 @@ static const struct peer_field {
     PEER_FIELD(keepalive_interval_s),
     PEER_FIELD(keepalive_probes),
     PEER_FIELD(congestion),
+    PEER_FIELD(pacing_ss_ratio),
+    PEER_FIELD(pacing_ca_ratio),
+    PEER_FIELD(min_tso_segments),
     PEER_FIELD(challenge_ack_ms),
     PEER_FIELD(ephemeral_first),
     PEER_FIELD(ephemeral_last),
@@ -119,6 +122,7 @@ static const struct peer_field {
     PEER_FIELD(window_scaling),
     PEER_FIELD(syn_cookies),
     PEER_FIELD(hystart),
+    PEER_FIELD(pacing),
     PEER_FIELD(slow_start_after_idle),
     PEER_FIELD(reset_on_unread),
 };
