@@ -15,16 +15,13 @@
 #define BENCH_CHOSEN_MAX 16u
 
 static const struct bench_workload *const bench_workloads[] = {
-    &bench_bulk,
-    &bench_connections,
-    &bench_tap,
-    &bench_limits,
+    &bench_bulk, &bench_connections, &bench_tap, &bench_path, &bench_limits,
 };
 
 struct bench_arguments {
     bool list, json, check, verify, quick;
     uint32_t runs; /* 0: not given */
-    const char *guard;
+    const char *guard, *capture;
     uint64_t guard_units;
     const char *chosen[BENCH_CHOSEN_MAX]; /* WORKLOAD or WORKLOAD/CASE */
     uint32_t chosen_count;
@@ -59,7 +56,7 @@ static bool bench_asked(const struct bench_arguments *a, const struct bench_work
         if (strncmp(text, w->name, length) != 0) continue;
         if (text[length] == '\0' || (text[length] == '/' && strcmp(text + length + 1, c->name) == 0)) return true;
     }
-    return a->chosen_count == 0;
+    return a->chosen_count == 0 && !w->by_name;
 }
 
 /* Asked for, or the peer of one that is. */
@@ -75,8 +72,12 @@ static bool bench_wanted(const struct bench_arguments *a, const struct bench_wor
 /* ---- running ---- */
 
 static int bench_run_case(const struct bench_workload *w, const struct bench_case *c, const struct bench_arguments *a,
-                          bool verify, double *values) {
-    struct bench_run run = {.verify = verify, .quick = a->quick, .virtual_time = verify};
+                          bool verify, uint32_t round, double *values) {
+    struct bench_run run = {.verify = verify,
+                            .quick = a->quick,
+                            .virtual_time = verify,
+                            .round = round,
+                            .capture = verify ? NULL : a->capture};
     if (w->run(c, &run, values) == 0) return 0;
     cmd_error("%s/%s%s: %s", w->name, c->name, verify ? ", verifying" : "", run.why);
     return -1;
@@ -86,7 +87,8 @@ static int bench_run_case(const struct bench_workload *w, const struct bench_cas
 static int bench_round(const struct bench_workload *w, const struct bench_arguments *a, struct report_rounds *rounds,
                        uint32_t round) {
     for (uint32_t i = 0; i < w->case_count; i++)
-        if (bench_wanted(a, w, &w->cases[i]) && bench_run_case(w, &w->cases[i], a, false, rounds[i].value[round]) < 0)
+        if (bench_wanted(a, w, &w->cases[i]) &&
+            bench_run_case(w, &w->cases[i], a, false, round, rounds[i].value[round]) < 0)
             return -1;
     for (uint32_t i = 0; i < w->case_count; i++) {
         const struct bench_case *c = &w->cases[i];
@@ -103,7 +105,8 @@ static int bench_rounds(const struct bench_workload *w, const struct bench_argum
     double unused[BENCH_METRICS];
     uint32_t runs = a->runs != 0 ? a->runs : a->quick ? 1 : BENCH_RUNS;
     for (uint32_t i = 0; i < w->case_count && (a->verify || a->quick); i++)
-        if (bench_wanted(a, w, &w->cases[i]) && bench_run_case(w, &w->cases[i], a, true, unused) < 0) return CMD_FAILED;
+        if (bench_wanted(a, w, &w->cases[i]) && bench_run_case(w, &w->cases[i], a, true, 0, unused) < 0)
+            return CMD_FAILED;
     report_workload(report, w, runs);
     for (uint32_t round = 0; round < runs; round++)
         if (bench_round(w, a, rounds, round) < 0) return CMD_FAILED;
@@ -169,7 +172,16 @@ static void bench_list(void) {
 
 /* ---- the command line ---- */
 
-enum { BENCH_JSON = 0x100, BENCH_CHECK, BENCH_LIST, BENCH_VERIFY, BENCH_QUICK, BENCH_RUNS_KEY, BENCH_GUARD };
+enum {
+    BENCH_JSON = 0x100,
+    BENCH_CHECK,
+    BENCH_LIST,
+    BENCH_VERIFY,
+    BENCH_QUICK,
+    BENCH_RUNS_KEY,
+    BENCH_CAPTURE,
+    BENCH_GUARD
+};
 
 static const struct argp_option bench_options[] = {
     {"list", BENCH_LIST, NULL, 0, "List the workloads and their cases", 0},
@@ -178,6 +190,8 @@ static const struct argp_option bench_options[] = {
     {"verify", BENCH_VERIFY, NULL, 0, "Before timing a case, run it once and check all that arrives", 0},
     {"quick", BENCH_QUICK, NULL, 0, "A small fraction of the work, once, verified: to see that all runs", 0},
     {"runs", BENCH_RUNS_KEY, "N", 0, "Rounds to take the median of (5)", 0},
+    {"capture", BENCH_CAPTURE, "FOLDER", 0,
+     "Write a capture of each run of `path', as seen at the sender, into this folder", 0},
     {"guard", BENCH_GUARD, "WORKLOAD", 0,
      "Do N units (segments, connections) of the workload, in virtual time and with fixed seeds, for counting "
      "instructions; of "
@@ -223,6 +237,9 @@ static error_t bench_option(int key, char *arg, struct argp_state *state) {
             argp_error(state, "--runs is 1 to %u, not '%s'", REPORT_RUNS_MAX, arg);
         a->runs = (uint32_t)n;
         return 0;
+    case BENCH_CAPTURE:
+        a->capture = arg;
+        return 0;
     case BENCH_GUARD: {
         const struct bench_workload *w = bench_find(arg, strlen(arg));
         if (w == NULL || w->guard == NULL) argp_error(state, "'%s' is no guarded workload; --list lists them", arg);
@@ -245,9 +262,9 @@ int cmd_bench(int argc, char **argv) {
         .options = bench_options,
         .parser = bench_option,
         .args_doc = "[WORKLOAD[/CASE]...]\n--guard WORKLOAD N",
-        .doc = "Measure the stack: all workloads, or those named.\v"
+        .doc = "Measure the stack: all workloads but `path', which takes long, or those named.\v"
                "Each case is run several times, the cases in turn; medians are shown with the smallest and the "
-               "largest. `tap' needs root. "
+               "largest. `tap' and `path' need root. "
                "Exit status: 0 worked, 1 a workload failed (or --check found a target missed), 2 usage, or a workload "
                "that was "
                "asked for cannot run here.",

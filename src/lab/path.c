@@ -279,6 +279,11 @@ uint64_t path_next(const struct path *p) {
     return u64_min(next, p->free_at + takes + p->options.delay_us * NS_PER_US);
 }
 
+uint64_t path_wait(struct path *p, uint64_t now) {
+    path_transmit(p, now);
+    return path_transmission(p, p->queued) + (p->free_at > now ? p->free_at - now : 0);
+}
+
 size_t path_leave(struct path *p, uint64_t now, uint8_t *frame) {
     path_transmit(p, now);
     if (p->count == 0 || p->heap[0]->due > now) return 0;

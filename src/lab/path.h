@@ -65,6 +65,8 @@ uint32_t path_mtu(const struct path *p, uint64_t now);
 /* When to ask path_leave again: never later than the next frame leaves, earlier only where a queue or jitter are not decided yet.
  * UINT64_MAX if no frame is under way. */
 uint64_t path_next(const struct path *p);
+/* How long a frame that enters at `now` would wait before the transmitter takes it, were the queue drop-tail and had room. */
+uint64_t path_wait(struct path *p, uint64_t now);
 /* Takes a frame that leaves at or before `now`: copies it to `frame` (room for 65,535 + 14 bytes) and returns its length; 0: none. */
 size_t path_leave(struct path *p, uint64_t now, uint8_t *frame);
 /* Forgets all frames that are under way: what a break of the line does. */

@@ -36,13 +36,14 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->congestion = (uint8_t)config->congestion;
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
-    c->rto_us = config->rto_initial_ms * 1000;
+    c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
     c->ts_offset = isn_timestamp_offset(t, tuple);
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
     c->keepalive_idle_s = config->keepalive_idle_s;
     c->keepalive_interval_s = (uint16_t)config->keepalive_interval_s;
     c->keepalive_probes = (uint8_t)config->keepalive_probes;
+    c->syn_retries = (uint8_t)config->syn_retries;
     if (old != DEMUX_NONE)
         demux_replace(&t->base, &t->demux, c->hash, old, connection_ref(c));
     else
@@ -225,11 +226,22 @@ static void connection_drop_send(struct tcp *t, struct connection *c) {
     a->send_hint = BK_NONE;
 }
 
+void connection_orphan(struct tcp *t, struct connection *c) {
+    c->orphan = true;
+    t->orphans++;
+}
+
+static void connection_unorphan(struct tcp *t, struct connection *c) {
+    t->orphans -= c->orphan;
+    c->orphan = false;
+}
+
 /* Leaves the connection table, the output list and the wheel: whatever stays is for the user's eyes only. */
 static void connection_detach(struct tcp *t, struct connection *c) {
     connection_untouch(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
+    connection_unorphan(t, c);
     if (!c->detached) demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
     c->detached = true;
     connection_settle(t, c);
@@ -251,6 +263,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
     connection_drop_send(t, c);
     connection_unstarve(t, c);
     connection_untouch(t, c);
+    connection_unorphan(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
     c->detached = true;
@@ -285,7 +298,12 @@ void connection_free(struct tcp *t, struct connection *c) {
 void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu) {
     uint32_t headers = (connection_is_ipv6(c) ? 40u : 20u) + WIRE_TCP_LENGTH;
     uint32_t mss = u32_min(u32_max(peer_mss, TCP_MSS_MIN), mtu - headers);
+    if (c->mss_limit != 0) mss = u32_min(mss, c->mss_limit);
     c->mss = (uint16_t)(mss - (c->timestamps ? TCP_TIMESTAMP_BYTES : 0));
+}
+
+uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c) {
+    return c->fin_wait_2_s != 0 ? c->fin_wait_2_s * NS_PER_S : t->base.config.fin_wait_2_ms * NS_PER_MS;
 }
 
 void connection_arm(struct tcp *t, struct connection *c, uint64_t again) {

@@ -87,6 +87,7 @@ struct connection {
     bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
     bool syn_acked : 1;    /* SND.UNA is past our SYN */
     bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
     uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
 
@@ -103,8 +104,9 @@ struct connection {
     uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
     uint16_t mss_offered; /* in our SYN */
     uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
+    uint16_t mss_limit;   /* the user's bound for mss and mss_offered; 0: none */
     uint8_t congestion;   /* enum bk_congestion */
-    uint8_t pad;
+    uint8_t pad4;
     uint32_t ts_recent;   /* TS.Recent */
     uint32_t ts_offset;   /* our timestamp clock's */
     uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
@@ -135,7 +137,11 @@ struct connection {
     uint32_t user_timeout_ms;
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
-    uint8_t pad2;
+    uint8_t syn_retries;       /* of an active open, besides those at linear times */
+    uint8_t news;              /* enum bk_tcp_news: readiness that the user asked for besides */
+    uint8_t traffic_class;     /* of IP, the ECN bits 0 */
+    uint8_t hop_limit;         /* 0: the interface's */
+    uint8_t fin_wait_2_s;      /* without owner; 0: config.fin_wait_2_ms */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
 
@@ -169,6 +175,8 @@ struct active {
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 
+#define LISTENER_OPTIONS BK_TCP_USER /* the options before it are a listener's, too */
+
 struct listener {
     struct list accept_queue; /* finished connections */
     struct link ready_link;
@@ -181,6 +189,8 @@ struct listener {
     uint16_t port;
     uint8_t ready;
     uint8_t ipv4_only : 1, ipv6_only : 1;
+    uint32_t option_mask;              /* which of `option` were set */
+    uint32_t option[LISTENER_OPTIONS]; /* what its connections begin with (user_options.c) */
 };
 
 #define CONNECTION_OUTPUT_LINK  offsetof(struct connection, output_link)
@@ -256,12 +266,16 @@ void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks);
 void connection_feed(struct tcp *t);
 /* Whether that would wake one. */
 bool connection_could_feed(const struct tcp *t);
+/* The owner of a connection that lives has let go: it is an orphan until it leaves the table. */
+void connection_orphan(struct tcp *t, struct connection *c);
 /* The owner lets go: an ended connection is freed. */
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */
 void connection_free(struct tcp *t, struct connection *c);
 /* Recomputes the effective MSS from the peer's MSS and the path's MTU. */
 void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu);
+/* How long it may stay in FIN-WAIT-2 without an owner. */
+uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c);
 /* Arms the wheel for the earliest deadline; `again` is output_decide's. */
 void connection_arm(struct tcp *t, struct connection *c, uint64_t again);
 
@@ -269,8 +283,13 @@ struct wheel_of connection_wheel(struct tcp *t);
 struct event_about connection_about(const struct connection *c);
 
 /* Listeners (listener.c). */
-int listener_open(struct tcp *t, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
-                  bk_listener *out);
+int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out);
+/* An option's value for its connections; `otherwise` if it was not set. */
+static inline uint32_t listener_option(const struct listener *l, enum bk_tcp_option option, uint32_t otherwise) {
+    return l != NULL && (l->option_mask >> option & 1) ? l->option[option] : otherwise;
+}
+/* The receive buffer that its connections begin with. */
+uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l);
 /* Frees the record; its connections and requests are gone already. */
 void listener_free(struct tcp *t, struct listener *l);
 struct listener *listener_of(const struct tcp *t, bk_listener handle);

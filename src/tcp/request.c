@@ -1,10 +1,11 @@
-/* Passive opens: LISTEN's SYN, SYN-RECEIVED, SYN cookies. See request.h. */
+/* Passive opens: LISTEN's SYN, SYN-RECEIVED. See request.h. */
 #include "tcp/request.h"
 
-#include "base/siphash.h"
 #include "tcp/connection.h"
+#include "tcp/cookie.h"
 #include "tcp/isn.h"
 #include "tcp/options.h"
+#include "tcp/user_calls.h"
 
 #define LINK offsetof(struct request, link)
 
@@ -21,24 +22,26 @@ static uint32_t request_levels(const struct tcp *t) {
     return u32_min(t->base.config.syn_ack_retries + 1, REQUEST_LEVELS);
 }
 
-static uint8_t request_receive_scale(const struct tcp *t, const struct request *r) {
-    return r->scaling ? window_scale_for(t->base.config.receive_buffer) : 0;
+static struct listener *request_listener(const struct tcp *t, const struct request *r) {
+    return listener_of(t, (bk_listener){r->listener, r->listener_generation});
 }
 
-/* RCV.WND of a request: what a SYN can say. */
-static uint32_t request_window(const struct tcp *t) {
-    return u32_min(t->base.config.receive_buffer, UINT16_MAX);
+/* RCV.WND before the handshake is done: what a SYN can say. */
+uint32_t request_window(const struct tcp *t, const struct listener *l) {
+    uint32_t buffer = l == NULL ? t->base.config.receive_buffer : listener_receive_buffer(t, l);
+    return u32_min(buffer, UINT16_MAX);
 }
 
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                   uint16_t reason) {
-    uint8_t scale = request_receive_scale(t, r);
+    uint8_t scale = r->receive_scale;
+    const struct listener *l = request_listener(t, r);
     struct reply y = {
         .tuple = tuple,
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)(request_window(t) >> scale),
+        .window = (uint16_t)(request_window(t, l) >> scale),
         .scale = scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
@@ -46,6 +49,8 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
         .object = id,
         .seq = r->iss + 1,
         .ack = r->irs + 1,
+        .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
+        .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
     };
     if (r->timestamps) {
         y.option.has_timestamps = true;
@@ -59,11 +64,12 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
                                  uint16_t reason) {
     struct reply y = request_reply(t, r, tuple, id, reason);
     y.flags = WIRE_SYN | WIRE_ACK;
-    y.window = (uint16_t)request_window(t); /* never scaled on a SYN (RFC 7323 2.2) */
+    y.window = (uint16_t)request_window(t, request_listener(t, r)); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
-    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
+    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local),
+                             listener_option(request_listener(t, r), BK_TCP_MAX_SEGMENT, 0));
     y.option.has_wscale = r->scaling;
-    y.option.wscale = request_receive_scale(t, r);
+    y.option.wscale = r->receive_scale;
     y.option.sack_permitted = r->sack;
     reply_send(t, &y);
 }
@@ -71,6 +77,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
 static void request_list(struct tcp *t, bool ipv6, uint32_t id) {
     struct request *r = request_at(t, ipv6, id);
     r->due = t->base.now + request_wait(t, r->sent);
+    if (request_quiet(t, r, t->base.now) == 0) r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS);
     list_push_tail(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->sent - 1], id);
 }
 
@@ -95,58 +102,6 @@ static void request_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason)
     pool_free(&t->base, &t->requests[ipv6], id);
 }
 
-/* ---- SYN cookies (RFC 4987 3.6) -------------------------------------------------------------------- */
-
-/* A cookie: 5 bits of a minute counter, 3 bits naming the peer's MSS, 24 bits of MAC over both and the segment. */
-static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 216, 536, 1220, 1300, 1400, 1440, 1460};
-#define COOKIE_PERIOD_NS (64 * NS_PER_S)
-#define COOKIE_PERIODS   2u /* how old a cookie may be */
-
-static uint32_t cookie_make(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t counter,
-                            uint32_t mss_index) {
-    struct {
-        struct tuple tuple;
-        uint32_t irs, counter, mss_index;
-    } message = {*tuple, irs, counter, mss_index};
-    uint32_t mac = (uint32_t)siphash24(&t->base.secret[2], &message, sizeof message);
-    return (counter & 31) << 27 | mss_index << 24 | (mac & 0xffffff);
-}
-
-static uint32_t cookie_counter(const struct tcp *t) {
-    return (uint32_t)(t->base.now / COOKIE_PERIOD_NS);
-}
-
-static uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
-    uint32_t mss = s->header.option.mss != 0 ? s->header.option.mss : mss_default(!bk_addr_is_ipv4(&s->tuple.local));
-    uint32_t index = BK_COUNT(cookie_mss) - 1;
-    while (index != 0 && cookie_mss[index] > mss) index--;
-    struct reply y = {
-        .tuple = &s->tuple,
-        .hash = s->hash,
-        .iface = s->packet->iface,
-        .flags = WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)request_window(t),
-        .reason = BK_REASON_SEND_SYN_COOKIE,
-        .state = BK_LISTEN,
-        .object = BK_NONE,
-        .seq = cookie_make(t, &s->tuple, s->header.seq, cookie_counter(t), index),
-        .ack = s->header.seq + 1,
-    };
-    y.option.mss = mss_offer(t->path[s->packet->iface].mtu, !bk_addr_is_ipv4(&s->tuple.local));
-    reply_send(t, &y);
-    t->cookie_until = t->base.now + (COOKIE_PERIODS + 1) * COOKIE_PERIOD_NS;
-    return BK_REASON_ACCEPT_SYN_COOKIE;
-}
-
-/* Whether a cookie is ours and recent; *mss is what it remembers. */
-static bool cookie_check(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t cookie, uint16_t *mss) {
-    uint32_t age = (cookie_counter(t) - (cookie >> 27)) & 31;
-    uint32_t index = cookie >> 24 & 7;
-    if (age > COOKIE_PERIODS) return false;
-    *mss = cookie_mss[index];
-    return cookie_make(t, tuple, irs, cookie_counter(t) - age, index) == cookie;
-}
-
 /* ---- from request to connection -------------------------------------------------------------------- */
 
 /* A connection in SYN-RECEIVED from what a request (or a cookie) knows; the ACK at hand then establishes it. NULL if there
@@ -164,6 +119,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     }
     struct connection *c = connection_at(t, id);
     bool ipv6 = connection_is_ipv6(c);
+    user_inherit(t, l, c);
     c->state = BK_SYN_RECEIVED; /* where the request stood: no change of state */
     c->iss = r->iss;
     c->snd_una = r->iss;
@@ -178,8 +134,8 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->ts_offset = r->ts_offset;
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     c->send_scale = r->send_scale;
-    c->receive_scale = request_receive_scale(t, r);
-    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6);
+    c->receive_scale = r->receive_scale;
+    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6, c->mss_limit);
     connection_set_mss(c, r->mss != 0 ? r->mss : mss_default(ipv6), t->path[r->iface].mtu);
     c->retransmits = r->sent - 1;
     if (r->sent == 1) { /* the SYN-ACK was sent once: it can be timed (RFC 6298 3) */
@@ -199,17 +155,16 @@ static uint16_t request_establish(struct tcp *t, struct listener *l, struct conn
     return reason;
 }
 
-static struct listener *request_listener(const struct tcp *t, const struct request *r) {
-    return listener_of(t, (bk_listener){r->listener, r->listener_generation});
-}
-
 /* ---- LISTEN: a SYN --------------------------------------------------------------------------------- */
 
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above) {
     bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
+    uint32_t cookies = t->base.config.syn_cookies;
+    if (cookies == BK_SYN_COOKIES_ALWAYS && above == NULL)
+        return cookie_answer(t, l, s); /* a cookie's number is not ours to choose */
     uint32_t id = pool_alloc(&t->base, &t->requests[ipv6]);
-    if (id == BK_NONE) return t->base.config.syn_cookies ? cookie_answer(t, s) : BK_REASON_DROP_SYN_BACKLOG;
+    if (id == BK_NONE) return cookies != BK_SYN_COOKIES_NEVER ? cookie_answer(t, l, s) : BK_REASON_DROP_SYN_BACKLOG;
     struct request *r = request_at(t, ipv6, id);
     link_init(&r->link);
     r->listener = l->self;
@@ -222,6 +177,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->sent = 1;
     r->iface = s->packet->iface;
     r->scaling = t->base.config.window_scaling && o->has_wscale;
+    r->receive_scale = r->scaling ? window_scale_for(listener_receive_buffer(t, l)) : 0;
     r->send_scale = (uint8_t)(r->scaling ? u32_min(o->wscale, WINDOW_SCALE_MAX) : 0);
     r->timestamps = t->base.config.timestamps && o->has_timestamps;
     r->sack = t->base.config.sack && o->sack_permitted;
@@ -239,6 +195,19 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
 
 /* ---- SYN-RECEIVED ---------------------------------------------------------------------------------- */
 
+/* An ACK in return for something that does not fit: one in challenge_ack_ms, as in the other states (RFC 5961 7), so that nobody can
+ * make a request talk for ever. */
+static uint16_t request_challenge(struct tcp *t, uint32_t id, const struct segment *s, uint16_t send_reason,
+                                  uint16_t reason) {
+    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    struct request *r = request_at(t, ipv6, id);
+    if (request_quiet(t, r, t->base.now) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
+    r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS + t->base.config.challenge_ack_ms);
+    struct reply y = request_reply(t, r, &s->tuple, id, send_reason);
+    reply_send(t, &y);
+    return reason;
+}
+
 /* The request's own checks, in the order of RFC 9293 3.10.7.4; 0 when the segment is the ACK that was waited for. */
 static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struct segment *s) {
     struct request *r = request_at(t, ipv6, id);
@@ -251,18 +220,14 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     const struct wire_tcp_options *o = &s->header.option;
     if (r->timestamps && !o->has_timestamps && !segment_has(s, WIRE_RST | WIRE_SYN)) return BK_REASON_DROP_NO_TIMESTAMP;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
-    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t))) {
+    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t, request_listener(t, r)))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
-        struct reply y = request_reply(t, r, &s->tuple, id, BK_REASON_SEND_ACK_UNACCEPTABLE);
-        reply_send(t, &y);
-        return stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE;
+        return request_challenge(t, id, s, BK_REASON_SEND_ACK_UNACCEPTABLE,
+                                 stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE);
     }
     if (segment_has(s, WIRE_RST)) {
-        if (s->header.seq != rcv_nxt) {
-            struct reply y = request_reply(t, r, &s->tuple, id, BK_REASON_SEND_CHALLENGE_RST);
-            reply_send(t, &y);
-            return BK_REASON_ANSWER_CHALLENGE_RST;
-        }
+        if (s->header.seq != rcv_nxt)
+            return request_challenge(t, id, s, BK_REASON_SEND_CHALLENGE_RST, BK_REASON_ANSWER_CHALLENGE_RST);
         request_drop(t, ipv6, id, BK_REASON_ACCEPT_RST_REQUEST);
         return BK_REASON_ACCEPT_RST_REQUEST;
     }
@@ -294,15 +259,11 @@ uint16_t request_input(struct tcp *t, bool ipv6, uint32_t id, const struct segme
 }
 
 bool request_cookie_input(struct tcp *t, const struct listener *l, const struct segment *s, uint16_t *reason) {
-    if (!t->base.config.syn_cookies || t->base.now >= t->cookie_until || segment_has(s, WIRE_SYN)) return false;
-    struct request r = {
-        .hash = s->hash,
-        .irs = s->header.seq - 1,
-        .iss = s->header.ack - 1,
-        .iface = s->packet->iface,
-        .sent = 2, /* nothing was kept that could be timed */
-    };
-    if (!cookie_check(t, &s->tuple, r.irs, r.iss, &r.mss)) {
+    if (t->base.config.syn_cookies == BK_SYN_COOKIES_NEVER || t->base.now >= t->cookie_until ||
+        segment_has(s, WIRE_SYN))
+        return false;
+    struct request r;
+    if (!cookie_check(t, l, s, &r)) {
         reason_count(&t->base, BK_REASON_NOTE_COOKIE_BAD);
         return false;
     }
@@ -311,7 +272,10 @@ bool request_cookie_input(struct tcp *t, const struct listener *l, const struct 
     if (c == NULL) return true;
     c->retransmits = 0;
     t->mib.passive_opens++;
-    *reason = request_establish(t, owner, c, s);
+    /* The timestamp that it echoes was put back to carry options: it tells no time. */
+    struct segment first = *s;
+    first.header.option.tsecr = 0;
+    *reason = request_establish(t, owner, c, &first);
     if (*reason == BK_REASON_ACCEPT_HANDSHAKE_ACK) *reason = BK_REASON_ACCEPT_COOKIE_ACK;
     return true;
 }

@@ -441,7 +441,7 @@ static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active
     c->bytes_received += c->rcv_nxt - before;
     c->rcv_mss = u32_max(c->rcv_mss, u32_min(s->packet->gso_size != 0 ? s->packet->gso_size : n, UINT16_MAX));
     owe_ack_for_data(t, c, gap);
-    if (was_empty) connection_hear(t, c, BK_READY_READABLE);
+    if (was_empty || (c->news & BK_NEWS_ARRIVALS)) connection_hear(t, c, BK_READY_READABLE);
     return overlap ? BK_REASON_ACCEPT_DATA_OVERLAP : BK_REASON_ACCEPT_DATA;
 }
 
@@ -541,7 +541,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
     if (c->state == BK_FIN_WAIT_1 && connection_fin_acked(c)) {
         connection_set_state(t, c, BK_FIN_WAIT_2, reason);
         if (!c->owned) {
-            c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+            c->linger_due = t->base.now + connection_fin_wait_2_ns(t, c);
             timeouts_arm_end(t, c);
             connection_touch(t, c);
         }

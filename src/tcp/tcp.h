@@ -45,7 +45,9 @@ struct tcp {
     struct bk_tcp_mib mib;
     uint32_t listener_bucket[LISTENER_BUCKETS]; /* by local port */
     uint64_t cookie_until;                      /* ACKs may carry SYN cookies until then */
-    uint32_t port_counter[64];                  /* RFC 6056 algorithm 4 */
+    uint32_t orphans;                           /* connections whose user has closed */
+    uint32_t pad;
+    uint32_t port_counter[64]; /* RFC 6056 algorithm 4 */
 };
 
 void tcp_init(struct tcp *t);
@@ -75,6 +77,8 @@ static inline bool tcp_output_pending(const struct tcp *t, uint32_t iface) {
 }
 
 /* bk_tcp_list. */
+struct listener;
+void tcp_list_listener(const struct listener *l, struct bk_tcp_info *info);
 bool tcp_list(const struct tcp *t, uint64_t *cursor, struct bk_tcp_info *info);
 
 uint64_t tcp_next_deadline(const struct tcp *t);

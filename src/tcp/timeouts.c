@@ -62,7 +62,7 @@ static void give_up(struct tcp *t, struct connection *c, int error, uint16_t not
 /* Retransmissions that are allowed before the connection is given up: R2. */
 static uint32_t retries_max(const struct tcp *t, const struct connection *c) {
     const struct bk_config *config = &t->base.config;
-    if (c->state == BK_SYN_SENT) return config->syn_retries;
+    if (c->state == BK_SYN_SENT) return c->syn_retries + config->syn_linear_timeouts;
     if (c->state == BK_SYN_RECEIVED) return config->syn_ack_retries;
     return c->owned ? config->retries2 : config->orphan_retries;
 }
@@ -71,8 +71,8 @@ static void fire_retransmission(struct tcp *t, struct connection *c) {
     /* With a user timeout that one decides, not R2 (RFC 5482 3). */
     bool by_count = c->user_timeout_ms == 0 || is_embryonic(c) || !c->owned;
     /* A peer that took its window back to zero, and says so to each retransmission, is alive: as with window probes it may take its
-     * time (3.8.6 SHLD-17, MUST-35; 3.8.6.1 MUST-37). */
-    if (c->owned && c->snd_wnd == 0 && c->heard_at + rtt_rto_ns(c) >= t->base.now)
+     * time (3.8.6 SHLD-17, MUST-35; 3.8.6.1 MUST-37). A SYN needs no window, so one that is not acknowledged has no such excuse. */
+    if (c->owned && c->syn_acked && c->snd_wnd == 0 && c->heard_at + rtt_rto_ns(c) >= t->base.now)
         c->retransmits = (uint8_t)u32_min(c->retransmits, 1);
     if (by_count && c->retransmits >= retries_max(t, c)) {
         give_up(t, c, ERROR_TIMEDOUT, BK_REASON_NOTE_TIMEOUT);

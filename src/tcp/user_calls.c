@@ -25,10 +25,10 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
             reason_count(&t->base, BK_REASON_NOTE_NO_PORT);
             return ERROR_ADDRNOTAVAIL;
         }
-    } else if (lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple)) != DEMUX_NONE) {
-        return ERROR_ADDRINUSE;
     }
-    uint32_t id = connection_new(t, &tuple, open->iface, DEMUX_NONE);
+    demux_ref old = lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple));
+    if (old != DEMUX_NONE && !time_wait_may_reuse(t, old)) return ERROR_ADDRINUSE;
+    uint32_t id = connection_new(t, &tuple, open->iface, old);
     if (id == BK_NONE) return ERROR_NOBUFS;
     struct connection *c = connection_at(t, id);
     bool ipv6 = connection_is_ipv6(c);
@@ -36,11 +36,12 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->owned = true;
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
+    if (old != DEMUX_NONE) time_wait_take_over(t, old, c);
     c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->rtx_high = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = t->base.config.window_scaling ? window_scale_for(c->receive_buffer) : 0;
-    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6);
+    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6, 0);
     connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
     t->mib.active_opens++;
     call_event(t, c, BK_CALL_OPEN_ACTIVE, 0);
@@ -275,9 +276,16 @@ void user_close(struct tcp *t, struct connection *c) {
         connection_end(t, c, 0, BK_REASON_SEND_RST_UNREAD);
         return;
     }
+    if (t->orphans >= t->base.config.orphans_max) {
+        reason_count(&t->base, BK_REASON_NOTE_ORPHAN_LIMIT);
+        output_reset(t, c, BK_REASON_SEND_RST_ORPHANS);
+        connection_end(t, c, 0, BK_REASON_SEND_RST_ORPHANS);
+        return;
+    }
+    connection_orphan(t, c);
     close_sending(t, c, BK_REASON_SEND_FIN);
-    const struct bk_config *config = &t->base.config;
-    c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? config->fin_wait_2_ms : config->orphan_ms) * NS_PER_MS;
+    uint64_t wait = t->base.config.orphan_ms * NS_PER_MS;
+    c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? connection_fin_wait_2_ns(t, c) : wait);
     timeouts_arm_end(t, c);
     connection_touch(t, c);
 }
@@ -339,10 +347,12 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .send_scale = c->send_scale,
         .receive_scale = c->receive_scale,
         .timestamps = c->timestamps,
+        .sack = c->sack,
         .keepalive = c->keepalive,
         .nodelay = c->nodelay,
         .owned = c->owned,
         .error = c->error,
+        .soft_error = c->soft_error,
         .iss = c->iss,
         .snd_una = c->snd_una,
         .snd_nxt = c->snd_nxt,
@@ -358,6 +368,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .send_mss = c->mss,
         .receive_mss = c->rcv_mss,
         .advertised_mss = c->mss_offered,
+        .path_mtu = t->path[c->iface].mtu,
         .send_queued = unacked,
         .receive_queued = connection_receive_queued(t, c),
         .out_of_order = connection_out_of_order(t, c),
@@ -396,111 +407,23 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
     }
 }
 
-/* ---- options --------------------------------------------------------------------------------------- */
-
-/* Checks a value's range: [low, high]. */
-static bool in_range(uint64_t value, uint64_t low, uint64_t high) {
-    return value >= low && value <= high;
-}
-
-static int set_keepalive(struct tcp *t, struct connection *c, bool on) {
-    c->keepalive = on;
-    bool synchronized = c->state >= BK_ESTABLISHED && !c->detached;
-    c->keepalive_due = on && synchronized ? c->heard_at + c->keepalive_idle_s * NS_PER_S : BK_NEVER;
-    if (synchronized) connection_touch(t, c);
-    return 0;
-}
-
-int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uint64_t value) {
-    switch (option) {
-    case BK_TCP_NODELAY:
-        if (value > 1) return ERROR_INVAL;
-        c->nodelay = value != 0;
-        if (!c->detached) connection_touch(t, c);
-        return 0;
-    case BK_TCP_KEEPALIVE:
-        return value > 1 ? ERROR_INVAL : set_keepalive(t, c, value != 0);
-    case BK_TCP_KEEPALIVE_IDLE_S:
-        if (!in_range(value, 1, 32767)) return ERROR_INVAL;
-        c->keepalive_idle_s = (uint32_t)value;
-        return set_keepalive(t, c, c->keepalive);
-    case BK_TCP_KEEPALIVE_INTERVAL_S:
-        if (!in_range(value, 1, 32767)) return ERROR_INVAL;
-        c->keepalive_interval_s = (uint16_t)value;
-        return 0;
-    case BK_TCP_KEEPALIVE_PROBES:
-        if (!in_range(value, 1, 127)) return ERROR_INVAL;
-        c->keepalive_probes = (uint8_t)value;
-        return 0;
-    case BK_TCP_USER_TIMEOUT_MS:
-        if (value > UINT32_MAX) return ERROR_INVAL;
-        c->user_timeout_ms = (uint32_t)value;
-        if (!c->detached) connection_touch(t, c);
-        return 0;
-    case BK_TCP_SEND_BUFFER:
-        if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
-        c->send_buffer = (uint32_t)value;
-        return 0;
-    case BK_TCP_RECEIVE_BUFFER:
-        if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
-        c->receive_buffer = (uint32_t)value;
-        if (c->snd_nxt == c->iss && c->state == BK_SYN_SENT && t->base.config.window_scaling)
-            c->receive_scale = window_scale_for(c->receive_buffer); /* not yet offered */
-        return 0;
-    case BK_TCP_QUICKACK:
-        if (value > 1) return ERROR_INVAL;
-        c->quickack = value != 0;
-        return 0;
-    case BK_TCP_CONGESTION:
-        if (value >= BK_CONGESTIONS) return ERROR_INVAL;
-        congestion_choose(t, c, (enum bk_congestion)value);
-        return 0;
-    case BK_TCP_USER:
-        c->user = value;
-        return 0;
-    case BK_TCP_OPTIONS:
-        break;
-    }
-    return ERROR_NOPROTOOPT;
-}
-
-int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *value) {
-    switch (option) {
-    case BK_TCP_NODELAY:
-        *value = c->nodelay;
-        return 0;
-    case BK_TCP_KEEPALIVE:
-        *value = c->keepalive;
-        return 0;
-    case BK_TCP_KEEPALIVE_IDLE_S:
-        *value = c->keepalive_idle_s;
-        return 0;
-    case BK_TCP_KEEPALIVE_INTERVAL_S:
-        *value = c->keepalive_interval_s;
-        return 0;
-    case BK_TCP_KEEPALIVE_PROBES:
-        *value = c->keepalive_probes;
-        return 0;
-    case BK_TCP_USER_TIMEOUT_MS:
-        *value = c->user_timeout_ms;
-        return 0;
-    case BK_TCP_SEND_BUFFER:
-        *value = c->send_buffer;
-        return 0;
-    case BK_TCP_RECEIVE_BUFFER:
-        *value = c->receive_buffer;
-        return 0;
-    case BK_TCP_QUICKACK:
-        *value = c->quickack;
-        return 0;
-    case BK_TCP_CONGESTION:
-        *value = c->congestion;
-        return 0;
-    case BK_TCP_USER:
-        *value = c->user;
-        return 0;
-    case BK_TCP_OPTIONS:
-        break;
-    }
-    return ERROR_NOPROTOOPT;
+void user_look(const struct tcp *t, const struct connection *c, struct bk_tcp_look *look) {
+    uint32_t queued = connection_receive_queued(t, c);
+    *look = (struct bk_tcp_look){
+        .state = c->state,
+        .fin_received = c->fin_received,
+        .fin_queued = c->fin_queued,
+        .urgent = c->urgent_in,
+        .error = c->error,
+        .read_seq = c->rcv_nxt - c->fin_received - queued,
+        .urgent_end = c->rcv_up,
+        .receive_queued = queued,
+        .rcv_wnd = connection_rcv_wnd(c),
+        .receive_mss = c->rcv_mss,
+        .snd_una = c->snd_una,
+        .snd_nxt = c->snd_nxt,
+        .send_end = c->snd_end,
+        .send_room = send_room(t, c),
+        .send_buffer = c->send_buffer,
+    };
 }
