@@ -93,6 +93,8 @@ enum bk_congestion {
     BK_CONGESTION_BBR,     /* draft-ietf-ccwg-bbr, version 3 */
     BK_CONGESTIONS
 };
+/* "cubic", "reno", "bbr": as ss(8) has them. */
+BK_API const char *bk_congestion_name(enum bk_congestion congestion);
 
 /* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
  * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
@@ -477,12 +479,17 @@ struct bk_tcp_info {
     uint32_t send_buffer, receive_buffer;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
-    uint8_t congestion;  /* enum bk_congestion */
-    uint8_t recovery;    /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
-    uint8_t retransmits; /* back-offs of the segment at SND.UNA */
-    uint8_t probes;      /* keep-alive or window probes unanswered */
-    uint8_t timer;       /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
-    uint64_t timer_due;  /* absolute time, BK_NEVER if none */
+    uint8_t congestion;        /* enum bk_congestion */
+    bool delivery_app_limited; /* delivery_rate is of an application that had no more to send */
+    uint64_t pacing_rate;      /* bytes a second; 0: not paced */
+    uint64_t delivery_rate;    /* bytes a second, by the last sample that tells of the path; 0: none yet */
+    uint64_t bbr_bw;           /* of BBR's model: bytes a second, */
+    uint32_t bbr_min_rtt_us;   /* and the least RTT; 0: another controller, or not known yet */
+    uint8_t recovery;          /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
+    uint8_t retransmits;       /* back-offs of the segment at SND.UNA */
+    uint8_t probes;            /* keep-alive or window probes unanswered */
+    uint8_t timer;             /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
+    uint64_t timer_due;        /* absolute time, BK_NEVER if none */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint64_t segments_sent, segments_received, segments_retransmitted;
     uint64_t idle_since;           /* time of the last segment received */

@@ -40,6 +40,19 @@ void congestion_start(struct tcp *t, struct connection *c, uint32_t syn_retransm
     if (c->active != BK_NONE) congestion_begin(t, c);
 }
 
+void congestion_status(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info) {
+    const struct active *a = active_of(t, c);
+    info->congestion = c->congestion;
+    if (a == NULL) return;
+    info->pacing_rate = a->congestion.pacing.rate;
+    info->delivery_rate = a->rate.latest;
+    info->delivery_app_limited = a->rate.latest_app_limited;
+    if (c->congestion != BK_CONGESTION_BBR) return;
+    const struct bbr *b = &a->congestion.bbr;
+    info->bbr_bw = b->bw;
+    info->bbr_min_rtt_us = b->min_rtt_us == BBR_RTT_UNKNOWN ? 0 : b->min_rtt_us;
+}
+
 /* ---- window validation ------------------------------------------------------------------------------ */
 
 /* The window shrinks for want of use: ssthresh remembers three quarters of it. */

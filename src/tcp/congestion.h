@@ -111,6 +111,9 @@ uint32_t congestion_initial_window(const struct connection *c);
 /* Whether cwnd is the controller's at all times. */
 bool congestion_owns_window(const struct connection *c);
 
+/* The part of STATUS that tells of rates and of the model. */
+void congestion_status(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info);
+
 /* Those below hold without an active record, too: then no data is outstanding, and nothing grows. */
 void congestion_acked(struct tcp *t, struct connection *c, const struct congestion_sample *s);
 /* The ssthresh that this congestion event asks for, with `flight` bytes outstanding (without what limited transmit added); at least two

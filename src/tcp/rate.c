@@ -59,4 +59,8 @@ void rate_take(struct rate *r, struct rate_sample *s, uint32_t min_rtt_us) {
     /* Within 64 bits: an interval of more than 4 s loses nothing that matters by being counted in us. */
     s->rate = interval < 4 * NS_PER_S ? s->delivered * NS_PER_S / interval
                                       : s->delivered * UINT64_C(1000000) / (interval / NS_PER_US);
+    /* What an application sends that has no more tells of the path only that it is at least as fast. */
+    if (s->app_limited && s->rate < r->latest) return;
+    r->latest = s->rate;
+    r->latest_app_limited = s->app_limited;
 }

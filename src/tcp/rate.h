@@ -20,6 +20,9 @@ struct rate {
     uint64_t first_sent_at; /* C.first_send_time: the flight being sampled began to leave then */
     uint64_t lost;          /* C.lost */
     uint64_t app_limited;   /* until so much is delivered, samples show the application's rate; 0: they do not */
+    uint64_t latest;        /* the last sample that tells something of the path, bytes a second; 0: none yet */
+    bool latest_app_limited;
+    uint8_t pad[7];
 };
 
 /* Kept with each record of what was sent; a part that is split off keeps a copy. Counts modulo 2^32 are enough: they are looked at within a
