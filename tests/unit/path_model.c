@@ -80,19 +80,19 @@ static void send_one(struct path_model *m, struct path_flow *f) {
     if (p->ack_at == BK_NEVER) f->dropped += mss;
 }
 
-static void lose(struct path_flow *f, struct rate_sample *rs, const struct path_segment *p) {
+static void lose(struct path_flow *f, const struct path_segment *p) {
     uint32_t mss = f->s.c->mss;
     f->in_flight -= mss;
     f->lost += mss;
-    rate_lost(rate_of(f), rs, mss);
+    rate_lost(rate_of(f), mss);
     congestion_lost(f->s.t, f->s.c, &p->mark, mss);
 }
 
 /* What left three transmissions or more before the newest that is acknowledged, and was dropped, is lost. */
-static void review(struct path_flow *f, struct rate_sample *rs) {
+static void review(struct path_flow *f) {
     while (f->reviewed + 3 < f->acked) {
         struct path_segment *p = &f->segment[f->reviewed++ % PATH_FLIGHT];
-        if (p->ack_at == BK_NEVER) lose(f, rs, p);
+        if (p->ack_at == BK_NEVER) lose(f, p);
     }
 }
 
@@ -112,7 +112,7 @@ static void take_ack(struct path_model *m, struct path_flow *f) {
     struct path_segment *p = &f->segment[f->acked++ % PATH_FLIGHT];
     base_now(f->s.k.base, m->now);
     uint64_t rtt_us = (m->now - p->sent_at) / NS_PER_US;
-    rate_begin(&s.rate);
+    rate_begin(rate_of(f), &s.rate);
     rate_delivered(rate_of(f), &s.rate, &p->mark, p->sent_at, (uint32_t)f->acked, c->mss, p->again, m->now);
     f->in_flight -= c->mss;
     f->delivered += c->mss;
@@ -122,7 +122,7 @@ static void take_ack(struct path_model *m, struct path_flow *f) {
         rtt_sample(f->s.t, c, rtt_us);
         s.rtt_us = (uint32_t)rtt_us;
     }
-    review(f, &s.rate);
+    review(f);
     rate_take(rate_of(f), &s.rate, c->min_rtt_us);
     if (s.rate.newly_lost != 0 && !f->recovering) reduce(f, CONGESTION_REDUCE);
     if (f->recovering && seq_ge(c->snd_una, f->recover)) {
@@ -136,13 +136,11 @@ static void take_ack(struct path_model *m, struct path_flow *f) {
 
 /* Nothing will be acknowledged any more: the timer fires. */
 static void time_out(struct path_model *m, struct path_flow *f) {
-    struct rate_sample rs;
-    rate_begin(&rs);
     m->now += f->s.c->rto_us * NS_PER_US;
     base_now(f->s.k.base, m->now);
     for (; f->reviewed < f->sent; f->reviewed++) {
         struct path_segment *p = &f->segment[f->reviewed % PATH_FLIGHT];
-        if (p->ack_at == BK_NEVER) lose(f, &rs, p);
+        if (p->ack_at == BK_NEVER) lose(f, p);
     }
     f->acked = f->sent;
     reduce(f, CONGESTION_RTO);
