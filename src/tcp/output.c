@@ -339,6 +339,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
     struct base *b = &t->base;
     struct frame *f = frame_at(b, frame);
+    f->hop_limit = c->hop_limit;
     if (d->length != 0) {
         uint32_t held = add_payload(t, c, f, d->seq, d->length);
         if (held != d->length) {
@@ -424,6 +425,7 @@ void output_reset(struct tcp *t, const struct connection *c, uint16_t reason) {
         .object = c->self,
         .seq = c->snd_nxt,
         .ack = c->rcv_nxt,
+        .hop_limit = c->hop_limit,
     };
     if (c->timestamps) { /* RFC 7323 3.2: SHOULD be in a RST, too */
         r.option.has_timestamps = true;
