@@ -102,6 +102,7 @@ struct bk_config {
     uint32_t chunk_size;    /* bytes of a frame chunk, a power of two, 256 to 65,536 */
     uint32_t chunks;        /* chunks in all */
     uint32_t buffer_chunks; /* of those, how many may hold queued data; the rest stays free for links */
+    uint32_t sent_records;  /* of what is outstanding, beyond one for each active connection; without them loss is known more coarsely */
     uint32_t trace_events;  /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
 
     /* TCP defaults for new connections. */
@@ -121,12 +122,16 @@ struct bk_config {
     uint32_t keepalive_idle_s; /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
+    uint32_t reordering;       /* segments that may arrive out of order before the first counts as lost (DupThresh, RFC 5681 3.2) */
+    uint32_t reordering_max;   /* and how far that may grow where the path is seen to reorder */
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
     bool timestamps;      /* offer and accept RFC 7323 timestamps */
     bool window_scaling;  /* offer and accept RFC 7323 window scaling */
-    bool sack;            /* offer and accept selective acknowledgments (RFC 2018) */
+    bool sack;            /* offer and accept selective acknowledgments (RFC 2018), and with them RACK (RFC 8985) */
+    bool tail_loss_probe; /* RFC 8985 7 */
+    bool frto;            /* detect spurious timeouts (RFC 5682) */
     bool syn_cookies;     /* answer with cookies when the request table is full */
     bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
@@ -420,11 +425,19 @@ struct bk_tcp_info {
     uint32_t send_buffer, receive_buffer;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
-    uint8_t recovery;    /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
+    uint8_t recovery;    /* 0 open 1 disorder 2 cwnd being reduced 3 fast recovery 4 after a retransmission timeout, as tcp_info's ca_state */
     uint8_t retransmits; /* back-offs of the segment at SND.UNA */
     uint8_t probes;      /* keep-alive or window probes unanswered */
     uint8_t timer;       /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
     uint64_t timer_due;  /* absolute time, BK_NEVER if none */
+    uint8_t backoff;     /* doublings that rto_us contains */
+    bool sack;           /* both ends take selective acknowledgments */
+    /* Segments outstanding; of those SACKed, believed lost, sent again and on their way. */
+    uint32_t segments_unacked, segments_sacked, segments_lost, segments_resent;
+    uint32_t reordering;       /* segments that may come out of order before one counts as lost */
+    uint32_t reordering_seen;  /* how often some did */
+    uint32_t dsack_duplicates; /* segments that the peer reported to have got twice */
+    uint64_t segments_delivered;
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint64_t segments_sent, segments_received, segments_retransmitted;
     uint64_t idle_since;           /* time of the last segment received */

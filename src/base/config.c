@@ -20,6 +20,7 @@ void bk_config_default(struct bk_config *c) {
         .chunk_size = 2048,
         .chunks = 32768,
         .buffer_chunks = 28672,
+        .sent_records = 32768,
         .trace_events = 0,
         .send_buffer = 262144,
         .receive_buffer = 262144,
@@ -37,12 +38,16 @@ void bk_config_default(struct bk_config *c) {
         .keepalive_idle_s = 7200,
         .keepalive_interval_s = 75,
         .keepalive_probes = 9,
+        .reordering = 3,
+        .reordering_max = 300,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
         .timestamps = true,
         .window_scaling = true,
-        .sack = false,
+        .sack = true,
+        .tail_loss_probe = true,
+        .frto = true,
         .syn_cookies = true,
         .reset_on_unread = true,
     };
@@ -63,6 +68,7 @@ void bk_config_tiny(struct bk_config *c) {
     c->chunk_size = 1024;
     c->chunks = 20;
     c->buffer_chunks = 12;
+    c->sent_records = 16;
     c->send_buffer = c->receive_buffer = 4096;
 }
 
@@ -91,6 +97,7 @@ static const struct config_range config_ranges[] = {
     RANGE(chunk_size, 256, 65536),
     RANGE(chunks, 4, 268435456),
     RANGE(buffer_chunks, 1, 268435456),
+    RANGE(sent_records, 0, 134217728),
     RANGE(trace_events, 0, 1073741824),
     RANGE(send_buffer, 1, 1073741824),
     RANGE(receive_buffer, 1, 1073741824),
@@ -108,6 +115,8 @@ static const struct config_range config_ranges[] = {
     RANGE(keepalive_idle_s, 1, 32767),
     RANGE(keepalive_interval_s, 1, 32767),
     RANGE(keepalive_probes, 1, 127),
+    RANGE(reordering, 1, 65535),
+    RANGE(reordering_max, 1, 65535),
     RANGE(challenge_ack_ms, 1, 60000),
 };
 

@@ -112,6 +112,10 @@ static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
     if (one_in(r, 3)) c->delayed_ack_ms = draw_below(r, 400);
     c->timestamps = !one_in(r, 3);
     c->window_scaling = !one_in(r, 3);
+    c->sack = !one_in(r, 3);
+    c->tail_loss_probe = !one_in(r, 3);
+    c->frto = !one_in(r, 3);
+    if (one_in(r, 4)) c->sent_records = draw_below(r, 12);
     c->syn_cookies = !one_in(r, 3);
     c->reset_on_unread = !one_in(r, 4);
 }

@@ -36,6 +36,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
     c->rto_us = config->rto_initial_ms * 1000;
+    c->reordering = (uint16_t)config->reordering;
     c->ts_offset = isn_timestamp_offset(t, tuple);
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
@@ -117,6 +118,9 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     extent_queue_init(&a->out_of_order);
     a->send.limit = a->out_of_order.limit = budget_mark(t);
     a->send_hint = BK_NONE;
+    scoreboard_init(&a->board);
+    rack_init(&a->rack, c->snd_una);
+    a->recovery.reorder_due = BK_NEVER;
     congestion_begin(t, c);
     return a;
 }
@@ -124,6 +128,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
 void connection_settle(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.bytes != 0) return;
+    if (a->board.records != 0) return;
     if (!c->detached) {
         if (link_in(&a->rest_link)) return;
         a->rested_at = t->base.now;
@@ -221,6 +226,7 @@ static void connection_drop_send(struct tcp *t, struct connection *c) {
     if (a == NULL) return;
     extent_queue_clear(&t->base, &a->send);
     extent_queue_clear(&t->base, &a->out_of_order);
+    scoreboard_clear(t, &a->board);
     a->send_hint = BK_NONE;
 }
 

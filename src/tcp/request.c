@@ -172,7 +172,6 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
     c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
-    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
     c->sack = r->sack;
     c->ts_recent = r->ts_recent;
@@ -183,10 +182,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6);
     connection_set_mss(c, r->mss != 0 ? r->mss : mss_default(ipv6), t->path[r->iface].mtu);
     c->retransmits = r->sent - 1;
-    if (r->sent == 1) { /* the SYN-ACK was sent once: it can be timed (RFC 6298 3) */
-        c->rtt_seq = c->snd_nxt;
-        c->rtt_sent = u64_max(r->due - request_wait(t, 1), 1);
-    }
+    if (r->sent == 1) c->sent_at = r->due - request_wait(t, 1); /* it can be timed (RFC 6298 3) */
     c->owned = true;
     c->listener = l->self;
     list_push_tail(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, id);
