@@ -105,13 +105,20 @@ struct bk_config {
     uint32_t trace_events;  /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
 
     /* TCP defaults for new connections. */
-    uint32_t send_buffer;    /* bytes of payload */
-    uint32_t receive_buffer; /* bytes of payload; also decides the window scale offered */
+    uint32_t send_buffer;        /* bytes of payload */
+    uint32_t send_buffer_max;    /* it grows up to this with the congestion window, unless set by hand; not larger: it does not */
+    uint32_t receive_buffer;     /* bytes of payload */
+    uint32_t receive_buffer_max; /* it grows up to this with what the user reads in a round trip, unless set by hand; the larger of the
+                                  * two decides the window scale offered */
     uint32_t msl_ms;         /* maximum segment lifetime; TIME-WAIT lasts twice this (RFC 9293 3.4.2) */
     uint32_t rto_initial_ms; /* RFC 6298 2.1 */
     uint32_t rto_min_ms;
     uint32_t rto_max_ms;
     uint32_t delayed_ack_ms;   /* RFC 9293 3.8.6.3: below 500 */
+    uint32_t delayed_ack_max_ms; /* an ACK is delayed for so long at most, where text comes slowly; below delayed_ack_ms: for that */
+    uint32_t quick_acks;         /* so many ACKs at most go at once when a connection begins, or goes on after a pause */
+    uint32_t ack_compress_us;    /* an ACK for text behind a known gap waits this long for more of it; 0: not at all */
+    uint32_t ack_compress_max;   /* and for so many segments at most */
     uint32_t syn_retries;      /* of an active open, before it fails with ETIMEDOUT (R2 for SYN) */
     uint32_t syn_ack_retries;  /* of a passive open, before the request is dropped */
     uint32_t retries2;         /* R2 for data: retransmissions of one segment before ETIMEDOUT */
@@ -127,6 +134,11 @@ struct bk_config {
     bool timestamps;      /* offer and accept RFC 7323 timestamps */
     bool window_scaling;  /* offer and accept RFC 7323 window scaling */
     bool sack;            /* offer and accept selective acknowledgments (RFC 2018) */
+    bool dsack;           /* and report with them what came twice (RFC 2883) */
+    bool delay_fin_ack;   /* the ACK of the peer's FIN waits for the user's answer as others do; off: it goes at once */
+    bool shrink_window;   /* offer less than before when memory is short (against RFC 9293 SHLD-14), as Linux's tcp_shrink_window */
+    bool receive_overhead; /* Linux's account: buffers count with the memory that segments take there, and windows follow
+                            * (receive_window.c); for what was written to run against Linux */
     bool syn_cookies;     /* answer with cookies when the request table is full */
     bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
@@ -418,6 +430,10 @@ struct bk_tcp_info {
     uint32_t send_mss, receive_mss, advertised_mss;
     uint32_t send_queued, receive_queued, out_of_order; /* bytes */
     uint32_t send_buffer, receive_buffer;
+    uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
+    uint32_t receive_rtt_us;        /* the RTT as the receiving side sees it; 0: unknown */
+    uint32_t out_of_order_segments; /* kept behind a gap when they came */
+    uint32_t text_age_ms;           /* since text last came in order, or the connection was opened */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
     uint8_t recovery;    /* 0 open, 1 fast recovery, 2 after a retransmission timeout */

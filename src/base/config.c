@@ -22,12 +22,18 @@ void bk_config_default(struct bk_config *c) {
         .buffer_chunks = 28672,
         .trace_events = 0,
         .send_buffer = 262144,
+        .send_buffer_max = 4194304,
         .receive_buffer = 262144,
+        .receive_buffer_max = 6291456,
         .msl_ms = 30000,
         .rto_initial_ms = 1000,
         .rto_min_ms = 200,
         .rto_max_ms = 120000,
         .delayed_ack_ms = 40,
+        .delayed_ack_max_ms = 200,
+        .quick_acks = 16,
+        .ack_compress_us = 1000,
+        .ack_compress_max = 44,
         .syn_retries = 7,
         .syn_ack_retries = 5,
         .retries2 = 15,
@@ -43,6 +49,7 @@ void bk_config_default(struct bk_config *c) {
         .timestamps = true,
         .window_scaling = true,
         .sack = false,
+        .dsack = true,
         .syn_cookies = true,
         .reset_on_unread = true,
     };
@@ -64,6 +71,7 @@ void bk_config_tiny(struct bk_config *c) {
     c->chunks = 20;
     c->buffer_chunks = 12;
     c->send_buffer = c->receive_buffer = 4096;
+    c->send_buffer_max = c->receive_buffer_max = 0;
 }
 
 struct config_range {
@@ -94,11 +102,17 @@ static const struct config_range config_ranges[] = {
     RANGE(trace_events, 0, 1073741824),
     RANGE(send_buffer, 1, 1073741824),
     RANGE(receive_buffer, 1, 1073741824),
+    RANGE(send_buffer_max, 0, 1073741824),
+    RANGE(receive_buffer_max, 0, 1073741824),
     RANGE(msl_ms, 1, 3600000),
     RANGE(rto_initial_ms, 1, 60000),
     RANGE(rto_min_ms, 1, 60000),
     RANGE(rto_max_ms, 1, 3600000),
     RANGE(delayed_ack_ms, 0, 499),
+    RANGE(delayed_ack_max_ms, 0, 499),
+    RANGE(quick_acks, 0, 255),
+    RANGE(ack_compress_us, 0, 10000),
+    RANGE(ack_compress_max, 0, 255),
     RANGE(syn_retries, 0, 31),
     RANGE(syn_ack_retries, 0, 11),
     RANGE(retries2, 0, 255),

@@ -221,7 +221,7 @@ static bool audit_one(struct audit *a, uint32_t id) {
         a->resting += link_in(&active->rest_link);
         audit_queue_chunks(a, &active->send);
         audit_queue_chunks(a, &active->receive);
-        audit_queue_chunks(a, &active->out_of_order);
+        audit_queue_chunks(a, &active->out_of_order.queue);
     }
     if (c->detached) return true;
     a->attached++;

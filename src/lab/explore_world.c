@@ -223,5 +223,6 @@ void explore_world_config(const struct explore_world *w, struct bk_config *confi
     config->fin_wait_2_ms = 6000;
     config->msl_ms = w->msl_ms != 0 ? w->msl_ms : 3000;
     config->challenge_ack_ms = 1;
-    config->timestamps = config->window_scaling = config->syn_cookies = false;
+    config->timestamps = config->window_scaling = config->syn_cookies = config->sack = false;
+    config->delayed_ack_max_ms = config->quick_acks = 0;
 }

@@ -22,12 +22,13 @@ static uint32_t request_levels(const struct tcp *t) {
 }
 
 static uint8_t request_receive_scale(const struct tcp *t, const struct request *r) {
-    return r->scaling ? window_scale_for(t->base.config.receive_buffer) : 0;
+    return r->scaling ? receive_window_scale(t, t->base.config.receive_buffer, false) : 0;
 }
 
 /* RCV.WND of a request: what a SYN can say. */
-static uint32_t request_window(const struct tcp *t) {
-    return u32_min(t->base.config.receive_buffer, UINT16_MAX);
+static uint32_t request_window(const struct tcp *t, const struct tuple *tuple, uint8_t iface) {
+    uint32_t mss = mss_offer(t->path[iface].mtu, !bk_addr_is_ipv4(&tuple->local));
+    return receive_window_initial(t, t->base.config.receive_buffer, mss);
 }
 
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
@@ -38,7 +39,7 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)(request_window(t) >> scale),
+        .window = (uint16_t)(request_window(t, tuple, r->iface) >> scale),
         .scale = scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
@@ -59,7 +60,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
                                  uint16_t reason) {
     struct reply y = request_reply(t, r, tuple, id, reason);
     y.flags = WIRE_SYN | WIRE_ACK;
-    y.window = (uint16_t)request_window(t); /* never scaled on a SYN (RFC 7323 2.2) */
+    y.window = (uint16_t)request_window(t, tuple, r->iface); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
     y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
     y.option.has_wscale = r->scaling;
@@ -126,7 +127,7 @@ static uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
         .hash = s->hash,
         .iface = s->packet->iface,
         .flags = WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)request_window(t),
+        .window = (uint16_t)request_window(t, &s->tuple, s->packet->iface),
         .reason = BK_REASON_SEND_SYN_COOKIE,
         .state = BK_LISTEN,
         .object = BK_NONE,
@@ -171,7 +172,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->snd_nxt = c->snd_end = r->iss + 1;
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
-    c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
+    c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, tuple, r->iface);
     c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
     c->sack = r->sack;
@@ -265,7 +266,7 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     const struct wire_tcp_options *o = &s->header.option;
     if (r->timestamps && !o->has_timestamps && !segment_has(s, WIRE_RST | WIRE_SYN)) return BK_REASON_DROP_NO_TIMESTAMP;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
-    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t))) {
+    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t, &s->tuple, s->packet->iface))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
         return request_challenge(t, id, s, BK_REASON_SEND_ACK_UNACCEPTABLE,
                                  stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE);

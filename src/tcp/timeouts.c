@@ -134,7 +134,10 @@ void timeouts_fire(struct tcp *t, struct connection *c) {
     connection_touch(t, c); /* whatever was due, the wheel is set anew when output has been asked, but for these: */
     timeouts_arm_end(t, c);
     /* An ACK that has waited its time stands in line now, and needs no timer, however long it stands there for want of a frame. */
-    if (c->ack_owed == ACK_DELAYED && c->ack_due <= now) c->ack_owed = ACK_NOW;
+    if (c->ack_owed == ACK_DELAYED && c->ack_due <= now) {
+        c->ack_owed = ACK_NOW;
+        delayed_ack_late(t, c);
+    }
     if (!waits_for_peer(c) && c->keepalive_due <= now) {
         fire_keepalive(t, c);
         return;
