@@ -280,7 +280,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
         extent_queue_consume(&t->base, &a->send, bytes);
         c->bytes_acked += bytes;
     }
-    c->retransmits = 0;
+    c->retransmits = c->probes = 0;
     c->soft_error = 0;
     c->progress_at = t->base.now;
     recovery_acked(t, c, acked, flight);
