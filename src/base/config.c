@@ -35,6 +35,7 @@ void bk_config_default(struct bk_config *c) {
         .ack_compress_us = 1000,
         .ack_compress_max = 44,
         .syn_retries = 7,
+        .syn_linear_timeouts = 4,
         .syn_ack_retries = 5,
         .retries2 = 15,
         .orphan_retries = 8,
@@ -43,6 +44,9 @@ void bk_config_default(struct bk_config *c) {
         .keepalive_idle_s = 7200,
         .keepalive_interval_s = 75,
         .keepalive_probes = 9,
+        .syn_cookies = BK_SYN_COOKIES_WHEN_FULL,
+        .time_wait_reuse = BK_REUSE_ALWAYS,
+        .orphans_max = 4096,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -50,7 +54,6 @@ void bk_config_default(struct bk_config *c) {
         .window_scaling = true,
         .sack = false,
         .dsack = true,
-        .syn_cookies = true,
         .reset_on_unread = true,
     };
 }
@@ -114,6 +117,7 @@ static const struct config_range config_ranges[] = {
     RANGE(ack_compress_us, 0, 10000),
     RANGE(ack_compress_max, 0, 255),
     RANGE(syn_retries, 0, 31),
+    RANGE(syn_linear_timeouts, 0, 31),
     RANGE(syn_ack_retries, 0, 11),
     RANGE(retries2, 0, 255),
     RANGE(orphan_retries, 0, 255),
@@ -122,7 +126,10 @@ static const struct config_range config_ranges[] = {
     RANGE(keepalive_idle_s, 1, 32767),
     RANGE(keepalive_interval_s, 1, 32767),
     RANGE(keepalive_probes, 1, 127),
-    RANGE(challenge_ack_ms, 1, 60000),
+    RANGE(syn_cookies, 0, 2),
+    RANGE(time_wait_reuse, 0, 2),
+    RANGE(orphans_max, 0, 134217728),
+    RANGE(challenge_ack_ms, 0, 60000),
 };
 
 const char *config_fault(const struct bk_config *c) {

@@ -44,7 +44,8 @@ static bool audit_runs(const struct base *b, const struct runs *r, struct fault 
                      "two runs of out-of-order data touch");
         runs++;
     }
-    FAULT_UNLESS(at == BK_NONE && runs == r->count, "%u runs of out-of-order data, and the record says %u", runs, r->count);
+    FAULT_UNLESS(at == BK_NONE && runs == r->count, "%u runs of out-of-order data, and the record says %u", runs,
+                 r->count);
     return true;
 }
 
@@ -85,10 +86,12 @@ static bool audit_queues(const struct tcp *t, const struct connection *c, struct
                  holds ? "an active record rests with data" : "one without does not rest");
     FAULT_UNLESS(holds || !c->detached, "an ended connection keeps an active record that holds nothing");
     if (!audit_extents(b, &a->send, "send queue", fault) || !audit_extents(b, &a->receive, "receive queue", fault) ||
-        !audit_extents(b, &a->out_of_order.queue, "out-of-order data", fault) || !audit_runs(b, &a->out_of_order, fault))
+        !audit_extents(b, &a->out_of_order.queue, "out-of-order data", fault) ||
+        !audit_runs(b, &a->out_of_order, fault))
         return false;
     if (c->detached) {
-        FAULT_UNLESS(a->send.bytes == 0 && a->out_of_order.queue.bytes == 0, "an ended connection has more than unread data");
+        FAULT_UNLESS(a->send.bytes == 0 && a->out_of_order.queue.bytes == 0,
+                     "an ended connection has more than unread data");
         return true;
     }
     uint32_t to = c->rcv_nxt - (c->fin_received ? 1 : 0);

@@ -36,7 +36,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
     c->payload_share = 128;
-    c->rto_us = config->rto_initial_ms * 1000;
+    c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
     c->ts_offset = isn_timestamp_offset(t, tuple);
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
@@ -44,6 +44,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->keepalive_idle_s = config->keepalive_idle_s;
     c->keepalive_interval_s = (uint16_t)config->keepalive_interval_s;
     c->keepalive_probes = (uint8_t)config->keepalive_probes;
+    c->syn_retries = (uint8_t)config->syn_retries;
     if (old != DEMUX_NONE)
         demux_replace(&t->base, &t->demux, c->hash, old, connection_ref(c));
     else
@@ -215,8 +216,7 @@ void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when,
         c->ack_owed = (uint8_t)when;
         c->ack_reason = reason;
     }
-    if (when == ACK_DELAYED && c->ack_due == BK_NEVER)
-        c->ack_due = t->base.now + delayed_ack_ns(t, c);
+    if (when == ACK_DELAYED && c->ack_due == BK_NEVER) c->ack_due = t->base.now + delayed_ack_ns(t, c);
     connection_touch(t, c);
 }
 
@@ -234,11 +234,22 @@ static void connection_drop_send(struct tcp *t, struct connection *c) {
     a->send_hint = BK_NONE;
 }
 
+void connection_orphan(struct tcp *t, struct connection *c) {
+    c->orphan = true;
+    t->orphans++;
+}
+
+static void connection_unorphan(struct tcp *t, struct connection *c) {
+    t->orphans -= c->orphan;
+    c->orphan = false;
+}
+
 /* Leaves the connection table, the output list and the wheel: whatever stays is for the user's eyes only. */
 static void connection_detach(struct tcp *t, struct connection *c) {
     connection_untouch(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
+    connection_unorphan(t, c);
     if (!c->detached) demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
     c->detached = true;
     connection_settle(t, c);
@@ -260,6 +271,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
     connection_drop_send(t, c);
     connection_unstarve(t, c);
     connection_untouch(t, c);
+    connection_unorphan(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
     c->detached = true;

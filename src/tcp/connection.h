@@ -80,17 +80,18 @@ struct connection {
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    bool more : 1;         /* the user said that more follows */
-    bool probe_now : 1;    /* a window probe or keep-alive is due */
-    bool override_now : 1; /* the SWS override time is over */
-    bool want_write : 1;   /* the user was told -EAGAIN */
-    bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
-    bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
-    bool syn_acked : 1;    /* SND.UNA is past our SYN */
-    bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool more : 1;                          /* the user said that more follows */
+    bool probe_now : 1;                     /* a window probe or keep-alive is due */
+    bool override_now : 1;                  /* the SWS override time is over */
+    bool want_write : 1;                    /* the user was told -EAGAIN */
+    bool urgent_out : 1;                    /* SND.UP is ahead of SND.UNA */
+    bool urgent_in : 1;                     /* RCV.UP is ahead of what the user has read */
+    bool syn_acked : 1;                     /* SND.UNA is past our SYN */
+    bool syn_answered : 1;                  /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     bool receive_fixed : 1, send_fixed : 1; /* the user has set the size of the buffer: it stays */
-    uint16_t ack_reason;   /* why the ACK that is owed is owed */
-    uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
+    bool orphan : 1;     /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
+    uint16_t ack_reason; /* why the ACK that is owed is owed */
+    uint16_t rtx_reason; /* why [rtx_nxt, rtx_end) is sent again */
 
     /* SND.*; RCV.* (RFC 9293 3.3.1) */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
@@ -103,13 +104,13 @@ struct connection {
     uint32_t last_ack_sent; /* Last.ACK.sent (RFC 7323 4.3) */
 
     /* options */
-    uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
-    uint16_t mss_offered; /* in our SYN */
-    uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
+    uint16_t mss;           /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
+    uint16_t mss_offered;   /* in our SYN */
+    uint16_t rcv_mss;       /* largest payload seen: what a full segment of the peer's is */
     uint16_t payload_share; /* 256ths of the receive buffer that are text, by Linux's account (receive_overhead) */
-    uint32_t ts_recent;   /* TS.Recent */
-    uint32_t ts_offset;   /* our timestamp clock's */
-    uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
+    uint32_t ts_recent;     /* TS.Recent */
+    uint32_t ts_offset;     /* our timestamp clock's */
+    uint32_t ts_recent_s;   /* when TS.Recent was set, seconds of stack time */
     uint32_t send_buffer, receive_buffer;
 
     /* RTT (rtt.h); microseconds */
@@ -138,7 +139,7 @@ struct connection {
     uint32_t user_timeout_ms;
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
-    uint8_t pad2;
+    uint8_t syn_retries;       /* of an active open, besides those at linear times */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
 
@@ -164,11 +165,12 @@ struct active {
     struct extent_queue receive; /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
     struct runs out_of_order;    /* beyond RCV.NXT */
     struct receive_state receiving;
-    uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
-    uint32_t connection;              /* whose it is */
-    struct congestion congestion;     /* the controller's own */
-    struct link rest_link;            /* in tcp.resting */
-    uint64_t rested_at;               /* since when it stands there */
+    uint32_t send_hint;  /* extent near SND.NXT, or BK_NONE */
+    uint32_t connection; /* whose it is */
+    struct rate rate;
+    struct congestion congestion; /* the controller's own */
+    struct link rest_link;        /* in tcp.resting */
+    uint64_t rested_at;           /* since when it stands there */
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 
@@ -261,6 +263,8 @@ void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks);
 void connection_feed(struct tcp *t);
 /* Whether that would wake one. */
 bool connection_could_feed(const struct tcp *t);
+/* The owner of a connection that lives has let go: it is an orphan until it leaves the table. */
+void connection_orphan(struct tcp *t, struct connection *c);
 /* The owner lets go: an ended connection is freed. */
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */

@@ -48,6 +48,5 @@ void receive_state_sack_options(const struct tcp *t, const struct connection *c,
 uint32_t receive_state_option_bytes(const struct tcp *t, const struct connection *c) {
     struct wire_tcp_options with = {.has_timestamps = c->timestamps}, without = with;
     receive_state_sack_options(t, c, &with);
-    return with.sack_count == 0 ? 0
-                                : (uint32_t)(wire_tcp_options_length(&with) - wire_tcp_options_length(&without));
+    return with.sack_count == 0 ? 0 : (uint32_t)(wire_tcp_options_length(&with) - wire_tcp_options_length(&without));
 }

@@ -178,7 +178,8 @@ static void grow(struct tcp *t, struct connection *c, struct receive_state *r, u
     /* A quarter of what the budget has left: the rest is for others, who read as well. */
     uint32_t unused = config->buffer_chunks - u32_min(config->buffer_chunks, t->base.buffer_chunks_used);
     uint64_t share = c->receive_buffer + (uint64_t)(unused / 4) * config->chunk_size;
-    uint64_t most = u64_min(config->receive_buffer_max, u64_min(share, (uint64_t)config->buffer_chunks / 2 * config->chunk_size));
+    uint64_t most =
+        u64_min(config->receive_buffer_max, u64_min(share, (uint64_t)config->buffer_chunks / 2 * config->chunk_size));
     want = u64_min(buffer_for(t, c, want), most);
     if (want > c->receive_buffer) c->receive_buffer = (uint32_t)want;
 }

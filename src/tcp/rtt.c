@@ -59,5 +59,6 @@ void rtt_acked(const struct tcp *t, struct connection *c, uint32_t ack, const st
 }
 
 void rtt_back_off(const struct tcp *t, struct connection *c) {
+    if (c->state == BK_SYN_SENT && c->retransmits < t->base.config.syn_linear_timeouts) return;
     c->rto_us = rto_clamp(t, 2 * (uint64_t)c->rto_us);
 }

@@ -15,7 +15,7 @@ void rtt_cancel(struct connection *c);
 void rtt_acked(const struct tcp *t, struct connection *c, uint32_t ack, const struct wire_tcp_options *option);
 /* A sample, in microseconds (RFC 6298 2.2, 2.3). */
 void rtt_sample(const struct tcp *t, struct connection *c, uint64_t us);
-/* Doubles the RTO (RFC 6298 5.5). */
+/* Doubles the RTO (RFC 6298 5.5), but not for the first SYNs that go again: `retransmits` is still without the one to come. */
 void rtt_back_off(const struct tcp *t, struct connection *c);
 static inline uint64_t rtt_rto_ns(const struct connection *c) {
     return c->rto_us * NS_PER_US;

@@ -45,7 +45,9 @@ struct tcp {
     struct bk_tcp_mib mib;
     uint32_t listener_bucket[LISTENER_BUCKETS]; /* by local port */
     uint64_t cookie_until;                      /* ACKs may carry SYN cookies until then */
-    uint32_t port_counter[64];                  /* RFC 6056 algorithm 4 */
+    uint32_t orphans;                           /* connections whose user has closed */
+    uint32_t pad;
+    uint32_t port_counter[64]; /* RFC 6056 algorithm 4 */
 };
 
 void tcp_init(struct tcp *t);

@@ -25,10 +25,10 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
             reason_count(&t->base, BK_REASON_NOTE_NO_PORT);
             return ERROR_ADDRNOTAVAIL;
         }
-    } else if (lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple)) != DEMUX_NONE) {
-        return ERROR_ADDRINUSE;
     }
-    uint32_t id = connection_new(t, &tuple, open->iface, DEMUX_NONE);
+    demux_ref old = lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple));
+    if (old != DEMUX_NONE && !time_wait_may_reuse(t, old)) return ERROR_ADDRINUSE;
+    uint32_t id = connection_new(t, &tuple, open->iface, old);
     if (id == BK_NONE) return ERROR_NOBUFS;
     struct connection *c = connection_at(t, id);
     bool ipv6 = connection_is_ipv6(c);
@@ -36,6 +36,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->owned = true;
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
+    if (old != DEMUX_NONE) time_wait_take_over(t, old, c);
     c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->rtx_high = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
@@ -198,8 +199,7 @@ static void receive_done(struct tcp *t, struct connection *c, uint32_t n) {
     connection_settle(t, c);
     call_event(t, c, BK_CALL_RECEIVE, n);
     if (c->detached || c->fin_received || c->state == BK_CLOSED) return;
-    if (receive_window_update_due(t, c))
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_WINDOW_UPDATE);
+    if (receive_window_update_due(t, c)) connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_WINDOW_UPDATE);
 }
 
 ptrdiff_t user_receive(struct tcp *t, struct connection *c, void *data, size_t size) {
@@ -274,6 +274,13 @@ void user_close(struct tcp *t, struct connection *c) {
         connection_end(t, c, 0, BK_REASON_SEND_RST_UNREAD);
         return;
     }
+    if (t->orphans >= t->base.config.orphans_max) {
+        reason_count(&t->base, BK_REASON_NOTE_ORPHAN_LIMIT);
+        output_reset(t, c, BK_REASON_SEND_RST_ORPHANS);
+        connection_end(t, c, 0, BK_REASON_SEND_RST_ORPHANS);
+        return;
+    }
+    connection_orphan(t, c);
     close_sending(t, c, BK_REASON_SEND_FIN);
     const struct bk_config *config = &t->base.config;
     c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? config->fin_wait_2_ms : config->orphan_ms) * NS_PER_MS;
@@ -342,6 +349,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .nodelay = c->nodelay,
         .owned = c->owned,
         .error = c->error,
+        .soft_error = c->soft_error,
         .iss = c->iss,
         .snd_una = c->snd_una,
         .snd_nxt = c->snd_nxt,
@@ -452,6 +460,10 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (value > 1) return ERROR_INVAL;
         c->quickack = value != 0;
         return 0;
+    case BK_TCP_SYN_RETRIES:
+        if (!in_range(value, 0, 127)) return ERROR_INVAL;
+        c->syn_retries = (uint8_t)value;
+        return 0;
     case BK_TCP_USER:
         c->user = value;
         return 0;
@@ -489,6 +501,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_QUICKACK:
         *value = c->quickack;
+        return 0;
+    case BK_TCP_SYN_RETRIES:
+        *value = c->syn_retries;
         return 0;
     case BK_TCP_USER:
         *value = c->user;

@@ -222,6 +222,8 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->sack = one_in(w, 2);
     c->shrink_window = one_in(w, 6);
     c->receive_overhead = one_in(w, 6);
+    c->syn_linear_timeouts = below(w, 3);
+    c->orphans_max = one_in(w, 4) ? below(w, 3) : 4096;
     c->syn_retries = c->syn_ack_retries = 2 + below(w, 3);
     c->retries2 = 3 + below(w, 5);
     c->orphan_ms = 20000;
@@ -231,7 +233,7 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->ephemeral_last = (uint16_t)(50000 + below(w, 8));
     c->timestamps = one_in(w, 2);
     c->window_scaling = one_in(w, 2);
-    c->syn_cookies = !one_in(w, 3);
+    c->syn_cookies = below(w, 3);
     c->reset_on_unread = one_in(w, 2);
 }
 

@@ -68,6 +68,7 @@ static void config_defaults(struct bk_config *c) {
     c->delayed_ack_max_ms = 0;
     c->quick_acks = 0;
     c->syn_retries = 3;
+    c->syn_linear_timeouts = 0;
     c->syn_ack_retries = 3;
     c->retries2 = 5;
     c->orphan_retries = 4;
@@ -80,7 +81,7 @@ static void config_defaults(struct bk_config *c) {
     c->ephemeral_last = 65535;
     c->timestamps = true;
     c->window_scaling = true;
-    c->syn_cookies = true;
+    c->syn_cookies = BK_SYN_COOKIES_WHEN_FULL;
     c->reset_on_unread = true;
 }
 

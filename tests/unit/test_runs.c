@@ -261,9 +261,9 @@ static void no_order_makes_it_deep(void **state) {
         struct span known;
         runs_init(&r);
         for (uint32_t i = 0; i < RUNS; i++) {
-            uint32_t k = order == 0   ? i                                             /* upward */
-                         : order == 1 ? RUNS - 1 - i                                  /* downward */
-                         : order == 2 ? (i % 2 ? RUNS - 1 - i / 2 : i / 2)            /* from both ends */
+            uint32_t k = order == 0   ? i                                              /* upward */
+                         : order == 1 ? RUNS - 1 - i                                   /* downward */
+                         : order == 2 ? (i % 2 ? RUNS - 1 - i / 2 : i / 2)             /* from both ends */
                                       : (i * UINT32_C(2654435761)) >> 20 & (RUNS - 1); /* scattered */
             assert_true(packet_make(&b, 2 * k, 1, 0, 1));
             runs_insert(b.k.base, &r, 2 * k, &b.p, 0, 1, RUNS, &known);
