@@ -15,10 +15,7 @@
 #define BENCH_CHOSEN_MAX 16u
 
 static const struct bench_workload *const bench_workloads[] = {
-    &bench_bulk,
-    &bench_connections,
-    &bench_tap,
-    &bench_limits,
+    &bench_bulk, &bench_connections, &bench_tap, &bench_path, &bench_limits,
 };
 
 struct bench_arguments {
@@ -59,7 +56,7 @@ static bool bench_asked(const struct bench_arguments *a, const struct bench_work
         if (strncmp(text, w->name, length) != 0) continue;
         if (text[length] == '\0' || (text[length] == '/' && strcmp(text + length + 1, c->name) == 0)) return true;
     }
-    return a->chosen_count == 0;
+    return a->chosen_count == 0 && !w->by_name;
 }
 
 /* Asked for, or the peer of one that is. */
@@ -75,8 +72,8 @@ static bool bench_wanted(const struct bench_arguments *a, const struct bench_wor
 /* ---- running ---- */
 
 static int bench_run_case(const struct bench_workload *w, const struct bench_case *c, const struct bench_arguments *a,
-                          bool verify, double *values) {
-    struct bench_run run = {.verify = verify, .quick = a->quick, .virtual_time = verify};
+                          bool verify, uint32_t round, double *values) {
+    struct bench_run run = {.verify = verify, .quick = a->quick, .virtual_time = verify, .round = round};
     if (w->run(c, &run, values) == 0) return 0;
     cmd_error("%s/%s%s: %s", w->name, c->name, verify ? ", verifying" : "", run.why);
     return -1;
@@ -86,7 +83,8 @@ static int bench_run_case(const struct bench_workload *w, const struct bench_cas
 static int bench_round(const struct bench_workload *w, const struct bench_arguments *a, struct report_rounds *rounds,
                        uint32_t round) {
     for (uint32_t i = 0; i < w->case_count; i++)
-        if (bench_wanted(a, w, &w->cases[i]) && bench_run_case(w, &w->cases[i], a, false, rounds[i].value[round]) < 0)
+        if (bench_wanted(a, w, &w->cases[i]) &&
+            bench_run_case(w, &w->cases[i], a, false, round, rounds[i].value[round]) < 0)
             return -1;
     for (uint32_t i = 0; i < w->case_count; i++) {
         const struct bench_case *c = &w->cases[i];
@@ -103,7 +101,8 @@ static int bench_rounds(const struct bench_workload *w, const struct bench_argum
     double unused[BENCH_METRICS];
     uint32_t runs = a->runs != 0 ? a->runs : a->quick ? 1 : BENCH_RUNS;
     for (uint32_t i = 0; i < w->case_count && (a->verify || a->quick); i++)
-        if (bench_wanted(a, w, &w->cases[i]) && bench_run_case(w, &w->cases[i], a, true, unused) < 0) return CMD_FAILED;
+        if (bench_wanted(a, w, &w->cases[i]) && bench_run_case(w, &w->cases[i], a, true, 0, unused) < 0)
+            return CMD_FAILED;
     report_workload(report, w, runs);
     for (uint32_t round = 0; round < runs; round++)
         if (bench_round(w, a, rounds, round) < 0) return CMD_FAILED;
@@ -245,9 +244,9 @@ int cmd_bench(int argc, char **argv) {
         .options = bench_options,
         .parser = bench_option,
         .args_doc = "[WORKLOAD[/CASE]...]\n--guard WORKLOAD N",
-        .doc = "Measure the stack: all workloads, or those named.\v"
+        .doc = "Measure the stack: all workloads but `path', which takes long, or those named.\v"
                "Each case is run several times, the cases in turn; medians are shown with the smallest and the "
-               "largest. `tap' needs root. "
+               "largest. `tap' and `path' need root. "
                "Exit status: 0 worked, 1 a workload failed (or --check found a target missed), 2 usage, or a workload "
                "that was "
                "asked for cannot run here.",

@@ -46,6 +46,7 @@ struct bench_run {
     bool verify;       /* check every byte; the values do not count */
     bool quick;        /* a small fraction of the work */
     bool virtual_time; /* of what happens in this process: guard and verifying runs */
+    uint32_t round;    /* from 0: cases of one round are compared with each other */
     char why[BENCH_WHY];
 };
 /* Says what went wrong; returns -1. */
@@ -64,9 +65,10 @@ struct bench_workload {
     /* Does n units of the workload for the instruction guard. Returns 0, or -1 with run->why. NULL: it is not guarded. */
     int (*guard)(uint64_t n, struct bench_run *run);
     const char *guard_unit;
+    bool by_name; /* it takes long, and runs only if it is asked for */
 };
 
-extern const struct bench_workload bench_bulk, bench_connections, bench_tap, bench_limits;
+extern const struct bench_workload bench_bulk, bench_connections, bench_tap, bench_path, bench_limits;
 
 /* Processor time of this process, in seconds. */
 double bench_cpu_seconds(void);

@@ -82,6 +82,11 @@ BK_API char *bk_addr_format(const bk_addr *a, char text[BK_ADDR_TEXT]);
 
 /* ---- configuration --------------------------------------------------------------------------------- */
 
+/* When a SYN is answered with a cookie (RFC 4987 3.6) instead of a request. */
+enum bk_syn_cookies { BK_SYN_COOKIES_NEVER, BK_SYN_COOKIES_WHEN_FULL, BK_SYN_COOKIES_ALWAYS };
+/* Whether an active open may take the place of a TIME-WAIT whose timestamps make that safe (RFC 6191), once a second has passed. */
+enum bk_time_wait_reuse { BK_REUSE_NEVER, BK_REUSE_ALWAYS, BK_REUSE_LOOPBACK };
+
 /* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
  * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
 struct bk_config {
@@ -106,33 +111,53 @@ struct bk_config {
     uint32_t trace_events;  /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
 
     /* TCP defaults for new connections. */
-    uint32_t send_buffer;    /* bytes of payload */
-    uint32_t receive_buffer; /* bytes of payload; also decides the window scale offered */
+    uint32_t send_buffer; /* bytes of payload */
+    uint32_t
+        send_buffer_max; /* it grows up to this with the congestion window, unless set by hand; not larger: it does not */
+    uint32_t receive_buffer; /* bytes of payload */
+    uint32_t
+        receive_buffer_max; /* it grows up to this with what the user reads in a round trip, unless set by hand; the larger of the
+                                  * two decides the window scale offered */
     uint32_t msl_ms;         /* maximum segment lifetime; TIME-WAIT lasts twice this (RFC 9293 3.4.2) */
     uint32_t rto_initial_ms; /* RFC 6298 2.1 */
     uint32_t rto_min_ms;
     uint32_t rto_max_ms;
-    uint32_t delayed_ack_ms;   /* RFC 9293 3.8.6.3: below 500 */
-    uint32_t syn_retries;      /* of an active open, before it fails with ETIMEDOUT (R2 for SYN) */
-    uint32_t syn_ack_retries;  /* of a passive open, before the request is dropped */
-    uint32_t retries2;         /* R2 for data: retransmissions of one segment before ETIMEDOUT */
-    uint32_t orphan_retries;   /* R2 once the user has closed: also bounds a close against a zero window */
-    uint32_t orphan_ms;        /* how long a connection whose user has closed may take to send what is queued */
-    uint32_t fin_wait_2_ms;    /* how long a connection without owner may stay in FIN-WAIT-2 */
-    uint32_t keepalive_idle_s; /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
+    uint32_t delayed_ack_ms; /* RFC 9293 3.8.6.3: below 500 */
+    uint32_t
+        delayed_ack_max_ms; /* an ACK is delayed for so long at most, where text comes slowly; below delayed_ack_ms: for that */
+    uint32_t quick_acks;       /* so many ACKs at most go at once when a connection begins, or goes on after a pause */
+    uint32_t ack_compress_us;  /* an ACK for text behind a known gap waits this long for more of it; 0: not at all */
+    uint32_t ack_compress_max; /* and for so many segments at most */
+    uint32_t syn_retries;      /* of an active open, before it fails with ETIMEDOUT (R2 for SYN), besides the next */
+    uint32_t syn_linear_timeouts; /* of an active open: so many times the SYN goes again before the RTO doubles */
+    uint32_t syn_ack_retries;     /* of a passive open, before the request is dropped */
+    uint32_t retries2;            /* R2 for data: retransmissions of one segment before ETIMEDOUT */
+    uint32_t orphan_retries;      /* R2 once the user has closed: also bounds a close against a zero window */
+    uint32_t orphan_ms;           /* how long a connection whose user has closed may take to send what is queued */
+    uint32_t fin_wait_2_ms;       /* how long a connection without owner may stay in FIN-WAIT-2 */
+    uint32_t keepalive_idle_s;    /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
     uint32_t reordering;       /* segments that may arrive out of order before the first counts as lost (DupThresh, RFC 5681 3.2) */
     uint32_t reordering_max;   /* and how far that may grow where the path is seen to reorder */
+    uint32_t syn_cookies;      /* enum bk_syn_cookies */
+    uint32_t time_wait_reuse;  /* enum bk_time_wait_reuse */
+    uint32_t orphans_max;      /* connections whose user has closed, at most: beyond it CLOSE resets */
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
-    bool timestamps;      /* offer and accept RFC 7323 timestamps */
-    bool window_scaling;  /* offer and accept RFC 7323 window scaling */
-    bool sack;            /* offer and accept selective acknowledgments (RFC 2018), and with them RACK (RFC 8985) */
+    bool timestamps;     /* offer and accept RFC 7323 timestamps */
+    bool window_scaling; /* offer and accept RFC 7323 window scaling */
+    bool sack;           /* offer and accept selective acknowledgments (RFC 2018), and with them RACK (RFC 8985) */
+    bool dsack;          /* and report with them what came twice (RFC 2883) */
     bool tail_loss_probe; /* RFC 8985 7 */
     bool frto;            /* detect spurious timeouts (RFC 5682) */
-    bool syn_cookies;     /* answer with cookies when the request table is full */
+    bool delay_fin_ack;  /* the ACK of the peer's FIN waits for the user's answer as others do; off: it goes at once */
+    bool
+        shrink_window; /* offer less than before when memory is short (against RFC 9293 SHLD-14), as Linux's tcp_shrink_window */
+    bool
+        receive_overhead; /* Linux's account: buffers count with the memory that segments take there, and windows follow
+                            * (receive_window.c); for what was written to run against Linux */
     bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
@@ -402,6 +427,7 @@ enum bk_tcp_option {
     BK_TCP_SEND_BUFFER,     /* bytes */
     BK_TCP_RECEIVE_BUFFER,  /* bytes; never takes back a window that was offered */
     BK_TCP_QUICKACK,        /* 0/1: no delayed ACKs */
+    BK_TCP_SYN_RETRIES,     /* 0 to 127: as syn_retries, for this connection */
     BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_OPTIONS
 };
@@ -418,11 +444,16 @@ struct bk_tcp_info {
     uint8_t send_scale, receive_scale;
     bool timestamps, keepalive, nodelay, owned; /* owned: a user holds it */
     int32_t error;                              /* pending error, a negative errno, or 0 */
+    int32_t soft_error; /* likewise: a trouble that may pass, heard since data was last acknowledged */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
     uint32_t send_mss, receive_mss, advertised_mss;
     uint32_t send_queued, receive_queued, out_of_order; /* bytes */
     uint32_t send_buffer, receive_buffer;
+    uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
+    uint32_t receive_rtt_us;        /* the RTT as the receiving side sees it; 0: unknown */
+    uint32_t out_of_order_segments; /* kept behind a gap when they came */
+    uint32_t text_age_ms;           /* since text last came in order, or the connection was opened */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
     uint8_t recovery;    /* 0 open 1 disorder 2 cwnd being reduced 3 fast recovery 4 after a retransmission timeout, as tcp_info's ca_state */

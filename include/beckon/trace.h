@@ -28,7 +28,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_SYN_ACK_AGAIN, BK_SENT, "RFC 9293 3.10.8", "", "SYN-ACK again: no ACK within the RTO")                      \
     R(SEND_SYN_ACK_DUPLICATE, BK_SENT, "RFC 9293 3.10.7.4", "", "SYN-ACK again: the SYN came again")                   \
     R(SEND_SYN_ACK_SIMULTANEOUS, BK_SENT, "RFC 9293 3.10.7.3", "", "SYN-ACK: both sides opened at once")               \
-    R(SEND_SYN_COOKIE, BK_SENT, "RFC 4987 3.6", "", "SYN-ACK with a cookie: the request table is full")                \
+    R(SEND_SYN_COOKIE, BK_SENT, "RFC 4987 3.6", "", "SYN-ACK with a cookie: nothing is kept")                          \
     R(SEND_HANDSHAKE_ACK, BK_SENT, "RFC 9293 3.10.7.3", "", "ACK completes the three-way handshake")                   \
     R(SEND_DATA, BK_SENT, "RFC 9293 3.10.2", "", "data that the user sent")                                            \
     R(SEND_DATA_LAST, BK_SENT, "RFC 9293 3.10.4", "", "last data, with our FIN")                                       \
@@ -47,6 +47,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_ACK_NOW, BK_SENT, "RFC 9293 3.8.6.3", "", "ACK: two full segments, or one that may not wait")               \
     R(SEND_ACK_DELAYED, BK_SENT, "RFC 9293 3.8.6.3", "", "ACK: the delayed-ACK time is over")                          \
     R(SEND_ACK_OUT_OF_ORDER, BK_SENT, "RFC 5681 4.2", "", "duplicate ACK: a gap before this segment")                  \
+    R(SEND_ACK_COMPRESSED, BK_SENT, "RFC 5681 4.2", "",                                                                \
+      "ACK for several segments behind a gap, which is known already")                                                 \
     R(SEND_ACK_GAP_FILLED, BK_SENT, "RFC 5681 4.2", "", "ACK: a gap was filled")                                       \
     R(SEND_ACK_DUPLICATE, BK_SENT, "RFC 9293 3.10.7.4", "", "ACK: that segment had been received before")              \
     R(SEND_ACK_FIN, BK_SENT, "RFC 9293 3.10.7.4", "", "ACK of the peer's FIN")                                         \
@@ -65,6 +67,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_RST_SYN_SENT_ACK, BK_SENT, "RFC 9293 3.10.7.3", "tcpOutRsts", "RST: this ACK is not of our SYN")            \
     R(SEND_RST_SYN_RECEIVED_ACK, BK_SENT, "RFC 9293 3.10.7.4", "tcpOutRsts", "RST: this ACK is not of our SYN-ACK")    \
     R(SEND_RST_ABORT, BK_SENT, "RFC 9293 3.10.5", "tcpOutRsts", "RST: the user aborted")                               \
+    R(SEND_RST_ORPHANS, BK_SENT, "", "tcpOutRsts", "RST: closed, but too many are left without their users")           \
     R(SEND_RST_UNREAD, BK_SENT, "RFC 9293 3.6.1", "tcpOutRsts", "RST: closed with data unread")                        \
     R(SEND_RST_LATE_DATA, BK_SENT, "RFC 9293 3.6.1", "tcpOutRsts", "RST: data came after the user was gone")           \
     R(SEND_RST_TIMEOUT, BK_SENT, "RFC 9293 3.10.8", "tcpOutRsts", "RST: given up after the user timeout or R2")        \
@@ -191,7 +194,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(NOTE_BUDGET_FULL, BK_NOTED, "", "", "the user was told to wait: buffer budget spent")                            \
     R(NOTE_OUT_OF_ORDER_PRUNED, BK_NOTED, "", "", "data after a gap given up for what fills the gap: budget spent")    \
     R(NOTE_TIME_WAIT_EVICTED, BK_NOTED, "", "", "oldest TIME-WAIT dropped before its time: pool full")                 \
-    R(NOTE_TIME_WAIT_REUSED, BK_NOTED, "RFC 6191", "", "TIME-WAIT ended early by an acceptable SYN")                   \
+    R(NOTE_TIME_WAIT_REUSED, BK_NOTED, "RFC 6191", "", "TIME-WAIT ended early by the next incarnation")                \
     R(NOTE_TIME_WAIT_OVER, BK_NOTED, "RFC 9293 3.10.8", "", "2MSL are over")                                           \
     R(NOTE_REQUEST_EVICTED, BK_NOTED, "", "", "request dropped: never completed")                                      \
     R(NOTE_COOKIE_BAD, BK_NOTED, "RFC 4987 3.6", "", "ACK with a cookie that is not ours")                             \
@@ -201,6 +204,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(NOTE_SENT_RECORDS, BK_NOTED, "", "", "what is outstanding is known more coarsely: records spent")                \
     R(NOTE_RTO, BK_NOTED, "RFC 6298 5", "", "retransmission timer fired")                                              \
     R(NOTE_TIMEOUT, BK_NOTED, "RFC 9293 3.10.8", "", "connection given up: user timeout or R2")                        \
+    R(NOTE_ORPHAN_LIMIT, BK_NOTED, "", "", "CLOSE reset the connection: too many are left without their users")        \
     R(NOTE_FIN_WAIT_2, BK_NOTED, "", "", "FIN-WAIT-2 without owner ended")                                             \
     R(NOTE_KEEPALIVE, BK_NOTED, "RFC 9293 3.8.4", "", "connection given up: keep-alive unanswered")                    \
     R(NOTE_NO_PORT, BK_NOTED, "RFC 6056", "", "no ephemeral port free to that destination")

@@ -23,13 +23,20 @@ void bk_config_default(struct bk_config *c) {
         .sent_records = 32768,
         .trace_events = 0,
         .send_buffer = 262144,
+        .send_buffer_max = 4194304,
         .receive_buffer = 262144,
+        .receive_buffer_max = 6291456,
         .msl_ms = 30000,
         .rto_initial_ms = 1000,
         .rto_min_ms = 200,
         .rto_max_ms = 120000,
         .delayed_ack_ms = 40,
+        .delayed_ack_max_ms = 200,
+        .quick_acks = 16,
+        .ack_compress_us = 1000,
+        .ack_compress_max = 44,
         .syn_retries = 7,
+        .syn_linear_timeouts = 4,
         .syn_ack_retries = 5,
         .retries2 = 15,
         .orphan_retries = 8,
@@ -40,6 +47,9 @@ void bk_config_default(struct bk_config *c) {
         .keepalive_probes = 9,
         .reordering = 3,
         .reordering_max = 300,
+        .syn_cookies = BK_SYN_COOKIES_WHEN_FULL,
+        .time_wait_reuse = BK_REUSE_ALWAYS,
+        .orphans_max = 4096,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -48,7 +58,7 @@ void bk_config_default(struct bk_config *c) {
         .sack = true,
         .tail_loss_probe = true,
         .frto = true,
-        .syn_cookies = true,
+        .dsack = true,
         .reset_on_unread = true,
     };
 }
@@ -70,6 +80,7 @@ void bk_config_tiny(struct bk_config *c) {
     c->buffer_chunks = 12;
     c->sent_records = 16;
     c->send_buffer = c->receive_buffer = 4096;
+    c->send_buffer_max = c->receive_buffer_max = 0;
 }
 
 struct config_range {
@@ -101,12 +112,19 @@ static const struct config_range config_ranges[] = {
     RANGE(trace_events, 0, 1073741824),
     RANGE(send_buffer, 1, 1073741824),
     RANGE(receive_buffer, 1, 1073741824),
+    RANGE(send_buffer_max, 0, 1073741824),
+    RANGE(receive_buffer_max, 0, 1073741824),
     RANGE(msl_ms, 1, 3600000),
     RANGE(rto_initial_ms, 1, 60000),
     RANGE(rto_min_ms, 1, 60000),
     RANGE(rto_max_ms, 1, 3600000),
     RANGE(delayed_ack_ms, 0, 499),
+    RANGE(delayed_ack_max_ms, 0, 499),
+    RANGE(quick_acks, 0, 255),
+    RANGE(ack_compress_us, 0, 10000),
+    RANGE(ack_compress_max, 0, 255),
     RANGE(syn_retries, 0, 31),
+    RANGE(syn_linear_timeouts, 0, 31),
     RANGE(syn_ack_retries, 0, 11),
     RANGE(retries2, 0, 255),
     RANGE(orphan_retries, 0, 255),
@@ -117,7 +135,10 @@ static const struct config_range config_ranges[] = {
     RANGE(keepalive_probes, 1, 127),
     RANGE(reordering, 1, 65535),
     RANGE(reordering_max, 1, 65535),
-    RANGE(challenge_ack_ms, 1, 60000),
+    RANGE(syn_cookies, 0, 2),
+    RANGE(time_wait_reuse, 0, 2),
+    RANGE(orphans_max, 0, 134217728),
+    RANGE(challenge_ack_ms, 0, 60000),
 };
 
 const char *config_fault(const struct bk_config *c) {

@@ -27,12 +27,15 @@ static const uint8_t cells_controllers[] = {THEORY_NEWRENO};
 
 /* ---- configurations -------------------------------------------------------------------------------- */
 
+/* The figure is the receive buffer's, which is the window. The send buffer is twice that: a writer is woken when a third of it is free, so that what is
+ * under way is between two thirds of it and all, and one of the same size would be what holds the flow. */
 static void cells_config(struct bk_config *c, enum goodput_buffer buffer) {
     static const uint32_t bytes[] = {65536, 1048576, 16777216};
     bk_config_default(c);
     c->connections = c->requests_ipv4 = c->requests_ipv6 = c->time_waits_ipv4 = c->time_waits_ipv6 = 4;
     c->listeners = c->interfaces = c->reassemblies = 1;
-    c->send_buffer = c->receive_buffer = bytes[buffer];
+    c->receive_buffer = bytes[buffer];
+    c->send_buffer = 2 * bytes[buffer];
 }
 
 static uint32_t cells_bdp(uint64_t rate, uint32_t rtt_ms) {
@@ -147,7 +150,7 @@ static double cells_theory(const struct goodput_cell *c) {
         .rate = (double)o.link.rate_bps / 8 * CELLS_PAYLOAD / CELLS_MTU,
         .rtt = c->rtt_ms / 1e3,
         .mss = CELLS_PAYLOAD,
-        .buffer = c->buffer == GOODPUT_AUTO ? 0 : (double)o.flow[0].sender.send_buffer,
+        .buffer = c->buffer == GOODPUT_AUTO ? 0 : (double)o.flow[0].receiver.receive_buffer,
         .loss = c->loss_ppm / 1e6,
         .burst = c->bursty ? CELLS_BURST : 1,
     };

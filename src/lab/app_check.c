@@ -46,13 +46,15 @@ int app_check_close(struct sim_world *w, const struct app_connection *c, unsigne
     bk_stack *stack = host_stack(h->host);
     struct bk_tcp_info info = {.state = BK_CLOSED};
     struct bk_tcp_mib before, after;
+    uint64_t too_many = bk_reason_count(stack, BK_REASON_NOTE_ORPHAN_LIMIT);
     bk_tcp_status(stack, c->end[end].conn, &info);
     bk_tcp_mib(stack, &before);
     int r = bk_tcp_close(stack, c->end[end].conn, sim_host_time(h));
     bk_tcp_mib(stack, &after);
     if (info.state != BK_ESTABLISHED && info.state != BK_CLOSE_WAIT) return r;
     uint32_t unread = info.receive_queued + info.out_of_order;
-    bool expected = unread > 0 && bk_config_of(stack)->reset_on_unread;
+    bool expected = (unread > 0 && bk_config_of(stack)->reset_on_unread) ||
+                    bk_reason_count(stack, BK_REASON_NOTE_ORPHAN_LIMIT) != too_many;
     if ((after.estab_resets != before.estab_resets) == expected) return r;
     fault_note(&w->fault, "host %u: CLOSE with %u octets unread %s the connection", c->host[end], unread,
                expected ? "does not reset" : "resets");

@@ -24,6 +24,7 @@ struct audit {
     uint32_t *references; /* to each chunk, as found */
     struct fault *fault;
     uint32_t connections, attached, active, resting, sent, sent_shared, current, armed, queued_chunks, extents, frames;
+    uint32_t orphans;
     uint32_t in_output, in_ready, starved, accepting; /* connections whose links say that they stand in a list */
     uint64_t earliest;                                /* deadline of anything */
 };
@@ -214,6 +215,9 @@ static bool audit_one(struct audit *a, uint32_t id) {
     a->in_ready += link_in(&c->ready_link);
     a->starved += link_in(&c->starved_link);
     a->accepting += link_in(&c->accept_link);
+    a->orphans += c->orphan;
+    FAULT_UNLESS(c->orphan == (!c->owned && !c->detached), "a connection is%s counted as an orphan, against the facts",
+                 c->orphan ? "" : " not");
     FAULT_UNLESS(link_in(&c->accept_link) == (c->listener != BK_NONE), "a connection and its listener disagree");
     FAULT_UNLESS(!link_in(&c->ready_link) || (c->owned && c->ready != 0), "news for nobody, or none");
     const struct active *active = active_of(a->t, c);
@@ -224,7 +228,7 @@ static bool audit_one(struct audit *a, uint32_t id) {
         a->sent_shared += active->board.records == 0 ? 0 : active->board.records - 1;
         audit_queue_chunks(a, &active->send);
         audit_queue_chunks(a, &active->receive);
-        audit_queue_chunks(a, &active->out_of_order);
+        audit_queue_chunks(a, &active->out_of_order.queue);
     }
     if (c->detached) return true;
     a->attached++;
@@ -238,6 +242,7 @@ static bool audit_connections(struct audit *a) {
     FAULT_UNLESS(a->connections == a->t->connections.in_use, "%u connections, and %u in use", a->connections,
                  a->t->connections.in_use);
     FAULT_UNLESS(a->active == a->t->active.in_use, "%u active records, and %u in use", a->active, a->t->active.in_use);
+    FAULT_UNLESS(a->orphans == a->t->orphans, "%u orphans, and %u are counted", a->orphans, a->t->orphans);
     FAULT_UNLESS(a->resting == a->t->resting.count, "%u active records rest, and the list has %u", a->resting,
                  a->t->resting.count);
     FAULT_UNLESS(a->sent == a->t->sent.in_use && a->sent_shared == a->t->sent_shared,

@@ -22,9 +22,10 @@
 #include "tcp/time_wait.h"
 #include "wire/ip.h"
 
-_Static_assert(sizeof(struct connection) == 424, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 104, "a field came or went: does it belong to put_queues?");
-_Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
+_Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
+_Static_assert(sizeof(struct active) == 392, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct sent_run) == 88, "a field came or went: does it belong to put_scoreboard?");
+_Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
 _Static_assert(sizeof(struct listener) == 72, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
 _Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
@@ -138,13 +139,15 @@ static void put_queues(struct projection *p, const struct view *v, const struct 
     const struct active *a = active_of(v->t, c);
     put8(p, a != NULL);
     if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, &a->congestion);
+    /* Worlds have no quick ACKs, one delay, no SACK and buffers that stay: of the receiving side only whether text has come counts. */
+    put8(p, a != NULL && a->receiving.delay_us != 0);
     /* A record at rest, or taken over, holds nothing. */
     bool holds = a != NULL && !link_in(&a->rest_link);
     put8(p, holds);
     if (!holds) return;
     put_queue(p, v, &a->send, v->mine);
     put_queue(p, v, &a->receive, v->theirs);
-    put_queue(p, v, &a->out_of_order, v->theirs);
+    put_queue(p, v, &a->out_of_order.queue, v->theirs);
     put_scoreboard(p, v, c, a);
 }
 
@@ -180,6 +183,7 @@ static void put_receiving(struct projection *p, const struct view *v, const stru
     put_seq(p, v->theirs, c->irs);
     put_seq(p, v->theirs, c->rcv_nxt);
     put_seq(p, v->theirs, c->rcv_adv);
+    put_seq(p, v->theirs, c->rcv_edge);
     put_seq(p, v->theirs, c->last_ack_sent);
     put_seq(p, v->theirs, c->snd_wl1);
     put_seq(p, v->mine, c->snd_wl2);

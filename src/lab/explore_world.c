@@ -218,10 +218,13 @@ void explore_world_config(const struct explore_world *w, struct bk_config *confi
     config->send_buffer = config->receive_buffer = 1024;
     /* One RTO, whatever is measured, and whether the SYN was lost (RFC 6298 5.7) or not. */
     config->rto_initial_ms = config->rto_min_ms = config->rto_max_ms = 3000;
+    config->syn_linear_timeouts = 0;
     config->syn_retries = config->syn_ack_retries = config->retries2 = config->orphan_retries = w->retries;
     config->orphan_ms = 15000;
     config->fin_wait_2_ms = 6000;
     config->msl_ms = w->msl_ms != 0 ? w->msl_ms : 3000;
     config->challenge_ack_ms = 1;
-    config->timestamps = config->window_scaling = config->syn_cookies = config->sack = false;
+    config->timestamps = config->window_scaling = config->sack = false;
+    config->delayed_ack_max_ms = config->quick_acks = 0;
+    config->syn_cookies = BK_SYN_COOKIES_NEVER;
 }

@@ -110,11 +110,12 @@ static uint64_t scenario_backoff_us(const struct bk_config *c, uint32_t first_ms
     return sum;
 }
 
-/* What is repeated is still repeated when all impairments have ended. */
+/* What is repeated is still repeated when all impairments have ended. With a cookie, data that overtakes the ACK it comes back with draws RST. */
 static bool scenario_survives(const struct scenario *s, const struct scenario_host *h) {
     const struct bk_config *c = &h->config;
     uint64_t needed = s->calm_us + 5000000;
-    return h->crash_us == 0 && h->jump_us == 0 && c->orphan_ms >= 600000 && c->fin_wait_2_ms >= 60000 &&
+    return h->crash_us == 0 && c->syn_cookies != BK_SYN_COOKIES_ALWAYS && h->jump_us == 0 && c->orphan_ms >= 600000 &&
+           c->orphans_max >= scenario_connections(s) && c->fin_wait_2_ms >= 60000 &&
            scenario_backoff_us(c, c->rto_initial_ms, u32_min(c->syn_retries, c->syn_ack_retries)) > needed &&
            scenario_backoff_us(c, c->rto_min_ms, u32_min(c->retries2, c->orphan_retries)) > needed;
 }
@@ -171,7 +172,7 @@ uint64_t scenario_closing_us(const struct scenario *s) {
         const struct bk_config *c = &h->config;
         uint64_t request = ((uint64_t)c->syn_ack_retries + 2) * c->rto_max_ms;
         uint64_t orphan = (uint64_t)c->orphan_ms + c->rto_max_ms + c->fin_wait_2_ms + 4 * (uint64_t)c->msl_ms;
-        uint64_t syn = ((uint64_t)c->syn_retries + 2) * c->rto_max_ms;
+        uint64_t syn = ((uint64_t)c->syn_retries + c->syn_linear_timeouts + 2) * c->rto_max_ms;
         uint64_t ms = u64_max(u64_max(request, orphan), syn) + h->jump_ms + 60000;
         most = u64_max(most, ms * 1000);
     }

@@ -90,6 +90,8 @@ static void draw_tight(struct bk_config *c, uint64_t *r) {
 /* How soon a stack gives up. Where nothing is drawn here, all that is sent must arrive at last (scenario_must_complete). */
 static void draw_patience(struct bk_config *c, uint64_t *r) {
     if (one_in(r, 6)) c->syn_retries = draw_below(r, 5);
+    if (one_in(r, 4)) c->syn_linear_timeouts = draw_below(r, 3);
+    if (one_in(r, 8)) c->orphans_max = draw_below(r, 5);
     if (one_in(r, 6)) c->syn_ack_retries = draw_below(r, 5);
     if (one_in(r, 8)) c->retries2 = draw_range(r, 1, 10);
     if (one_in(r, 6)) c->fin_wait_2_ms = draw_log(r, 100, 60000);
@@ -112,11 +114,13 @@ static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
     if (one_in(r, 3)) c->delayed_ack_ms = draw_below(r, 400);
     c->timestamps = !one_in(r, 3);
     c->window_scaling = !one_in(r, 3);
-    c->sack = !one_in(r, 3);
     c->tail_loss_probe = !one_in(r, 3);
     c->frto = !one_in(r, 3);
     if (one_in(r, 4)) c->sent_records = draw_below(r, 12);
-    c->syn_cookies = !one_in(r, 3);
+    c->sack = !one_in(r, 4);
+    if (one_in(r, 3)) c->receive_buffer_max = draw_log(r, 1000, 1000000);
+    if (one_in(r, 3)) c->quick_acks = draw_below(r, 20);
+    c->syn_cookies = draw_below(r, 3);
     c->reset_on_unread = !one_in(r, 4);
 }
 

@@ -111,8 +111,10 @@ void sim_watch_taken(struct sim_world *w, const struct sim_arrival *a, uint16_t 
     struct app_connection *c = &w->app.connection[a->connection];
     struct app_end *e = &c->end[a->end];
     struct fault fault = {0};
-    if (!c->blind && bk_reason_verdict(reason) == BK_ACCEPTED &&
-        !pace_accepted(&c->pace, &c->watch, a->end, &a->segment, &fault)) {
+    bool accepted = bk_reason_verdict(reason) == BK_ACCEPTED;
+    /* The server was done with it: what is accepted now, an old duplicate has brought back by its cookie. */
+    if (!c->blind && accepted && c->cookie && a->end == 1 && e->fin_acked && !e->fin_first) seen_lost_sight(w, c);
+    if (!c->blind && accepted && !pace_accepted(&c->pace, &c->watch, a->end, &a->segment, &fault)) {
         fault_note(&w->fault, "host %u: %.200s", c->host[a->end], fault.text);
         w->fault_connection = a->connection;
     }

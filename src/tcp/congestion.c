@@ -80,6 +80,11 @@ void congestion_event(struct tcp *t, struct connection *c, enum congestion_event
     if (a != NULL) controller_of(c)->event(t, c, &a->congestion, event);
 }
 
+void congestion_lost(struct tcp *t, struct connection *c, const struct rate_mark *m, uint32_t length) {
+    struct active *a = active_of(t, c);
+    if (a != NULL && controller_of(c)->lost != NULL) controller_of(c)->lost(t, c, &a->congestion, m, length);
+}
+
 uint32_t congestion_slow_start(struct connection *c, uint32_t acked) {
     uint32_t grow = c->cwnd < c->ssthresh ? u32_min(acked, c->ssthresh - c->cwnd) : 0;
     c->cwnd += grow;

@@ -7,6 +7,7 @@
  * Recovery (recovery.h) decides what is lost and when an episode of reduction begins and ends; here is decided how large the window is.
  *
  *     every ACK with news                  congestion_acked, once recovery's own state is as the ACK leaves it
+ *     a record is believed lost            congestion_lost, after rate_lost and before congestion_event
  *     loss, ECE or RTO: a new episode      congestion_ssthresh, whose answer recovery puts into ssthresh; then congestion_event
  *     within Recovery and CWR              cwnd is recovery's (PRR), unless the controller owns the window
  *     the episode's end                    recovery sets cwnd = ssthresh (not if it is owned), then congestion_event
@@ -78,12 +79,14 @@ uint32_t congestion_initial_window(const struct connection *c);
 /* Whether cwnd is the controller's at all times. */
 bool congestion_owns_window(const struct connection *c);
 
-/* The five below hold without an active record, too: then no data is outstanding, and nothing grows. */
+/* Those below hold without an active record, too: then no data is outstanding, and nothing grows. */
 void congestion_acked(struct tcp *t, struct connection *c, const struct congestion_sample *s);
 /* The ssthresh that this congestion event asks for, with `flight` bytes outstanding (without what limited transmit added); at least two
  * segments. What CONGESTION_UNDO needs is noted. */
 uint32_t congestion_ssthresh(struct tcp *t, struct connection *c, uint32_t flight);
 void congestion_event(struct tcp *t, struct connection *c, enum congestion_event event);
+/* `length` bytes of a record with this mark are believed lost. */
+void congestion_lost(struct tcp *t, struct connection *c, const struct rate_mark *m, uint32_t length);
 /* New data left; `in_flight` is recovery_pipe with it. */
 void congestion_sent(struct tcp *t, struct connection *c, uint32_t in_flight);
 /* New data is about to leave, and nothing is outstanding (RFC 5681 4.1). */
@@ -96,6 +99,7 @@ struct congestion_controller {
     void (*acked)(struct tcp *t, struct connection *c, struct congestion *g, const struct congestion_sample *s);
     uint32_t (*ssthresh)(struct tcp *t, struct connection *c, struct congestion *g, uint32_t flight);
     void (*event)(struct tcp *t, struct connection *c, struct congestion *g, enum congestion_event event);
+    void (*lost)(struct tcp *t, struct connection *c, struct congestion *g, const struct rate_mark *m, uint32_t length);
     bool owns_window;
 };
 extern const struct congestion_controller congestion_newreno;

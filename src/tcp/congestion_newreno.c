@@ -24,5 +24,5 @@ static void newreno_event(struct tcp *t, struct connection *c, struct congestion
     if (event != CONGESTION_RESTART) g->newreno.credit = 0;
 }
 
-const struct congestion_controller congestion_newreno = {newreno_begin, newreno_acked, newreno_ssthresh, newreno_event,
-                                                         false};
+const struct congestion_controller congestion_newreno = {newreno_begin, newreno_acked, newreno_ssthresh,
+                                                         newreno_event, NULL,          false};

@@ -35,14 +35,17 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->iface = iface;
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
-    c->rto_us = config->rto_initial_ms * 1000;
     c->reordering = (uint16_t)config->reordering;
+    c->payload_share = 128;
+    c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
     c->ts_offset = isn_timestamp_offset(t, tuple);
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
+    c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
     c->keepalive_idle_s = config->keepalive_idle_s;
     c->keepalive_interval_s = (uint16_t)config->keepalive_interval_s;
     c->keepalive_probes = (uint8_t)config->keepalive_probes;
+    c->syn_retries = (uint8_t)config->syn_retries;
     if (old != DEMUX_NONE)
         demux_replace(&t->base, &t->demux, c->hash, old, connection_ref(c));
     else
@@ -115,19 +118,21 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     link_init(&a->rest_link);
     extent_queue_init(&a->send);
     extent_queue_init(&a->receive);
-    extent_queue_init(&a->out_of_order);
-    a->send.limit = a->out_of_order.limit = budget_mark(t);
+    runs_init(&a->out_of_order);
+    a->send.limit = a->out_of_order.queue.limit = budget_mark(t);
     a->send_hint = BK_NONE;
     scoreboard_init(&a->board);
     rack_init(&a->rack, c->snd_una);
     a->recovery.reorder_due = BK_NEVER;
     congestion_begin(t, c);
+    receive_begin(t, c, &a->receiving);
     return a;
 }
 
 void connection_settle(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
-    if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.bytes != 0) return;
+    if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0) return;
+    a->receiving.charge = 0;
     if (a->board.records != 0) return;
     if (!c->detached) {
         if (link_in(&a->rest_link)) return;
@@ -216,18 +221,33 @@ void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when,
         c->ack_owed = (uint8_t)when;
         c->ack_reason = reason;
     }
-    if (when == ACK_DELAYED && c->ack_due == BK_NEVER)
-        c->ack_due = t->base.now + t->base.config.delayed_ack_ms * NS_PER_MS;
+    if (when == ACK_DELAYED && c->ack_due == BK_NEVER) c->ack_due = t->base.now + delayed_ack_ns(t, c);
     connection_touch(t, c);
+}
+
+void connection_grow_send_buffer(const struct tcp *t, struct connection *c) {
+    if (c->send_fixed || c->send_buffer >= t->base.config.send_buffer_max) return;
+    uint64_t want = u64_min(2 * (uint64_t)c->cwnd, t->base.config.send_buffer_max);
+    c->send_buffer = (uint32_t)u64_max(c->send_buffer, want);
 }
 
 static void connection_drop_send(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL) return;
     extent_queue_clear(&t->base, &a->send);
-    extent_queue_clear(&t->base, &a->out_of_order);
+    runs_clear(&t->base, &a->out_of_order);
     scoreboard_clear(t, &a->board);
     a->send_hint = BK_NONE;
+}
+
+void connection_orphan(struct tcp *t, struct connection *c) {
+    c->orphan = true;
+    t->orphans++;
+}
+
+static void connection_unorphan(struct tcp *t, struct connection *c) {
+    t->orphans -= c->orphan;
+    c->orphan = false;
 }
 
 /* Leaves the connection table, the output list and the wheel: whatever stays is for the user's eyes only. */
@@ -235,6 +255,7 @@ static void connection_detach(struct tcp *t, struct connection *c) {
     connection_untouch(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
+    connection_unorphan(t, c);
     if (!c->detached) demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
     c->detached = true;
     connection_settle(t, c);
@@ -256,6 +277,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
     connection_drop_send(t, c);
     connection_unstarve(t, c);
     connection_untouch(t, c);
+    connection_unorphan(t, c);
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
     c->detached = true;

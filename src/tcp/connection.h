@@ -36,6 +36,7 @@
 #include "tcp/recovery.h"
 #include "tcp/scoreboard.h"
 #include "tcp/event.h"
+#include "tcp/receive_state.h"
 #include "tcp/tcp.h"
 
 #define TCP_MSS_MIN         48u /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
@@ -80,35 +81,40 @@ struct connection {
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    bool more : 1;         /* the user said that more follows */
-    bool probe_now : 1;    /* a window probe or keep-alive is due */
-    bool override_now : 1; /* the SWS override time is over */
-    bool want_write : 1;   /* the user was told -EAGAIN */
-    bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
-    bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
-    bool syn_acked : 1;    /* SND.UNA is past our SYN */
-    bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool more : 1;                          /* the user said that more follows */
+    bool probe_now : 1;                     /* a window probe or keep-alive is due */
+    bool override_now : 1;                  /* the SWS override time is over */
+    bool want_write : 1;                    /* the user was told -EAGAIN */
+    bool urgent_out : 1;                    /* SND.UP is ahead of SND.UNA */
+    bool urgent_in : 1;                     /* RCV.UP is ahead of what the user has read */
+    bool syn_acked : 1;                     /* SND.UNA is past our SYN */
+    bool syn_answered : 1;                  /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool receive_fixed : 1, send_fixed : 1; /* the user has set the size of the buffer: it stays */
+    bool orphan : 1;     /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
     bool control_lost : 1; /* our SYN, or a FIN without a record, is to be sent again */
-    uint16_t ack_reason;   /* why the ACK that is owed is owed */
-    uint16_t rtx_reason;   /* why what is lost is sent again */
+    uint16_t ack_reason; /* why the ACK that is owed is owed */
+    uint16_t rtx_reason; /* why what is lost is sent again */
 
     /* SND.*; RCV.* (RFC 9293 3.3.1) */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
     uint32_t max_snd_wnd; /* largest window the peer ever offered (RFC 5961 5.2) */
     uint32_t snd_end;
     uint32_t irs, rcv_nxt, rcv_up;
-    uint32_t rcv_adv; /* right edge offered: RCV.NXT + RCV.WND */
+    uint32_t rcv_adv;  /* right edge offered, the furthest: RCV.NXT + RCV.WND */
+    uint32_t rcv_edge; /* right edge offered last; less than rcv_adv if the window was taken back (receive_window.c) */
     uint32_t fin_seq;
     uint32_t last_ack_sent; /* Last.ACK.sent (RFC 7323 4.3) */
 
     /* options */
-    uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
-    uint16_t mss_offered; /* in our SYN */
-    uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
-    uint16_t reordering;  /* DupThresh: segments that may come out of order before the first of them counts as lost */
-    uint32_t ts_recent;   /* TS.Recent */
-    uint32_t ts_offset;   /* our timestamp clock's */
-    uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
+    uint16_t mss;           /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
+    uint16_t mss_offered;   /* in our SYN */
+    uint16_t rcv_mss;       /* largest payload seen: what a full segment of the peer's is */
+    uint16_t payload_share; /* 256ths of the receive buffer that are text, by Linux's account (receive_overhead) */
+    uint16_t reordering;    /* DupThresh: segments that may come out of order before the first of them counts as lost */
+    uint16_t pad;
+    uint32_t ts_recent;     /* TS.Recent */
+    uint32_t ts_offset;     /* our timestamp clock's */
+    uint32_t ts_recent_s;   /* when TS.Recent was set, seconds of stack time */
     uint32_t send_buffer, receive_buffer;
 
     /* RTT (rtt.h); microseconds */
@@ -125,13 +131,16 @@ struct connection {
     uint64_t heard_at;     /* when the peer was last heard */
     uint64_t sent_at;      /* when data was last sent */
     uint64_t challenge_at; /* before this no further challenge ACK */
+    uint32_t text_ms;      /* when text last came in order: stack time, ms */
 
     /* settings */
     uint32_t keepalive_idle_s;
     uint32_t user_timeout_ms;
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
-    uint8_t backoff; /* doublings that the RTO contains */
+    uint8_t syn_retries;       /* of an active open, besides those at linear times */
+    uint8_t backoff;           /* doublings that the RTO contains */
+    uint8_t pad2[3];
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
 
@@ -139,6 +148,7 @@ struct connection {
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
     uint32_t delivered_segments, dsack_duplicates, reordering_seen;
+    uint32_t out_of_order_segments; /* kept behind a gap when they came */
 };
 
 /* With a connection table entry (8 bytes, 16 with slack) and a socket object (48, a later layer), an idle connection stays
@@ -153,18 +163,19 @@ static inline uint32_t budget_mark(const struct tcp *t) {
 }
 
 struct active {
-    struct extent_queue send;         /* [max(snd_una, iss + 1), snd_end) */
-    struct extent_queue receive;      /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
-    struct extent_queue out_of_order; /* beyond RCV.NXT */
-    uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
-    uint32_t connection;              /* whose it is */
-    struct scoreboard board;          /* what is outstanding */
+    struct extent_queue send;    /* [max(snd_una, iss + 1), snd_end) */
+    struct extent_queue receive; /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
+    struct runs out_of_order;    /* beyond RCV.NXT */
+    struct receive_state receiving;
+    uint32_t send_hint;  /* extent near SND.NXT, or BK_NONE */
+    uint32_t connection; /* whose it is */
+    struct scoreboard board; /* what is outstanding */
     struct rack rack;
     struct recovery recovery;
     struct rate rate;
-    struct congestion congestion;     /* the controller's own */
-    struct link rest_link;            /* in tcp.resting */
-    uint64_t rested_at;               /* since when it stands there */
+    struct congestion congestion; /* the controller's own */
+    struct link rest_link;        /* in tcp.resting */
+    uint64_t rested_at;           /* since when it stands there */
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 
@@ -209,7 +220,7 @@ static inline uint32_t connection_receive_queued(const struct tcp *t, const stru
 }
 static inline uint32_t connection_out_of_order(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
-    return a == NULL ? 0 : a->out_of_order.bytes;
+    return a == NULL ? 0 : a->out_of_order.queue.bytes;
 }
 /* Bytes of data (and SYN, FIN) sent and not acknowledged. */
 static inline uint32_t connection_outstanding(const struct connection *c) {
@@ -243,6 +254,8 @@ void connection_touch(struct tcp *t, struct connection *c);
 void connection_hear(struct tcp *t, struct connection *c, uint8_t what);
 /* An ACK is owed: NOW wins over DELAYED, and the first reason of the stronger kind stands. */
 void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when, uint16_t reason);
+/* The send buffer grows with the congestion window, unless the user has set its size. */
+void connection_grow_send_buffer(const struct tcp *t, struct connection *c);
 /* Ends the connection: CLOSED, out of the table, timers off, nothing more to send. Data already received stays readable if there
  * is an owner; without one the record is freed, and `c` with it. */
 void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason);
@@ -255,6 +268,8 @@ void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks);
 void connection_feed(struct tcp *t);
 /* Whether that would wake one. */
 bool connection_could_feed(const struct tcp *t);
+/* The owner of a connection that lives has let go: it is an orphan until it leaves the table. */
+void connection_orphan(struct tcp *t, struct connection *c);
 /* The owner lets go: an ended connection is freed. */
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */

@@ -3,6 +3,9 @@
 
 #include "base/siphash.h"
 #include "tcp/lookup.h"
+#include "tcp/time_wait.h"
+
+#define PORT_BETTER 64u
 
 enum isn_purpose { ISN_SEQUENCE, ISN_TIMESTAMP, ISN_PORT_START, ISN_PORT_COUNTER };
 
@@ -30,10 +33,15 @@ uint16_t isn_port(struct tcp *t, const struct tuple *tuple) {
     uint32_t offset = (uint32_t)isn_hash(t, &probe, ISN_PORT_START);
     uint32_t *counter = &t->port_counter[isn_hash(t, &probe, ISN_PORT_COUNTER) % BK_COUNT(t->port_counter)];
     uint32_t at = (offset % n + *counter % n) % n;
-    for (uint32_t i = 0; i < n; i++, at = at + 1 == n ? 0 : at + 1) {
+    uint16_t second_best = 0;
+    for (uint32_t i = 0, end = n; i < end; i++, at = at + 1 == n ? 0 : at + 1) {
         ++*counter;
         probe.local_port = (uint16_t)(first + at);
-        if (lookup_tuple(t, &probe, demux_hash(&t->base, &probe)) == DEMUX_NONE) return probe.local_port;
+        demux_ref ref = lookup_tuple(t, &probe, demux_hash(&t->base, &probe));
+        if (ref == DEMUX_NONE) return probe.local_port;
+        if (second_best != 0 || !time_wait_may_reuse(t, ref)) continue;
+        second_best = probe.local_port;
+        end = u32_min(n, i + PORT_BETTER); /* a free one is worth some steps more, not thousands */
     }
-    return 0;
+    return second_best;
 }

@@ -221,41 +221,6 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     return d;
 }
 
-/* ---- the window we offer --------------------------------------------------------------------------- */
-
-uint32_t output_right_edge(const struct tcp *t, const struct connection *c) {
-    uint32_t queued = connection_receive_queued(t, c);
-    uint32_t free_bytes = c->receive_buffer > queued ? c->receive_buffer - queued : 0;
-    uint32_t most = (uint32_t)UINT16_MAX << c->receive_scale;
-    uint32_t edge = c->rcv_nxt + u32_min(free_bytes, most);
-    /* RFC 9293 3.8.6.2.2: the edge moves by steps worth a segment, and never back. */
-    if (seq_le(edge, c->rcv_adv)) return c->rcv_adv;
-    if (edge - c->rcv_adv < u32_min(c->receive_buffer / 2, c->rcv_mss)) return c->rcv_adv;
-    return edge;
-}
-
-/* The window field, and rcv_adv as the peer will read it. Rounded up, lest scaling take back what was offered. */
-static uint16_t offer_window(const struct tcp *t, struct connection *c, bool syn) {
-    if (syn) {
-        uint32_t window = u32_min(c->receive_buffer, UINT16_MAX);
-        if (c->state == BK_SYN_RECEIVED) {
-            /* An ACK may have told more already, scaled: simultaneous open, and the peer's SYN came twice. That still stands. */
-            c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + window);
-            window = u32_min(c->rcv_adv - c->rcv_nxt, UINT16_MAX);
-        }
-        return (uint16_t)window;
-    }
-    uint32_t window = output_right_edge(t, c) - c->rcv_nxt;
-    uint32_t granule = UINT32_C(1) << c->receive_scale;
-    uint32_t field = u32_min((window + granule - 1) >> c->receive_scale, UINT16_MAX);
-    /* Rounding up again and again would be a window that never closes: one granule beyond the buffer is all. Then the field
-     * says less than was offered, which senders know (RFC 7323 2.4); rcv_adv still stands for the offer. */
-    if (connection_receive_queued(t, c) + (field << c->receive_scale) >= c->receive_buffer + granule)
-        field = window >> c->receive_scale;
-    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->receive_scale));
-    return (uint16_t)field;
-}
-
 /* ---- building -------------------------------------------------------------------------------------- */
 
 static void fill_options(const struct tcp *t, const struct connection *c, uint8_t flags, struct wire_tcp_options *o) {
@@ -271,6 +236,7 @@ static void fill_options(const struct tcp *t, const struct connection *c, uint8_
         o->tsval = timestamp_now(t, c->ts_offset);
         o->tsecr = flags & WIRE_ACK ? c->ts_recent : 0;
     }
+    if (!syn) receive_state_sack_options(t, c, o);
 }
 
 /* Adds the bytes [seq, seq + n) of the send queue to a frame, by reference. Returns how many the frame had room for. */
@@ -322,14 +288,19 @@ static void restart_late(struct connection *c, const struct output_decision *d, 
     }
 }
 
+/* The payload of each segment that a unit is cut to: SACK blocks take of its room. */
+static uint32_t segment_size(const struct tcp *t, const struct connection *c) {
+    return c->mss - u32_min(receive_state_option_bytes(t, c), c->mss - 1u);
+}
+
 /* New text, and our FIN, is put on the scoreboard. A FIN alone for which no active record is to be had goes without (control_lost). */
-static void note_new(struct tcp *t, struct connection *c, const struct output_decision *d, uint32_t end) {
+static void note_new(struct tcp *t, struct connection *c, const struct output_decision *d, uint32_t end, uint16_t size) {
     uint32_t in_flight = recovery_pipe(t, c);
     struct active *a = d->flags & WIRE_SYN ? NULL : connection_activate(t, c);
     if (c->snd_nxt == c->snd_una) c->progress_at = t->base.now;
     c->snd_nxt = end;
     if (a != NULL) {
-        uint32_t id = scoreboard_append(t, &a->board, d->seq, d->length, d->flags & WIRE_FIN, c->mss);
+        uint32_t id = scoreboard_append(t, &a->board, d->seq, d->length, d->flags & WIRE_FIN, size);
         struct sent_run *r = sent_at_id(t, id);
         if (d->reason == BK_REASON_SEND_WINDOW_PROBE) r->flags |= SENT_PROBE;
         rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
@@ -339,7 +310,8 @@ static void note_new(struct tcp *t, struct connection *c, const struct output_de
 }
 
 /* What was sent before has left again. */
-static void note_again(struct tcp *t, struct connection *c, const struct output_decision *d, uint32_t end) {
+static void note_again(struct tcp *t, struct connection *c, const struct output_decision *d, uint32_t end,
+                       uint16_t size) {
     struct active *a = active_of(t, c);
     if ((d->flags & WIRE_SYN) || a == NULL || a->board.records == 0) {
         c->control_lost = false;
@@ -354,7 +326,7 @@ static void note_again(struct tcp *t, struct connection *c, const struct output_
         scoreboard_extend(t, &a->board, id, end, d->flags & WIRE_FIN);
         c->snd_nxt = end;
     }
-    scoreboard_resend(t, &a->board, id, end, c->mss);
+    scoreboard_resend(t, &a->board, id, end, size);
     struct sent_run *r = sent_at_id(t, id);
     undo_sent(t, c, r->segments);
     rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
@@ -366,7 +338,8 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     uint64_t now = t->base.now;
     uint32_t end = d->seq + d->length + ((d->flags & WIRE_SYN) != 0) + ((d->flags & WIRE_FIN) != 0);
     bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
-    uint32_t segments = d->length <= c->mss ? 1 : (d->length + c->mss - 1) / c->mss; /* that the unit is cut to */
+    uint32_t size = segment_size(t, c);
+    uint32_t segments = d->length <= size ? 1 : (d->length + size - 1) / size; /* that the unit is cut to */
     c->segments_sent += segments;
     t->mib.out_segs += segments;
     c->bytes_sent += d->length;
@@ -382,9 +355,9 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
         c->segments_retransmitted += segments;
         t->mib.retrans_segs += segments;
         c->bytes_retransmitted += d->length;
-        note_again(t, c, d, end);
+        note_again(t, c, d, end, (uint16_t)size);
     } else if (end != d->seq) {
-        note_new(t, c, d, end);
+        note_new(t, c, d, end, (uint16_t)size);
     }
     if (end != d->seq && c->active != BK_NONE) prr_sent(&active_of(t, c)->recovery.prr, d->length);
     if (d->reason == BK_REASON_SEND_TAIL_PROBE) {
@@ -395,6 +368,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     if (d->reason == BK_REASON_SEND_WINDOW_PROBE || d->reason == BK_REASON_SEND_KEEPALIVE) c->probe_now = false;
     if (c->state == BK_SYN_RECEIVED && (d->flags & WIRE_SYN)) c->syn_answered = true;
     if (d->flags & WIRE_ACK) {
+        delayed_ack_sent(t, c, d->length != 0);
         c->ack_owed = ACK_NONE;
         c->ack_due = BK_NEVER;
         c->last_ack_sent = c->rcv_nxt;
@@ -418,7 +392,7 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         .ack = d->flags & WIRE_ACK ? c->rcv_nxt : 0,
         .flags = d->flags,
     };
-    h.window = offer_window(t, c, d->flags & WIRE_SYN);
+    h.window = receive_window_offer(t, c, d->flags & WIRE_SYN);
     fill_options(t, c, d->flags, &h.option);
     uint32_t end = d->seq + d->length;
     if (c->urgent_out && d->length != 0 && seq_gt(c->snd_up, d->seq) && c->snd_up - d->seq <= UINT16_MAX) {
@@ -438,7 +412,8 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     f->object = c->self;
     f->reason = d->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;
-    f->gso_size = d->length > c->mss ? c->mss : 0;
+    uint32_t size = segment_size(t, c);
+    f->gso_size = d->length > size ? (uint16_t)size : 0;
     struct event_about about = connection_about(c);
     event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
 }

@@ -1,8 +1,8 @@
-/* Passive opens: LISTEN's SYN, SYN-RECEIVED, SYN cookies. See request.h. */
+/* Passive opens: LISTEN's SYN, SYN-RECEIVED. See request.h. */
 #include "tcp/request.h"
 
-#include "base/siphash.h"
 #include "tcp/connection.h"
+#include "tcp/cookie.h"
 #include "tcp/isn.h"
 #include "tcp/options.h"
 
@@ -22,12 +22,12 @@ static uint32_t request_levels(const struct tcp *t) {
 }
 
 static uint8_t request_receive_scale(const struct tcp *t, const struct request *r) {
-    return r->scaling ? window_scale_for(t->base.config.receive_buffer) : 0;
+    return r->scaling ? receive_window_scale(t, t->base.config.receive_buffer, false) : 0;
 }
 
-/* RCV.WND of a request: what a SYN can say. */
-static uint32_t request_window(const struct tcp *t) {
-    return u32_min(t->base.config.receive_buffer, UINT16_MAX);
+uint32_t request_window(const struct tcp *t, const struct tuple *tuple, uint8_t iface) {
+    uint32_t mss = mss_offer(t->path[iface].mtu, !bk_addr_is_ipv4(&tuple->local));
+    return receive_window_initial(t, t->base.config.receive_buffer, mss);
 }
 
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
@@ -38,7 +38,7 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)(request_window(t) >> scale),
+        .window = (uint16_t)(request_window(t, tuple, r->iface) >> scale),
         .scale = scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
@@ -59,7 +59,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
                                  uint16_t reason) {
     struct reply y = request_reply(t, r, tuple, id, reason);
     y.flags = WIRE_SYN | WIRE_ACK;
-    y.window = (uint16_t)request_window(t); /* never scaled on a SYN (RFC 7323 2.2) */
+    y.window = (uint16_t)request_window(t, tuple, r->iface); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
     y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
     y.option.has_wscale = r->scaling;
@@ -96,58 +96,6 @@ static void request_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason)
     pool_free(&t->base, &t->requests[ipv6], id);
 }
 
-/* ---- SYN cookies (RFC 4987 3.6) -------------------------------------------------------------------- */
-
-/* A cookie: 5 bits of a minute counter, 3 bits naming the peer's MSS, 24 bits of MAC over both and the segment. */
-static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 216, 536, 1220, 1300, 1400, 1440, 1460};
-#define COOKIE_PERIOD_NS (64 * NS_PER_S)
-#define COOKIE_PERIODS   2u /* how old a cookie may be */
-
-static uint32_t cookie_make(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t counter,
-                            uint32_t mss_index) {
-    struct {
-        struct tuple tuple;
-        uint32_t irs, counter, mss_index;
-    } message = {*tuple, irs, counter, mss_index};
-    uint32_t mac = (uint32_t)siphash24(&t->base.secret[2], &message, sizeof message);
-    return (counter & 31) << 27 | mss_index << 24 | (mac & 0xffffff);
-}
-
-static uint32_t cookie_counter(const struct tcp *t) {
-    return (uint32_t)(t->base.now / COOKIE_PERIOD_NS);
-}
-
-static uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
-    uint32_t mss = s->header.option.mss != 0 ? s->header.option.mss : mss_default(!bk_addr_is_ipv4(&s->tuple.local));
-    uint32_t index = BK_COUNT(cookie_mss) - 1;
-    while (index != 0 && cookie_mss[index] > mss) index--;
-    struct reply y = {
-        .tuple = &s->tuple,
-        .hash = s->hash,
-        .iface = s->packet->iface,
-        .flags = WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)request_window(t),
-        .reason = BK_REASON_SEND_SYN_COOKIE,
-        .state = BK_LISTEN,
-        .object = BK_NONE,
-        .seq = cookie_make(t, &s->tuple, s->header.seq, cookie_counter(t), index),
-        .ack = s->header.seq + 1,
-    };
-    y.option.mss = mss_offer(t->path[s->packet->iface].mtu, !bk_addr_is_ipv4(&s->tuple.local));
-    reply_send(t, &y);
-    t->cookie_until = t->base.now + (COOKIE_PERIODS + 1) * COOKIE_PERIOD_NS;
-    return BK_REASON_ACCEPT_SYN_COOKIE;
-}
-
-/* Whether a cookie is ours and recent; *mss is what it remembers. */
-static bool cookie_check(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t cookie, uint16_t *mss) {
-    uint32_t age = (cookie_counter(t) - (cookie >> 27)) & 31;
-    uint32_t index = cookie >> 24 & 7;
-    if (age > COOKIE_PERIODS) return false;
-    *mss = cookie_mss[index];
-    return cookie_make(t, tuple, irs, cookie_counter(t) - age, index) == cookie;
-}
-
 /* ---- from request to connection -------------------------------------------------------------------- */
 
 /* A connection in SYN-RECEIVED from what a request (or a cookie) knows; the ACK at hand then establishes it. NULL if there
@@ -171,7 +119,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->snd_nxt = c->snd_end = r->iss + 1;
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
-    c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
+    c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, tuple, r->iface);
     c->timestamps = r->timestamps;
     c->sack = r->sack;
     c->ts_recent = r->ts_recent;
@@ -205,8 +153,11 @@ static struct listener *request_listener(const struct tcp *t, const struct reque
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above) {
     bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
+    uint32_t cookies = t->base.config.syn_cookies;
+    if (cookies == BK_SYN_COOKIES_ALWAYS && above == NULL)
+        return cookie_answer(t, s); /* a cookie's number is not ours to choose */
     uint32_t id = pool_alloc(&t->base, &t->requests[ipv6]);
-    if (id == BK_NONE) return t->base.config.syn_cookies ? cookie_answer(t, s) : BK_REASON_DROP_SYN_BACKLOG;
+    if (id == BK_NONE) return cookies != BK_SYN_COOKIES_NEVER ? cookie_answer(t, s) : BK_REASON_DROP_SYN_BACKLOG;
     struct request *r = request_at(t, ipv6, id);
     link_init(&r->link);
     r->listener = l->self;
@@ -261,7 +212,7 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     const struct wire_tcp_options *o = &s->header.option;
     if (r->timestamps && !o->has_timestamps && !segment_has(s, WIRE_RST | WIRE_SYN)) return BK_REASON_DROP_NO_TIMESTAMP;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
-    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t))) {
+    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t, &s->tuple, s->packet->iface))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
         return request_challenge(t, id, s, BK_REASON_SEND_ACK_UNACCEPTABLE,
                                  stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE);
@@ -300,15 +251,11 @@ uint16_t request_input(struct tcp *t, bool ipv6, uint32_t id, const struct segme
 }
 
 bool request_cookie_input(struct tcp *t, const struct listener *l, const struct segment *s, uint16_t *reason) {
-    if (!t->base.config.syn_cookies || t->base.now >= t->cookie_until || segment_has(s, WIRE_SYN)) return false;
-    struct request r = {
-        .hash = s->hash,
-        .irs = s->header.seq - 1,
-        .iss = s->header.ack - 1,
-        .iface = s->packet->iface,
-        .sent = 2, /* nothing was kept that could be timed */
-    };
-    if (!cookie_check(t, &s->tuple, r.irs, r.iss, &r.mss)) {
+    if (t->base.config.syn_cookies == BK_SYN_COOKIES_NEVER || t->base.now >= t->cookie_until ||
+        segment_has(s, WIRE_SYN))
+        return false;
+    struct request r;
+    if (!cookie_check(t, s, &r)) {
         reason_count(&t->base, BK_REASON_NOTE_COOKIE_BAD);
         return false;
     }
@@ -317,7 +264,10 @@ bool request_cookie_input(struct tcp *t, const struct listener *l, const struct 
     if (c == NULL) return true;
     c->retransmits = 0;
     t->mib.passive_opens++;
-    *reason = request_establish(t, owner, c, s);
+    /* The timestamp that it echoes was put back to carry options: it tells no time. */
+    struct segment first = *s;
+    first.header.option.tsecr = 0;
+    *reason = request_establish(t, owner, c, &first);
     if (*reason == BK_REASON_ACCEPT_HANDSHAKE_ACK) *reason = BK_REASON_ACCEPT_COOKIE_ACK;
     return true;
 }

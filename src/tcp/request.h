@@ -3,8 +3,7 @@
  * A SYN to a listener makes a request, not a connection: 64 bytes for IPv4, 96 for IPv6, so that a flood of SYNs costs
  * little and pushes out nothing. The ACK of our SYN-ACK turns it into a connection. Requests stand in lists by the
  * number of SYN-ACKs sent: all in one list wait equally long, so each list is in the order of its deadlines and no
- * timer is needed. When no record is free, a SYN cookie answers (RFC 4987 3.6): the SYN-ACK's sequence number carries
- * what the request would have held, under a MAC, and nothing is kept.
+ * timer is needed. When no record is free, or always if so configured, a SYN cookie answers (cookie.h).
  */
 #ifndef TCP_REQUEST_H
 #define TCP_REQUEST_H
@@ -38,8 +37,8 @@ static inline struct request *request_at(const struct tcp *t, bool ipv6, uint32_
 static inline struct tuple request_tuple(const struct tcp *t, bool ipv6, uint32_t id) {
     return small_tuple_get(request_at(t, ipv6, id)->tuple, ipv6);
 }
-/* For how many milliseconds the request stays quiet; 0: it may answer. Sixteen bits tell 65 s, and request_list sets the time anew each time
- * that the SYN-ACK goes again: should a wait be longer, an answer may fail to be given, once. */
+/* For how many milliseconds the request stays quiet; 0: it may answer. Sixteen bits tell 65 s, and request_list sets
+ * the time anew each time that the SYN-ACK goes again: should a wait be longer, an answer may fail, once. */
 static inline uint32_t request_quiet(const struct tcp *t, const struct request *r, uint64_t now) {
     uint16_t left = (uint16_t)(r->quiet_until - now / NS_PER_MS);
     return left <= t->base.config.challenge_ack_ms ? left : 0;
@@ -48,6 +47,8 @@ static inline uint32_t request_size(bool ipv6) {
     return (uint32_t)(offsetof(struct request, tuple) + small_tuple_bytes(ipv6) + 7) & ~7u;
 }
 
+/* RCV.WND of a request: what a SYN can say. */
+uint32_t request_window(const struct tcp *t, const struct tuple *tuple, uint8_t iface);
 /* Makes a request from an acceptable SYN and answers it. Returns the SYN's reason. */
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above);
 /* A segment for a request. Returns its reason. */

@@ -62,6 +62,7 @@ void rtt_syn_acked(const struct tcp *t, struct connection *c, const struct wire_
 }
 
 void rtt_back_off(const struct tcp *t, struct connection *c) {
+    if (c->state == BK_SYN_SENT && c->retransmits < t->base.config.syn_linear_timeouts) return;
     c->rto_us = rto_clamp(t, 2 * (uint64_t)c->rto_us);
     if (c->backoff != UINT8_MAX) c->backoff++;
 }

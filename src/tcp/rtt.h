@@ -19,7 +19,7 @@ void rtt_acked(const struct ack_news *n);
 void rtt_syn_acked(const struct tcp *t, struct connection *c, const struct wire_tcp_options *option);
 /* A sample, in microseconds (RFC 6298 2.2, 2.3). */
 void rtt_sample(const struct tcp *t, struct connection *c, uint64_t us);
-/* Doubles the RTO (RFC 6298 5.5). */
+/* Doubles the RTO (RFC 6298 5.5), but not for the first SYNs that go again: `retransmits` is still without the one to come. */
 void rtt_back_off(const struct tcp *t, struct connection *c);
 /* Ends the back-off: it was for nothing. */
 void rtt_restore(const struct tcp *t, struct connection *c);

@@ -130,7 +130,7 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     c->irs = s->header.seq;
     c->rcv_nxt = c->irs + 1;
     c->rcv_up = c->rcv_nxt;
-    c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
+    c->rcv_adv = c->rcv_edge = c->rcv_nxt + receive_window_initial(t, c->receive_buffer, c->mss_offered);
     c->last_ack_sent = c->rcv_nxt;
     take_syn_options(t, c, s);
     set_send_window(c, s);
@@ -195,9 +195,9 @@ static void note_heard(const struct tcp *t, struct connection *c) {
 /* First, the sequence number. */
 static uint16_t check_sequence(struct tcp *t, struct connection *c, const struct segment *s) {
     uint32_t rcv_wnd = connection_rcv_wnd(c);
-    if (segment_acceptable(s, c->rcv_nxt, rcv_wnd)) return 0;
+    if (segment_acceptable(s, c->rcv_nxt, rcv_wnd) && !receive_refuses(t, c, s)) return 0;
     if (segment_has(s, WIRE_RST)) return rcv_wnd == 0 && s->header.seq == c->rcv_nxt ? 0 : BK_REASON_DROP_RST_OUTSIDE;
-    /* With a zero window, ACKs and URGs are still wanted: only the text is refused (in process_data). */
+    /* With a zero window, ACKs and URGs are still wanted: only the text is refused (in receive_text). */
     if (rcv_wnd == 0 && s->header.seq == c->rcv_nxt && segment_has(s, WIRE_ACK)) return 0;
     /* The SYN-ACK that answers ours in a simultaneous open begins with a SYN that we have; the rest of it counts. */
     if (is_syn_of_simultaneous_open(c, s)) return 0;
@@ -207,10 +207,12 @@ static uint16_t check_sequence(struct tcp *t, struct connection *c, const struct
          * confused ends could answer each other for ever: within the limit only. */
         note_heard(t, c);
         if (s->data_length == 0) return challenge(t, c, BK_REASON_SEND_ACK_PROBE, BK_REASON_ACCEPT_KEEPALIVE);
+        receive_old_text(t, c, s);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
         return BK_REASON_ACCEPT_KEEPALIVE;
     }
     if (s->length != 0 && seq_le(segment_end(s), c->rcv_nxt)) {
+        receive_old_text(t, c, s);
         connection_owe_ack(t, c, ACK_NOW,
                            segment_has(s, WIRE_FIN) && c->fin_received ? BK_REASON_SEND_ACK_FIN
                                                                        : BK_REASON_SEND_ACK_DUPLICATE);
@@ -280,10 +282,11 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
         extent_queue_consume(&t->base, &a->send, bytes);
         c->bytes_acked += bytes;
     }
-    c->retransmits = 0;
+    c->retransmits = c->probes = 0;
     c->soft_error = 0;
     c->progress_at = t->base.now;
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
+    connection_grow_send_buffer(t, c);
     if (c->want_write && !link_in(&c->starved_link) && !c->fin_queued &&
         c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
         c->want_write = false;
@@ -405,94 +408,10 @@ static void check_urgent(struct tcp *t, struct connection *c, const struct segme
     c->urgent_in = true;
 }
 
-/* Which ACK the arrival of in-order data calls for (RFC 9293 3.8.6.3, RFC 5681 4.2). */
-static void owe_ack_for_data(struct tcp *t, struct connection *c, bool gap_before) {
-    if (gap_before)
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_GAP_FILLED);
-    else if (c->quickack || c->rcv_nxt - c->last_ack_sent >= 2u * c->rcv_mss)
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_NOW);
-    else
-        connection_owe_ack(t, c, ACK_DELAYED, BK_REASON_SEND_ACK_DELAYED);
-}
-
-/* Text that begins beyond RCV.NXT: kept, and the gap reported. */
-static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
-                                  uint32_t seq, uint32_t offset, uint32_t n) {
-    /* In proportion to the window that was offered: a connection cannot pin more. */
-    uint32_t max = u32_min(t->base.config.buffer_chunks / 4, 2 * (c->receive_buffer / t->base.config.chunk_size)) + 8;
-    connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
-    switch (extent_queue_insert(&t->base, &a->out_of_order, seq, s->packet, offset, n, max)) {
-    case 1:
-        return BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
-    case 0:
-        return BK_REASON_ANSWER_DUPLICATE;
-    default:
-        return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
-    }
-}
-
-/* Text that continues what we have. */
-static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
-                              uint32_t offset, uint32_t n, bool overlap) {
-    bool was_empty = a->receive.bytes == 0, gap = a->out_of_order.bytes != 0;
-    if (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n)) {
-        /* What waits behind the gap was never promised: it makes room for what fills it. */
-        if (!gap) return BK_REASON_DROP_NO_BUFFER;
-        reason_count(&t->base, BK_REASON_NOTE_OUT_OF_ORDER_PRUNED);
-        extent_queue_clear(&t->base, &a->out_of_order);
-        if (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n))
-            return BK_REASON_DROP_NO_BUFFER;
-    }
-    uint32_t before = c->rcv_nxt;
-    c->rcv_nxt += n;
-    if (gap) c->rcv_nxt = extent_queue_splice(&t->base, &a->receive, &a->out_of_order, c->rcv_nxt);
-    c->bytes_received += c->rcv_nxt - before;
-    c->rcv_mss = u32_max(c->rcv_mss, u32_min(s->packet->gso_size != 0 ? s->packet->gso_size : n, UINT16_MAX));
-    owe_ack_for_data(t, c, gap);
-    if (was_empty) connection_hear(t, c, BK_READY_READABLE);
-    return overlap ? BK_REASON_ACCEPT_DATA_OVERLAP : BK_REASON_ACCEPT_DATA;
-}
-
-/* Seventh, the segment text. */
-static uint16_t process_text(struct tcp *t, struct connection *c, const struct segment *s) {
-    uint32_t seq = segment_data_seq(s), n = s->data_length, offset = s->header.header_length;
-    bool overlap = seq_lt(seq, c->rcv_nxt);
-    if (overlap) { /* the front is known */
-        uint32_t known = u32_min(c->rcv_nxt - seq, n);
-        seq += known;
-        offset += known;
-        n -= known;
-    }
-    /* What lies beyond the window is cut off; the sender may probe like that, and must be answered. */
-    if (seq_gt(seq + n, c->rcv_adv)) {
-        n = seq_lt(seq, c->rcv_adv) ? c->rcv_adv - seq : 0;
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
-        if (n == 0) return BK_REASON_ANSWER_ZERO_WINDOW;
-    }
-    if (n == 0) {
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_DUPLICATE);
-        return BK_REASON_ANSWER_DUPLICATE;
-    }
-    struct active *a = connection_activate(t, c);
-    if (a == NULL) return BK_REASON_DROP_NO_ACTIVE;
-    uint16_t reason = seq == c->rcv_nxt ? take_in_order(t, c, a, s, offset, n, overlap)
-                                        : keep_out_of_order(t, c, a, s, seq, offset, n);
-    connection_settle(t, c);
-    return reason;
-}
-
 /* Eighth, the FIN bit: `c` has just received everything before the FIN. */
 static uint16_t process_fin(struct tcp *t, struct connection *c) {
     const uint16_t reason = BK_REASON_ACCEPT_FIN;
-    struct active *a = active_of(t, c);
-    c->fin_received = true;
-    c->rcv_nxt++;
-    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
-    if (a != NULL) { /* what claims to follow the FIN will never be read */
-        extent_queue_clear(&t->base, &a->out_of_order);
-        connection_settle(t, c);
-    }
-    connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
+    receive_fin(t, c);
     const uint8_t news = BK_READY_READABLE | BK_READY_PEER_CLOSED;
     switch (c->state) {
     case BK_ESTABLISHED:
@@ -527,7 +446,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
             connection_end(t, c, 0, BK_REASON_ANSWER_RST_LATE_DATA);
             return BK_REASON_ANSWER_RST_LATE_DATA;
         }
-        reason = process_text(t, c, s);
+        reason = receive_text(t, c, s); /* seventh */
     }
     /* A FIN noted ahead was none if text went past it; nor is one that comes with text that is followed by more. */
     if (c->fin_known && !c->fin_received && seq_gt(c->rcv_nxt, c->fin_seq)) c->fin_known = false;

@@ -54,6 +54,7 @@ void tcp_init(struct tcp *t) {
     for (uint32_t i = 0; i < LISTENER_BUCKETS; i++) t->listener_bucket[i] = BK_NONE;
     frame_queue_init(&t->replies);
     t->cookie_until = 0;
+    t->orphans = t->pad = 0;
     for (uint32_t i = 0; i < BK_COUNT(t->port_counter); i++) t->port_counter[i] = (uint32_t)base_random(&t->base);
 }
 

@@ -32,7 +32,7 @@ struct tcp {
     struct pool connections, active, listeners;
     struct pool sent;     /* records of what is outstanding (scoreboard.h) */
     uint32_t sent_shared; /* of those, in use beyond the first of each connection */
-    uint32_t pad;
+    uint32_t pad2;
     struct pool requests[2], time_waits[2]; /* [0] IPv4, [1] IPv6 */
     struct demux demux;
     struct wheel wheel;         /* a timer for each connection */
@@ -48,7 +48,9 @@ struct tcp {
     struct bk_tcp_mib mib;
     uint32_t listener_bucket[LISTENER_BUCKETS]; /* by local port */
     uint64_t cookie_until;                      /* ACKs may carry SYN cookies until then */
-    uint32_t port_counter[64];                  /* RFC 6056 algorithm 4 */
+    uint32_t orphans;                           /* connections whose user has closed */
+    uint32_t pad;
+    uint32_t port_counter[64]; /* RFC 6056 algorithm 4 */
 };
 
 void tcp_init(struct tcp *t);

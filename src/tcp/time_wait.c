@@ -4,6 +4,7 @@
 #include "tcp/connection.h"
 #include "tcp/lookup.h"
 #include "tcp/options.h"
+#include "wire/ip.h"
 
 #define LINK offsetof(struct time_wait, link)
 
@@ -20,14 +21,19 @@ static void time_wait_list(struct tcp *t, bool ipv6, uint32_t id) {
     list_push_tail(&t->base, &t->time_waits[ipv6], LINK, &t->time_wait_fifo[ipv6], id);
 }
 
-static void time_wait_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason) {
+/* The record goes; its place in the table is another's, or given up, by then. */
+static void time_wait_free(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason) {
     struct time_wait *w = time_wait_at(t, ipv6, id);
     struct tuple tuple = time_wait_tuple(t, ipv6, id);
     struct event_about about = time_wait_about(w, id, &tuple);
     event_state(t, &about, BK_TIME_WAIT, BK_CLOSED, reason);
     list_remove(&t->base, &t->time_waits[ipv6], LINK, &t->time_wait_fifo[ipv6], id);
-    demux_remove(&t->base, &t->demux, w->hash, time_wait_ref(ipv6, id));
     pool_free(&t->base, &t->time_waits[ipv6], id);
+}
+
+static void time_wait_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason) {
+    demux_remove(&t->base, &t->demux, time_wait_at(t, ipv6, id)->hash, time_wait_ref(ipv6, id));
+    time_wait_free(t, ipv6, id, reason);
 }
 
 /* The wait ends: its time is over, or something that is worth a count came first. */
@@ -111,6 +117,31 @@ void time_wait_abort(struct tcp *t, const struct connection *c) {
     demux_ref ref = lookup_tuple(t, &c->tuple, c->hash);
     if (ref != DEMUX_NONE && demux_ref_kind(ref) == DEMUX_TIME_WAIT)
         time_wait_drop(t, demux_ref_ipv6(ref), demux_ref_id(ref), BK_REASON_SEND_RST_ABORT);
+}
+
+#define TIME_WAIT_REUSE_NS NS_PER_S /* one tick of the slowest timestamp clock there is (RFC 7323 5.4) */
+
+bool time_wait_may_reuse(const struct tcp *t, demux_ref ref) {
+    uint32_t mode = t->base.config.time_wait_reuse;
+    if (ref == DEMUX_NONE || demux_ref_kind(ref) != DEMUX_TIME_WAIT || mode == BK_REUSE_NEVER) return false;
+    bool ipv6 = demux_ref_ipv6(ref);
+    const struct time_wait *w = time_wait_at(t, ipv6, demux_ref_id(ref));
+    if (!w->timestamps || !t->base.config.timestamps) return false;
+    /* The record was made, or the peer's FIN answered again, 2 MSL before it expires. */
+    uint64_t wait = 2 * t->base.config.msl_ms * NS_PER_MS;
+    if (t->base.now + wait < w->expires + TIME_WAIT_REUSE_NS) return false;
+    if (mode == BK_REUSE_ALWAYS) return true;
+    struct tuple tuple = time_wait_tuple(t, ipv6, demux_ref_id(ref));
+    return wire_addr_is_loopback(&tuple.remote);
+}
+
+void time_wait_take_over(struct tcp *t, demux_ref ref, struct connection *c) {
+    bool ipv6 = demux_ref_ipv6(ref);
+    const struct time_wait *w = time_wait_at(t, ipv6, demux_ref_id(ref));
+    if (seq_le(c->iss, w->snd_nxt)) c->iss = w->snd_nxt + 1;
+    c->ts_offset = w->ts_offset; /* its own, unless the secrets have changed since: the clock must go on rising */
+    reason_count(&t->base, BK_REASON_NOTE_TIME_WAIT_REUSED);
+    time_wait_free(t, ipv6, demux_ref_id(ref), BK_REASON_NOTE_TIME_WAIT_REUSED);
 }
 
 /* Whether a SYN shows itself to be newer than all of the old incarnation: by its timestamp (RFC 6191 2), or by its

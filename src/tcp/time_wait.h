@@ -3,7 +3,9 @@
  * One MSL for our last ACK to arrive or die, one for the FIN that the peer then repeats. 64 bytes for IPv4, 96 for
  * IPv6. All records wait equally long, so one list in the order of entry is in the order of expiry; a FIN that comes
  * again puts its record at the end. When the pool is full the oldest record goes, which is counted.
- * An acceptable SYN ends the wait (RFC 6191, RFC 1122 4.2.2.13), a RST does not (RFC 1337).
+ * An acceptable SYN ends the wait (RFC 6191, RFC 1122 4.2.2.13), a RST does not (RFC 1337). So does an active open of our own with the
+ * same 4-tuple, which may send such a SYN: a second after the record was made our timestamp is beyond all that the peer has seen, and the
+ * sequence number is chosen beyond, too.
  */
 #ifndef TCP_TIME_WAIT_H
 #define TCP_TIME_WAIT_H
@@ -45,6 +47,10 @@ static inline uint32_t time_wait_size(bool ipv6) {
 void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason, uint8_t news);
 /* The user who still holds the connection aborts it: the record goes (RFC 9293 3.10.5). */
 void time_wait_abort(struct tcp *t, const struct connection *c);
+/* Whether the record named by `ref` is a TIME-WAIT whose 4-tuple an active open may take (config.time_wait_reuse). */
+bool time_wait_may_reuse(const struct tcp *t, demux_ref ref);
+/* The record's place in the table went to `c`, an active open that has sent nothing yet: the record goes, and `c` begins beyond it. */
+void time_wait_take_over(struct tcp *t, demux_ref ref, struct connection *c);
 /* A segment for a TIME-WAIT. Returns its reason. */
 uint16_t time_wait_input(struct tcp *t, bool ipv6, uint32_t id, const struct segment *s);
 uint64_t time_wait_next_deadline(const struct tcp *t);

@@ -137,7 +137,7 @@ static void give_up(struct tcp *t, struct connection *c, int error, uint16_t not
 /* Retransmissions that are allowed before the connection is given up: R2. */
 static uint32_t retries_max(const struct tcp *t, const struct connection *c) {
     const struct bk_config *config = &t->base.config;
-    if (c->state == BK_SYN_SENT) return config->syn_retries;
+    if (c->state == BK_SYN_SENT) return c->syn_retries + config->syn_linear_timeouts;
     if (c->state == BK_SYN_RECEIVED) return config->syn_ack_retries;
     return c->owned ? config->retries2 : config->orphan_retries;
 }
@@ -209,7 +209,10 @@ void timeouts_fire(struct tcp *t, struct connection *c) {
     connection_touch(t, c); /* whatever was due, the wheel is set anew when output has been asked, but for these: */
     timeouts_arm_end(t, c);
     /* An ACK that has waited its time stands in line now, and needs no timer, however long it stands there for want of a frame. */
-    if (c->ack_owed == ACK_DELAYED && c->ack_due <= now) c->ack_owed = ACK_NOW;
+    if (c->ack_owed == ACK_DELAYED && c->ack_due <= now) {
+        c->ack_owed = ACK_NOW;
+        delayed_ack_late(t, c);
+    }
     if (!waits_for_peer(c) && c->keepalive_due <= now) {
         fire_keepalive(t, c);
         return;

@@ -25,10 +25,10 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
             reason_count(&t->base, BK_REASON_NOTE_NO_PORT);
             return ERROR_ADDRNOTAVAIL;
         }
-    } else if (lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple)) != DEMUX_NONE) {
-        return ERROR_ADDRINUSE;
     }
-    uint32_t id = connection_new(t, &tuple, open->iface, DEMUX_NONE);
+    demux_ref old = lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple));
+    if (old != DEMUX_NONE && !time_wait_may_reuse(t, old)) return ERROR_ADDRINUSE;
+    uint32_t id = connection_new(t, &tuple, open->iface, old);
     if (id == BK_NONE) return ERROR_NOBUFS;
     struct connection *c = connection_at(t, id);
     bool ipv6 = connection_is_ipv6(c);
@@ -36,10 +36,11 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->owned = true;
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
+    if (old != DEMUX_NONE) time_wait_take_over(t, old, c);
     c->snd_una = c->snd_nxt = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
-    c->receive_scale = t->base.config.window_scaling ? window_scale_for(c->receive_buffer) : 0;
+    c->receive_scale = receive_window_scale(t, c->receive_buffer, false);
     c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6);
     connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
     t->mib.active_opens++;
@@ -137,6 +138,7 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
     int refusal = send_refusal(c);
     if (refusal != 0) return refusal;
     if (length == 0) return 0;
+    connection_grow_send_buffer(t, c);
     uint32_t n = (uint32_t)(length < send_room(t, c) ? length : send_room(t, c));
     if (n == 0) return send_wait_buffer(t, c);
     struct active *a = connection_activate(t, c);
@@ -161,6 +163,7 @@ int user_send_parts(struct tcp *t, struct connection *c, const struct bk_part *p
         total += parts[i].length;
     }
     if (total == 0) return 0;
+    connection_grow_send_buffer(t, c);
     if (total > c->send_buffer || n > budget_mark(t)) return ERROR_MSGSIZE;
     if (total > send_room(t, c)) return send_wait_buffer(t, c);
     if (t->base.buffer_chunks_used + n > budget_mark(t)) return send_wait_budget(t, c, (uint32_t)n);
@@ -189,18 +192,14 @@ static int receive_empty(const struct connection *c) {
 /* The user has taken n bytes: the window may open. */
 static void receive_done(struct tcp *t, struct connection *c, uint32_t n) {
     struct active *a = active_of(t, c);
+    receive_window_read(t, c, a, n);
     extent_queue_consume(&t->base, &a->receive, n);
     uint32_t read = c->rcv_nxt - c->fin_received - a->receive.bytes;
     if (c->urgent_in && seq_ge(read, c->rcv_up)) c->urgent_in = false;
     connection_settle(t, c);
     call_event(t, c, BK_CALL_RECEIVE, n);
     if (c->detached || c->fin_received || c->state == BK_CLOSED) return;
-    /* A window update is worth a segment when the peer may be waiting for it: the window has doubled at least, and by two
-     * segments or half the buffer (RFC 9293 3.8.6.2.2). */
-    uint32_t edge = output_right_edge(t, c), offered = connection_rcv_wnd(c);
-    uint32_t gain = edge - c->rcv_adv;
-    if (gain >= u32_min(c->receive_buffer / 2, 2u * c->rcv_mss) && gain >= offered)
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_WINDOW_UPDATE);
+    if (receive_window_update_due(t, c)) connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_WINDOW_UPDATE);
 }
 
 ptrdiff_t user_receive(struct tcp *t, struct connection *c, void *data, size_t size) {
@@ -260,7 +259,7 @@ void user_close(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a != NULL) {
         extent_queue_clear(&t->base, &a->receive);
-        extent_queue_clear(&t->base, &a->out_of_order);
+        runs_clear(&t->base, &a->out_of_order);
         connection_settle(t, c);
     }
     bool alive = !c->detached;
@@ -275,6 +274,13 @@ void user_close(struct tcp *t, struct connection *c) {
         connection_end(t, c, 0, BK_REASON_SEND_RST_UNREAD);
         return;
     }
+    if (t->orphans >= t->base.config.orphans_max) {
+        reason_count(&t->base, BK_REASON_NOTE_ORPHAN_LIMIT);
+        output_reset(t, c, BK_REASON_SEND_RST_ORPHANS);
+        connection_end(t, c, 0, BK_REASON_SEND_RST_ORPHANS);
+        return;
+    }
+    connection_orphan(t, c);
     close_sending(t, c, BK_REASON_SEND_FIN);
     const struct bk_config *config = &t->base.config;
     c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? config->fin_wait_2_ms : config->orphan_ms) * NS_PER_MS;
@@ -343,6 +349,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .nodelay = c->nodelay,
         .owned = c->owned,
         .error = c->error,
+        .soft_error = c->soft_error,
         .iss = c->iss,
         .snd_una = c->snd_una,
         .snd_nxt = c->snd_nxt,
@@ -363,6 +370,10 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .out_of_order = connection_out_of_order(t, c),
         .send_buffer = c->send_buffer,
         .receive_buffer = c->receive_buffer,
+        .receive_space = a == NULL ? 0 : a->receiving.space,
+        .receive_rtt_us = a == NULL ? 0 : a->receiving.rtt_us,
+        .out_of_order_segments = c->out_of_order_segments,
+        .text_age_ms = (uint32_t)(t->base.now / NS_PER_MS) - c->text_ms,
         .srtt_us = c->srtt_us,
         .rttvar_us = c->rttvar_us,
         .min_rtt_us = c->min_rtt_us,
@@ -452,16 +463,19 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
     case BK_TCP_SEND_BUFFER:
         if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
         c->send_buffer = (uint32_t)value;
+        c->send_fixed = true;
         return 0;
     case BK_TCP_RECEIVE_BUFFER:
         if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
-        c->receive_buffer = (uint32_t)value;
-        if (c->snd_nxt == c->iss && c->state == BK_SYN_SENT && t->base.config.window_scaling)
-            c->receive_scale = window_scale_for(c->receive_buffer); /* not yet offered */
+        receive_window_fix(t, c, (uint32_t)value);
         return 0;
     case BK_TCP_QUICKACK:
         if (value > 1) return ERROR_INVAL;
         c->quickack = value != 0;
+        return 0;
+    case BK_TCP_SYN_RETRIES:
+        if (!in_range(value, 0, 127)) return ERROR_INVAL;
+        c->syn_retries = (uint8_t)value;
         return 0;
     case BK_TCP_USER:
         c->user = value;
@@ -500,6 +514,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_QUICKACK:
         *value = c->quickack;
+        return 0;
+    case BK_TCP_SYN_RETRIES:
+        *value = c->syn_retries;
         return 0;
     case BK_TCP_USER:
         *value = c->user;

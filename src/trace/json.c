@@ -162,6 +162,7 @@ static void json_info_identity(struct json *j, const struct bk_tcp_info *i) {
     json_number(j, "iface", i->iface);
     json_bool(j, "owned", i->owned);
     json_signed(j, "error", i->error);
+    json_signed(j, "soft_error", i->soft_error);
 }
 
 static void json_info_sequence(struct json *j, const struct bk_tcp_info *i) {

@@ -249,7 +249,7 @@ static void world_config(struct bk_config *config, uint32_t choice, uint32_t bou
     config->reset_on_unread = (bounds & 64) == 0;
     config->window_scaling = (bounds & 128) == 0;
     config->send_buffer = config->receive_buffer = choice & 32 ? 200 : 9000;
-    config->syn_cookies = choice & 64;
+    config->syn_cookies = choice & 64 ? BK_SYN_COOKIES_WHEN_FULL : BK_SYN_COOKIES_NEVER;
     config->timestamps = choice & 128;
     config->trace_events = tracing ? 4096 : choice & 8 ? 16 : 0;
 }

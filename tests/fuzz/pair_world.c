@@ -57,7 +57,7 @@ static void side_config(struct input *in, struct bk_config *c) {
     if (room & 128) c->rto_min_ms = 1;
     c->timestamps = (options & 1) == 0;
     c->window_scaling = (options & 2) == 0;
-    c->syn_cookies = (options & 4) == 0;
+    c->syn_cookies = options & 4 ? BK_SYN_COOKIES_NEVER : BK_SYN_COOKIES_WHEN_FULL;
     c->reset_on_unread = (options & 8) == 0;
     c->sack = (options & 64) == 0;
     if (options & 128) c->sent_records = 1;

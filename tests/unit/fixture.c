@@ -59,12 +59,16 @@ static void config_defaults(struct bk_config *c) {
     c->trace_events = 64;
     c->send_buffer = 65536;
     c->receive_buffer = 16384;
+    c->send_buffer_max = c->receive_buffer_max = 0;
     c->msl_ms = 30000;
     c->rto_initial_ms = 1000;
     c->rto_min_ms = 1000;
     c->rto_max_ms = 60000;
     c->delayed_ack_ms = 100;
+    c->delayed_ack_max_ms = 0;
+    c->quick_acks = 0;
     c->syn_retries = 3;
+    c->syn_linear_timeouts = 0;
     c->syn_ack_retries = 3;
     c->retries2 = 5;
     c->orphan_retries = 4;
@@ -77,7 +81,7 @@ static void config_defaults(struct bk_config *c) {
     c->ephemeral_last = 65535;
     c->timestamps = true;
     c->window_scaling = true;
-    c->syn_cookies = true;
+    c->syn_cookies = BK_SYN_COOKIES_WHEN_FULL;
     c->reset_on_unread = true;
 }
 

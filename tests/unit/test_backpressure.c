@@ -450,7 +450,7 @@ static void request_table_full(int family, bool cookies) {
     bk_listener listener;
     pair_config(&config);
     config.requests_ipv4 = config.requests_ipv6 = 4;
-    config.syn_cookies = cookies;
+    config.syn_cookies = cookies ? BK_SYN_COOKIES_WHEN_FULL : BK_SYN_COOKIES_NEVER;
     open_pair(&p, family, &config, NULL, &listener);
     for (uint16_t port = 1000; port < 1004; port++)
         assert_int_equal(pair_stranger_syn(&p, 1, port, port), BK_REASON_ACCEPT_SYN);

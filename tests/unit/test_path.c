@@ -21,6 +21,9 @@ static void test_departures(void **state) {
     assert_int_equal(path_next(r->path), START + 11 * NS_PER_MS);
     run_enter(r, 1, 1000, 0);
     run_enter(r, 2, 500, 0);
+    assert_int_equal(path_wait(r->path, START), 2500 * NS_PER_US);
+    assert_int_equal(path_wait(r->path, START + 1200 * NS_PER_US), 1300 * NS_PER_US);
+    assert_int_equal(path_wait(r->path, START + 3 * NS_PER_MS), 0);
     run_enter(r, 3, 1000, 5 * NS_PER_MS);
     run_until(r, START + NS_PER_S);
     static const uint64_t leaves[] = {11000, 12000, 12500, 16000}; /* us */

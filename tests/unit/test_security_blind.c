@@ -1,5 +1,5 @@
-/* Shows what a stranger can do who sees no segment of a connection but guesses (RFC 5961): end nothing, insert nothing, make nobody talk, and learn nothing
- * from what the stack answers to himself (CVE-2016-5696). */
+/* Shows what a stranger can do who sees no segment of a connection but guesses (RFC 5961): end nothing, insert
+ * nothing, make nobody talk, and learn nothing from what the stack answers to himself (CVE-2016-5696). */
 #include <errno.h>
 
 #include "fixture.h"
@@ -45,7 +45,8 @@ static void put(bk_stack *copy, const struct wire_seg *w, uint64_t now) {
     look(copy, now);
 }
 
-/* What the stranger asks on his own account: a hundred segments that draw challenge ACKs on his own connection, SYNs to the listener, segments to nobody. */
+/* What the stranger asks on his own account: a hundred segments that draw challenge ACKs on his own connection, SYNs
+ * to the listener, segments to nobody. */
 static void probe(bk_stack *copy, uint64_t now) {
     struct wire_seg w = {.src = stranger.remote,
                          .dst = stranger.local,
@@ -118,8 +119,8 @@ static void view_after(const struct guess *g) {
     free(region);
 }
 
-/* Whether there is such a connection, whether a sequence number lies in its window, whether an acknowledgment number is acceptable: what the stranger sees
- * of his own segments' answers is the same, to the byte and the nanosecond. */
+/* Whether there is such a connection, whether a sequence number lies in its window, whether an acknowledgment number
+ * is acceptable: what the stranger sees of his own segments' answers is the same, to the byte and the nanosecond. */
 static void nothing_is_learned(void **state) {
     (void)state;
     static const struct guess guesses[] = {
@@ -167,8 +168,8 @@ static void nothing_is_learned(void **state) {
 
 /* ---- guesses --------------------------------------------------------------------------------------- */
 
-/* A hundred thousand guesses in the peer's name, none of which has the one number that counts: the connection stands, nothing is inserted, and the answers are
- * as few as the limit says. */
+/* A hundred thousand guesses in the peer's name, none of which has the one number that counts: the connection stands,
+ * nothing is inserted, and the answers are as few as the limit says. */
 static void guesses_end_nothing(void **state) {
     (void)state;
     static const int flags[] = {RST, RST | ACK, SYN, SYN | ACK, SYN | RST};
@@ -195,8 +196,8 @@ static void guesses_end_nothing(void **state) {
     expect_call(call_receive(100), 10);
 }
 
-/* Text in the window under acknowledgments that are guessed (RFC 5961 5): of the 2^32 numbers those that are believed are the ones between the largest
- * window below SND.UNA and SND.NXT. */
+/* Text in the window under acknowledgments that are guessed (RFC 5961 5): of the 2^32 numbers those that are believed
+ * are the ones between the largest window below SND.UNA and SND.NXT. */
 static void guessed_acknowledgments_insert_nothing(void **state) {
     (void)state;
     fx.config.trace_events = 0;
@@ -239,9 +240,9 @@ static void ghost_acknowledgments(void **state) {
     assert_int_equal(after.srtt_us, before.srtt_us);
 }
 
-/* A receiver that acknowledges what it has not got yet (Savage et al., "misbehaving receiver"): the window grows by no more than what was
- * acknowledged, however the acknowledgments are cut (RFC 3465), and what is under way never exceeds the peer's own window; what it gains it loses, since what it
- * acknowledged is never sent again. */
+/* A receiver that acknowledges what it has not got yet (Savage et al., "misbehaving receiver"): the window grows by
+ * no more than what was acknowledged, however the acknowledgments are cut (RFC 3465), and what is under way never
+ * exceeds the peer's own window; what it gains it loses, since what it acknowledged is never sent again. */
 static void optimistic_acknowledgments(void **state) {
     (void)state;
     fx.config.send_buffer = 200000;

@@ -1,5 +1,5 @@
-/* Shows that two stacks of ours come to rest: when their SYNs cross and they close at any moment, and when an attacker has set them so far apart that each
- * finds the other's numbers unacceptable. */
+/* Shows that two stacks of ours come to rest: when their SYNs cross and they close at any moment, and when an
+ * attacker has set them so far apart that each finds the other's numbers unacceptable. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -37,8 +37,8 @@ static void at_rest(struct pair *p) {
     assert_int_equal(p->flight_count, 0);
 }
 
-/* Each of both ends at each moment of the handshake, in each way, with data or without, and with the frames of that moment lost or not: a few segments, and
- * everything is over. */
+/* Each of both ends at each moment of the handshake, in each way, with data or without, and with the frames of that
+ * moment lost or not: a few segments, and everything is over. */
 static void crossing_syns_and_every_end(void **state) {
     (void)state;
     struct bk_config config;
@@ -77,8 +77,9 @@ static void crossing_syns_and_every_end(void **state) {
     }
 }
 
-/* One of two ends is set back to what it was before the last 200,000 bytes each way: from then on it finds the other's numbers unacceptable, and the other its.
- * A segment starts them off; what they send each other from then on is counted. */
+/* One of two ends is set back to what it was before the last 200,000 bytes each way: from then on it finds the
+ * other's numbers unacceptable, and the other its. A segment starts them off; what they send each other from then on
+ * is counted. */
 static void ends_that_disagree(void **state) {
     (void)state;
     for (int family = 4; family <= 6; family += 2)

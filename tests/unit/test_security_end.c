@@ -1,5 +1,5 @@
-/* Shows that nothing lasts for ever but what may: each state has a timer that ends it, whatever the peer does; no two ends answer each other without end
- * (RFC 5961 7); and SYNs that cross come to an end, too. */
+/* Shows that nothing lasts for ever but what may: each state has a timer that ends it, whatever the peer does; no two
+ * ends answer each other without end (RFC 5961 7); and SYNs that cross come to an end, too. */
 #include <errno.h>
 
 #include "fixture.h"
@@ -64,7 +64,8 @@ static void with_data_unsent(void) {
     expect_call(call_send(3000), 3000);
 }
 
-/* With default settings of the bench: SYN and SYN-ACK three times again (15 s), FIN-WAIT-2 20 s, orphans 60 s, R2 five times (63 s), 2MSL 60 s. */
+/* With default settings of the bench: SYN and SYN-ACK three times again (15 s), FIN-WAIT-2 20 s, orphans 60 s, R2
+ * five times (63 s), 2MSL 60 s. */
 static const struct state_row {
     const char *name;
     void (*reach)(void);
@@ -112,7 +113,8 @@ static void every_state_ends(void **state) {
         }
 }
 
-/* What may last is what a user holds: ESTABLISHED, CLOSE-WAIT, and FIN-WAIT-2 half-closed. With keep-alive it ends when the peer is silent. */
+/* What may last is what a user holds: ESTABLISHED, CLOSE-WAIT, and FIN-WAIT-2 half-closed. With keep-alive it ends
+ * when the peer is silent. */
 static void what_a_user_holds_may_last(void **state) {
     (void)state;
     static void (*const reach[])(void) = {established, close_wait, fin_wait_2};
@@ -139,8 +141,8 @@ static void what_a_user_holds_may_last(void **state) {
 
 /* ---- no loops ---------------------------------------------------------------------------------------- */
 
-/* Bare segments of every kind that an ACK answers, hundreds a second: in no state are there more answers than one in challenge_ack_ms. RSTs do not count:
- * nobody answers them. */
+/* Bare segments of every kind that an ACK answers, hundreds a second: in no state are there more answers than one in
+ * challenge_ack_ms. RSTs do not count: nobody answers them. */
 static void bare_segments_are_answered_rarely(void **state) {
     (void)state;
     static void (*const reach[])(void) = {request,    syn_received, established,    fin_wait_1, fin_wait_2,

@@ -1,5 +1,5 @@
-/* Shows that floods cost what they may cost and no more: SYNs (RFC 4987), text in crumbs, connections held open, absurd segment sizes. Costs are
- * counted in records, chunks and segments. */
+/* Shows that floods cost what they may cost and no more: SYNs (RFC 4987), text in crumbs, connections held open,
+ * absurd segment sizes. Costs are counted in records, chunks and segments. */
 #include <errno.h>
 
 #include "fixture.h"
@@ -112,8 +112,8 @@ static void a_million_syns(void **state) {
 
 /* ---- SegmentSmack ---------------------------------------------------------------------------------- */
 
-/* Single bytes, each behind a gap of its own (CVE-2018-5390): what they take is bounded in records and in chunks, in whichever order they come,
- * and the room for others stays. */
+/* Single bytes, each behind a gap of its own (CVE-2018-5390): what they take is bounded in records and in chunks, in
+ * whichever order they come, and the room for others stays. */
 static void crumbs(uint32_t step, uint32_t count) {
     fx.config.chunks = 4096;
     fx.config.buffer_chunks = 3072;

@@ -1,5 +1,5 @@
-/* Shows that segments with absurd contents do nothing worse than be ignored: options of all lengths, timestamps and SACK that are cut or lie, urgent pointers to
- * nowhere. */
+/* Shows that segments with absurd contents do nothing worse than be ignored: options of all lengths, timestamps and
+ * SACK that are cut or lie, urgent pointers to nowhere. */
 #include <errno.h>
 
 #include "fixture.h"
@@ -73,8 +73,9 @@ static void random_options(void **state) {
     expect(SEG(.flags = ACK, .len = 100));
 }
 
-/* Timestamps of a wrong length are none (and a connection that has them drops what has none); an echo of what was never sent gives no RTT; a time far ahead
- * is the peer's own affair, which PAWS then holds against him, and the connection goes on when he does. */
+/* Timestamps of a wrong length are none (and a connection that has them drops what has none); an echo of what was
+ * never sent gives no RTT; a time far ahead is the peer's own affair, which PAWS then holds against him, and the
+ * connection goes on when he does. */
 static void timestamps_cut_and_lying(void **state) {
     (void)state;
     static const uint8_t cut[][12] = {{1, 1, 8, 9, 0, 0, 0, 1, 0, 0, 0, 1},
@@ -105,8 +106,8 @@ static void timestamps_cut_and_lying(void **state) {
     expect_call(call_receive(100), 10);
 }
 
-/* The urgent pointer 0 names no octet (RFC 6093 3); one past the text, past the window or on a FIN is remembered, and neither read nor waited for; with SYN
- * set the text begins one later. */
+/* The urgent pointer 0 names no octet (RFC 6093 3); one past the text, past the window or on a FIN is remembered, and
+ * neither read nor waited for; with SYN set the text begins one later. */
 static void urgent_pointers(void **state) {
     (void)state;
     established();

@@ -1,5 +1,6 @@
-/* Shows that what an attacker would have to predict cannot be told from chance: initial sequence numbers over a million samples (RFC 6528), ephemeral ports (RFC
- * 6056) and the identification of fragments (RFC 7739, RFC 6864); and what of it the wire never shows. */
+/* Shows that what an attacker would have to predict cannot be told from chance: initial sequence numbers over a
+ * million samples (RFC 6528), ephemeral ports (RFC 6056) and the identification of fragments (RFC 7739, RFC 6864);
+ * and what of it the wire never shows. */
 #include "net_fixture.h"
 
 #include "tcp/isn.h"
@@ -22,9 +23,9 @@ static uint32_t equal_pairs(uint32_t *v, uint32_t n) {
 
 #define SAMPLES 1000000u
 
-/* What looks random to all of these: bits are set half the time (500,000, five standard deviations are 2,500); top, middle and low bytes are even (chi-square of
- * 255 degrees of freedom: 255, five standard deviations are 113); and as many values are equal as chance has it (n * n / 2^33 = 116, five standard
- * deviations are 54). */
+/* What looks random to all of these: bits are set half the time (500,000, five standard deviations are 2,500); top,
+ * middle and low bytes are even (chi-square of 255 degrees of freedom: 255, five standard deviations are 113); and as
+ * many values are equal as chance has it (n * n / 2^33 = 116, five standard deviations are 54). */
 static void assert_random(uint32_t *v, const char *what) {
     uint32_t bit[32] = {0}, byte[3][256] = {{0}};
     for (uint32_t i = 0; i < SAMPLES; i++) {
@@ -44,8 +45,9 @@ static void assert_random(uint32_t *v, const char *what) {
     if (equal < 116 - 54 || equal > 116 + 54) fail_msg("%s: %u values are equal", what, equal);
 }
 
-/* An attacker opens a million connections of his own, from one address and from many, at known times, and looks at the numbers, at the differences of one to
- * the next (what the clock adds taken off) and at those between them: nothing of it says where another's connection begins. */
+/* An attacker opens a million connections of his own, from one address and from many, at known times, and looks at
+ * the numbers, at the differences of one to the next (what the clock adds taken off) and at those between them:
+ * nothing of it says where another's connection begins. */
 static void a_million_sequence_numbers(void **state) {
     (void)state;
     struct world *w = world_open(&(struct world_options){.layer3 = true});
@@ -77,8 +79,8 @@ static void a_million_sequence_numbers(void **state) {
     world_close(w);
 }
 
-/* Who sees the ports of connections to himself does not see those to another: the distance between two destinations' sequences is another for each
- * pair, and of another stack or seed. RFC 6056 3.3.4. */
+/* Who sees the ports of connections to himself does not see those to another: the distance between two destinations'
+ * sequences is another for each pair, and of another stack or seed. RFC 6056 3.3.4. */
 static void ports_to_others(void **state) {
     (void)state;
     enum { PAIRS = 2000 };
@@ -101,8 +103,9 @@ static void ports_to_others(void **state) {
     world_close(w);
 }
 
-/* The identification of what we must fragment, an echo reply: every bit half the time (five standard deviations of 2,000 are 112), equal differences no more than chance has it
- * (2,000 * 2,000 / 2 / 65,536 = 31 in IPv4). Whole packets carry none: see test_net_input, what_we_send_is_atomic. */
+/* The identification of what we must fragment, an echo reply: every bit half the time (five standard deviations of
+ * 2,000 are 112), equal differences no more than chance has it (2,000 * 2,000 / 2 / 65,536 = 31 in IPv4). Whole
+ * packets carry none: see test_net_input, what_we_send_is_atomic. */
 static void identification_of_fragments(void **state) {
     (void)state;
     enum { N = 2000 };

@@ -39,7 +39,7 @@ static void gap_filler_finds_room(void **state) {
         expect_reason(BK_REASON_ACCEPT_DATA);
     }
     assert_int_equal(counted(BK_REASON_NOTE_OUT_OF_ORDER_PRUNED), 1);
-    assert_int_equal(call_status().out_of_order, 0);
+    assert_int_equal(call_status().out_of_order, 5); /* no more than it took: the one that was furthest */
     expect_call(call_receive(10000), 4200);
 }
 
@@ -70,6 +70,56 @@ static void orphan_ends(void **state) {
     advance_by(1500);
     expect_state(BK_CLOSED);
     assert_int_equal(counted(BK_REASON_SEND_RST_TIMEOUT), 1);
+}
+
+/* Only so many connections may be left without their users: the next CLOSE resets, and one that ends makes room. */
+static void orphans_are_bounded(void **state) {
+    (void)state;
+    fx.config.orphans_max = 1;
+    established();
+    struct flow first = fx.flow;
+    expect_call(call_close(), 0);
+    expect(SEG(.flags = FIN | ACK));
+    first = fx.flow;
+    for (int i = 0; i < 2; i++) {
+        fx.flow = flow_like(&first, 0, (uint16_t)(first.remote_port + 1 + i));
+        fx.flow.held = false;
+        expect_call(call_connect(), 0);
+        expect(SEG(.flags = SYN));
+        receive(SEG(.flags = SYN | ACK));
+        expect(SEG(.flags = ACK));
+        expect_state(BK_ESTABLISHED);
+        expect_call(call_close(), 0);
+        expect(SEG(.flags = RST | ACK, .reason = BK_REASON_SEND_RST_ORPHANS));
+        expect_state(BK_CLOSED);
+    }
+    assert_int_equal(counted(BK_REASON_NOTE_ORPHAN_LIMIT), 2);
+    fx.flow = first; /* the first one goes on, to its end */
+    expect_state(BK_FIN_WAIT_1);
+    receive(SEG(.flags = FIN | ACK));
+    expect_state(BK_TIME_WAIT);
+    ignore_sent();
+    fx.flow = flow_like(&first, 0, (uint16_t)(first.remote_port + 3));
+    expect_call(call_connect(), 0);
+    next_sent();
+    receive(SEG(.flags = SYN | ACK));
+    expect(SEG(.flags = ACK));
+    expect_call(call_close(), 0);
+    expect(SEG(.flags = FIN | ACK));
+    expect_state(BK_FIN_WAIT_1);
+}
+
+/* None at all: CLOSE is ABORT. Whoever closes its sending side only is no orphan. */
+static void no_orphans(void **state) {
+    (void)state;
+    fx.config.orphans_max = 0;
+    established();
+    expect_call(call_shutdown(), 0);
+    expect(SEG(.flags = FIN | ACK));
+    expect_state(BK_FIN_WAIT_1);
+    expect_call(call_close(), 0);
+    expect(SEG(.flags = RST | ACK, .seq = 2, .reason = BK_REASON_SEND_RST_ORPHANS));
+    expect_state(BK_CLOSED);
 }
 
 /* RFC 9293 3.8.6 SHLD-17, MUST-35: a window taken back to zero with data outstanding is probed as long as the peer answers;
@@ -162,6 +212,8 @@ int main(void) {
         BOTH(gap_filler_finds_room),
         BOTH(fin_that_text_passes_is_none),
         BOTH(orphan_ends),
+        BOTH(orphans_are_bounded),
+        BOTH(no_orphans),
         BOTH(window_taken_back),
         BOTH(bare_keepalives_are_limited),
         BOTH(strangers_keep_nothing_alive),

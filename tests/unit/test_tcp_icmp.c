@@ -104,10 +104,11 @@ static void hard_error_when_established(void **state) {
     expect_error(0);
 }
 
-/* MUST-56. */
+/* MUST-56; and STATUS tells them, until data is acknowledged. */
 static void soft_errors(void **state) {
     (void)state;
     static const enum what soft[] = {NET_UNREACHABLE, HOST_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM};
+    static const int told[] = {-ENETUNREACH, -EHOSTUNREACH, -EHOSTUNREACH, -EPROTO};
     syn_sent();
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(icmp(soft[i], 0, 0), BK_REASON_ACCEPT_ICMP_ERROR);
@@ -120,7 +121,11 @@ static void soft_errors(void **state) {
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(icmp(soft[i], 1, 0), BK_REASON_ACCEPT_ICMP_ERROR);
         expect_state(BK_ESTABLISHED);
+        expect_error(0);
+        assert_int_equal(call_status().soft_error, told[i]); /* MUST-47, SHLD-25 */
     }
+    receive(SEG(.flags = ACK));
+    assert_int_equal(call_status().soft_error, 0);
 }
 
 /* SHLD-25: when the connection fails in the end, the user learns what was heard. */
@@ -223,8 +228,9 @@ static void absurd_path_mtu(void **state) {
     expect_state(BK_ESTABLISHED);
 }
 
-/* RFC 5927 7: a forged claim brings segments down to what the least MTU that is believed leaves (552 in IPv4; below 1,280 IPv6 has none, RFC 8201 4), and no claim
- * brings them lower, nor one without an outstanding sequence number anywhere. */
+/* RFC 5927 7: a forged claim brings segments down to what the least MTU that is believed leaves (552 in IPv4; below
+ * 1,280 IPv6 has none, RFC 8201 4), and no claim brings them lower, nor one without an outstanding sequence number
+ * anywhere. */
 static void too_big_stops_at_the_floor(void **state) {
     (void)state;
     static const uint32_t claims[] = {1279, 600, 552, 551, 296, 68, 40, 8, 1, 0, 0xffff};

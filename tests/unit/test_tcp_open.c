@@ -325,7 +325,7 @@ static void cookie_grows_old(void **state) {
 static void no_cookies_when_off(void **state) {
     (void)state;
     fx.config.requests_ipv4 = fx.config.requests_ipv6 = 2;
-    fx.config.syn_cookies = false;
+    fx.config.syn_cookies = BK_SYN_COOKIES_NEVER;
     fill_requests();
     receive(SEG(.flags = SYN));
     expect_reason(BK_REASON_DROP_SYN_BACKLOG);

@@ -271,6 +271,41 @@ static void syn_retries(void **state) {
     expect_error(-ETIMEDOUT);
 }
 
+/* The first SYNs that go again do so at one distance, then it doubles; `syn_retries` counts those that come then. */
+static void syn_linear_timeouts(void **state) {
+    (void)state;
+    fx.config.syn_retries = 2;
+    fx.config.syn_linear_timeouts = 3;
+    syn_sent();
+    mark();
+    advance_by(100000);
+    static const uint32_t at[] = {1000, 2000, 3000, 4000, 6000};
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++)
+        expect(SEG(.flags = SYN, .at = at[i], .reason = BK_REASON_SEND_SYN_AGAIN));
+    expect_silence();
+    expect_state(BK_CLOSED);
+    expect_error(-ETIMEDOUT);
+}
+
+/* A connection's own number of SYNs, and the cap of the RTO, hold from the first one on. */
+static void syn_retries_of_a_connection(void **state) {
+    (void)state;
+    fx.config.syn_retries = 9;
+    fx.config.rto_max_ms = 1500;
+    syn_sent();
+    mark();
+    uint64_t value = 0;
+    assert_int_equal(bk_tcp_get(fx.stack, fx.flow.conn, BK_TCP_SYN_RETRIES, &value), 0);
+    assert_int_equal(value, 9);
+    expect_call(call_set(BK_TCP_SYN_RETRIES, 128), -EINVAL);
+    expect_call(call_set(BK_TCP_SYN_RETRIES, 2), 0);
+    advance_by(4020);
+    expect(SEG(.flags = SYN, .at = 1000));
+    expect(SEG(.flags = SYN, .at = 2500));
+    expect_silence();
+    expect_state(BK_CLOSED);
+}
+
 /* MUST-23: at least 3 minutes for a SYN; SHLD-11: at least 100 s for data; MUST-25, MUST-28: keep-alive off, 2 hours. */
 static void defaults(void **state) {
     (void)state;
@@ -454,6 +489,8 @@ int main(void) {
         BOTH(r2),
         BOTH(r2_counts_one_segment),
         BOTH(syn_retries),
+        BOTH(syn_linear_timeouts),
+        BOTH(syn_retries_of_a_connection),
         BOTH(defaults),
         BOTH(user_timeout),
         BOTH(user_timeout_begins_anew_with_progress),
