@@ -125,6 +125,7 @@ uint16_t receive_text(struct tcp *t, struct connection *c, const struct segment 
         uint32_t known = u32_min(c->rcv_nxt - seq, n);
         receive_sack_duplicate(t, c, (struct span){seq, seq + known});
         delayed_ack_duplicate(t, c);
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_DUPLICATE); /* a peer that sends again waits for it */
         seq += known;
         offset += known;
         n -= known;
