@@ -117,7 +117,7 @@ static const struct control_member control_members[] = {
     NUMBER(retransmits),
     NUMBER(probes),
     NUMBER(backoff),
-    NUMBER(sack),
+    TRUTH(sack),
     NUMBER(segments_unacked),
     NUMBER(segments_sacked),
     NUMBER(segments_lost),

@@ -12,11 +12,11 @@ void ack_news_begin(struct ack_news *n, struct tcp *t, struct connection *c, con
         .option = option,
         .prior_una = c->snd_una,
         .prior_pipe = recovery_pipe(t, c),
+        .prior_state = c->recovery,
     };
     rate_begin(&n->rate);
     if (n->a == NULL) return;
     n->prior_unsacked = n->a->board.bytes - n->a->board.sacked_bytes;
-    n->prior_lost = n->a->board.lost_bytes;
     n->top = seq_max(n->a->rack.fack, c->snd_una);
 }
 

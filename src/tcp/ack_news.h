@@ -14,7 +14,7 @@ struct ack_news {
     /* what was before it */
     uint32_t prior_una, prior_pipe;
     uint32_t prior_unsacked; /* bytes outstanding and not SACKed */
-    uint32_t prior_lost;     /* bytes believed lost */
+    uint8_t prior_state;     /* enum recovery_state */
 
     /* what it tells */
     bool advanced;      /* SND.UNA moved */

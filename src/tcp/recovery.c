@@ -179,6 +179,16 @@ static bool acked_in_reduction(struct ack_news *n) {
     return true;
 }
 
+/* The bytes that let the window grow. */
+static uint32_t growth(const struct ack_news *n) {
+    const struct connection *c = n->c;
+    /* What is SACKed alone counts only where the path is known to reorder: otherwise a hole is likely to be a loss. */
+    if (!n->advanced && c->reordering <= n->t->base.config.reordering) return 0;
+    /* After a timeout an ACK without SACK may cover much that was not lost after all: it counts as one segment (RFC 3465 2.3). */
+    if (n->prior_state == RECOVERY_LOSS && !c->sack) return u32_min(n->delivered, c->mss);
+    return n->delivered;
+}
+
 /* What the ACK means for the window. */
 static void set_window(struct ack_news *n, bool entered) {
     struct tcp *t = n->t;
@@ -191,11 +201,9 @@ static void set_window(struct ack_news *n, bool entered) {
         c->cwnd = prr_window(&r->prr, n->delivered, pipe, c->ssthresh, c->mss, safe);
     }
     rate_take(&n->a->rate, &n->rate, c->min_rtt_us);
-    /* What is SACKed alone lets the window grow only where the path is known to reorder: otherwise a hole is likely to be a loss. */
-    bool counts = n->advanced || c->reordering > t->base.config.reordering;
     struct congestion_sample sample = {
         .now = t->base.now,
-        .acked = counts ? n->delivered : 0,
+        .acked = growth(n),
         .prior_in_flight = n->prior_pipe,
         .in_flight = pipe,
         .rtt_us = n->newest == 0 ? 0 : (uint32_t)u64_min((t->base.now - n->newest) / NS_PER_US, UINT32_MAX),

@@ -52,6 +52,8 @@ void rtt_acked(const struct ack_news *n) {
         rtt_sample(n->t, c, (now - n->oldest_sacked) / NS_PER_US);
     else if (n->advanced)
         sample_echo(n->t, c, n->option);
+    /* Karn (RFC 9293 3.8.2): a back-off ends when something is acknowledged that was sent only once. */
+    if (n->newest != 0) rtt_restore(n->t, c);
 }
 
 void rtt_syn_acked(const struct tcp *t, struct connection *c, const struct wire_tcp_options *option) {
