@@ -280,8 +280,9 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
         extent_queue_consume(&t->base, &a->send, bytes);
         c->bytes_acked += bytes;
     }
-    c->retransmits = c->probes = 0;
+    c->retransmits = 0;
     c->soft_error = 0;
+    c->probes = 0; /* one may have been what is acknowledged */
     c->progress_at = t->base.now;
     recovery_acked(t, c, acked, flight);
     /* RFC 6298 5.2, 5.3: off when nothing is outstanding, anew when something was acknowledged. */

@@ -199,16 +199,11 @@ static void each_report_without_sack(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(quick_at_first),
-        BOTH(no_more_than_the_window_holds),
-        BOTH(quick_after_a_pause),
-        BOTH(answers_carry_it),
-        BOTH(delay_follows_the_pace),
-        BOTH(delay_follows_the_pace_on_a_long_path),
-        BOTH(more_than_a_segment),
-        BOTH(fin_waits_for_ours),
-        BOTH(fin_alone_does_not_wait),
-        BOTH(reports_in_one),
+        BOTH(quick_at_first),           BOTH(no_more_than_the_window_holds),
+        BOTH(quick_after_a_pause),      BOTH(answers_carry_it),
+        BOTH(delay_follows_the_pace),   BOTH(delay_follows_the_pace_on_a_long_path),
+        BOTH(more_than_a_segment),      BOTH(fin_waits_for_ours),
+        BOTH(fin_alone_does_not_wait),  BOTH(reports_in_one),
         BOTH(each_report_without_sack),
     };
     return run_fixture_tests(tests);
