@@ -29,7 +29,7 @@ _Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belon
 _Static_assert(sizeof(struct listener) == 72, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
 _Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
-_Static_assert(sizeof(struct watch_end) == 28, "a field came or went: does it belong to put_watch?");
+_Static_assert(sizeof(struct watch_end) == 32, "a field came or went: does it belong to put_watch?");
 _Static_assert(sizeof(struct explore_user) == 24, "a field came or went: does it belong to put_user?");
 _Static_assert(sizeof(struct explore_incarnation) == 20, "a field came or went: does it belong to put_incarnation?");
 
@@ -413,6 +413,7 @@ static void put_watch(struct projection *p, const struct watch *w) {
         if (e->heard_any && e->began) put_seq(p, side, e->heard);
         if (e->heard_any && !e->began) put32(p, e->heard);
         if (e->finished) put_seq(p, side, e->fin);
+        /* `arrived` is for SACK, which worlds do not use. */
     }
 }
 

@@ -14,9 +14,9 @@ void receive_begin(struct tcp *t, struct connection *c, struct receive_state *r)
 
 /* Segments of the peer's are this large. */
 static void note_mss(struct connection *c, const struct segment *s, uint32_t n) {
-    uint32_t size = s->packet->gso_size != 0 ? s->packet->gso_size : n;
+    uint32_t size = u32_min(s->packet->gso_size != 0 ? s->packet->gso_size : n, c->mss_offered);
     if (size <= c->rcv_mss) return;
-    c->rcv_mss = (uint16_t)u32_min(size, UINT16_MAX);
+    c->rcv_mss = (uint16_t)size;
     /* By Linux's account, how much of its buffers was text is looked at when the size of segments changes. */
     c->payload_share = (uint16_t)u32_max((uint32_t)((uint64_t)n * 256 / receive_overhead(n)), 1);
 }

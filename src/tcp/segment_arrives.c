@@ -282,8 +282,9 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
         extent_queue_consume(&t->base, &a->send, bytes);
         c->bytes_acked += bytes;
     }
-    c->retransmits = c->probes = 0;
+    c->retransmits = 0;
     c->soft_error = 0;
+    c->probes = 0; /* one may have been what is acknowledged */
     c->progress_at = t->base.now;
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
     connection_grow_send_buffer(t, c);

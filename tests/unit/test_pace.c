@@ -38,7 +38,7 @@ static bool step(struct watch *w, struct pace *p, const struct step *s, bool pun
     assert_true(watch_sent(w, s->from, &t, s->length, s->reason, fault));
     if (!pace_sent(p, w, s->from, &t, s->length, s->reason, s->at, punctual, fault)) return false;
     if (s->lost) return true;
-    watch_arrived(w, !s->from, &t);
+    watch_arrived(w, !s->from, &t, s->length);
     pace_arrived(p, w, !s->from, &t);
     return pace_accepted(p, w, !s->from, &t, fault);
 }

@@ -292,9 +292,12 @@ static void any_order(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(first_lost),     BOTH(every_other_lost),   BOTH(as_many_as_fit), BOTH(as_many_as_fit_with_timestamps),
-        BOTH(with_text),      BOTH(again_below),        BOTH(again_behind_a_gap), BOTH(again_in_part),
-        BOTH(again_in_two_parts), BOTH(told_once),      BOTH(not_asked_for),  BOTH(fin_ends_it),
+        BOTH(first_lost),         BOTH(every_other_lost),
+        BOTH(as_many_as_fit),     BOTH(as_many_as_fit_with_timestamps),
+        BOTH(with_text),          BOTH(again_below),
+        BOTH(again_behind_a_gap), BOTH(again_in_part),
+        BOTH(again_in_two_parts), BOTH(told_once),
+        BOTH(not_asked_for),      BOTH(fin_ends_it),
         BOTH(any_order),
     };
     return run_fixture_tests(tests);
