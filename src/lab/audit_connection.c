@@ -81,8 +81,8 @@ static bool audit_queues(const struct tcp *t, const struct connection *c, struct
         return true;
     }
     FAULT_UNLESS(c->active < t->active.fresh, "the active record's id names none");
-    bool holds = a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0 ||
-                 a->board.records != 0;
+    bool holds =
+        a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0 || a->board.records != 0;
     FAULT_UNLESS(a->connection == c->self, "an active record is another connection's");
     FAULT_UNLESS(holds != link_in(&a->rest_link),
                  holds ? "an active record rests with data" : "one without does not rest");

@@ -96,8 +96,10 @@ static const struct scenario_field fields_host[] = {
     CONFIG(keepalive_probes),
     CONFIG(reordering),
     CONFIG(reordering_max),
+    CONFIG(ecn),
     CONFIG(time_wait_reuse),
     CONFIG(orphans_max),
+    CONFIG(congestion),
     CONFIG(challenge_ack_ms),
     CONFIG(ephemeral_first),
     CONFIG(ephemeral_last),
@@ -108,6 +110,9 @@ static const struct scenario_field fields_host[] = {
     CONFIG(frto),
     CONFIG(dsack),
     CONFIG(syn_cookies),
+    CONFIG(ecn_fallback),
+    CONFIG(hystart),
+    CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
 };
 

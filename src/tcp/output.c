@@ -14,6 +14,7 @@
 #include "tcp/output.h"
 
 #include "base/checksum.h"
+#include "tcp/ecn.h"
 #include "tcp/frto.h"
 #include "tcp/options.h"
 #include "tcp/recovery.h"
@@ -148,9 +149,9 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
         bool all = n == queued;
         /* A tail that the congestion window cut, or the unit, waits to be whole. Behind full segments of this very unit it is
          * not alone: Nagle would hold it, had they left before it. */
-        bool go = probe       ? n < c->mss && all
+        bool go = probe        ? n < c->mss && all
                   : n < c->mss ? !congested && small_may_go(c, n, all)
-                             : all && !congested && (c->nodelay || c->fin_queued) && !(c->more && !c->fin_queued);
+                               : all && !congested && (c->nodelay || c->fin_queued) && !(c->more && !c->fin_queued);
         if (!go) n -= tail;
     }
     if (n == 0) return NOTHING;
@@ -294,7 +295,8 @@ static uint32_t segment_size(const struct tcp *t, const struct connection *c) {
 }
 
 /* New text, and our FIN, is put on the scoreboard. A FIN alone for which no active record is to be had goes without (control_lost). */
-static void note_new(struct tcp *t, struct connection *c, const struct output_decision *d, uint32_t end, uint16_t size) {
+static void note_new(struct tcp *t, struct connection *c, const struct output_decision *d, uint32_t end,
+                     uint16_t size) {
     uint32_t in_flight = recovery_pipe(t, c);
     struct active *a = d->flags & WIRE_SYN ? NULL : connection_activate(t, c);
     if (c->snd_nxt == c->snd_una) c->progress_at = t->base.now;
@@ -402,6 +404,8 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     if (d->length != 0 && end == c->snd_end) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
     h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
+    bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;
+    ecn_sent(t, c, new_data, &h, f);
     wire_tcp_emit(f->header + FRAME_L4, &h);
     f->end = (uint16_t)(FRAME_L4 + length);
     f->l4_header_length = (uint16_t)length;
@@ -454,6 +458,7 @@ void output_reset(struct tcp *t, const struct connection *c, uint16_t reason) {
         .hash = c->hash,
         .iface = c->iface,
         .flags = WIRE_RST | WIRE_ACK,
+        .traffic_class = c->traffic_class,
         .reason = reason,
         .state = c->state,
         .object_kind = EVENT_CONNECTION,

@@ -23,6 +23,20 @@ bool recovery_has_lost(const struct tcp *t, const struct connection *c) {
     return c->control_lost || (a != NULL && a->board.lost.root != BK_NONE);
 }
 
+void recovery_lose(struct tcp *t, struct connection *c, uint32_t id, struct rate_sample *s) {
+    struct active *a = active_of(t, c);
+    const struct sent_run *r = sent_at_id(t, id);
+    rate_lost(&a->rate, s, sent_text(r));
+    congestion_lost(t, c, &r->mark, sent_text(r));
+    scoreboard_lose(t, &a->board, id);
+}
+
+/* All that is not SACKed. */
+static void lose_all(struct tcp *t, struct connection *c, struct rate_sample *s) {
+    const struct active *a = active_of(t, c);
+    while (a->board.by_time.head != BK_NONE) recovery_lose(t, c, a->board.by_time.head, s);
+}
+
 /* ---- episodes -------------------------------------------------------------------------------------- */
 
 void recovery_settle(struct tcp *t, struct connection *c) {
@@ -70,7 +84,7 @@ static void take_back(struct ack_news *n, bool find) {
 
 void recovery_congestion(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
-    if (a == NULL || c->recovery >= RECOVERY_CWR || connection_outstanding(c) == 0) return;
+    if (a == NULL || c->recovery >= RECOVERY_CWR || seq_le(c->snd_una, c->recover)) return;
     undo_forget(t, c);
     recovery_reduce(t, c, a->board.bytes - a->board.sacked_bytes, RECOVERY_CWR);
 }
@@ -121,7 +135,8 @@ static void detect_without_sack(struct ack_news *n) {
     bool third = c->recovery < RECOVERY_FAST && c->duplicate_acks >= c->reordering && seq_gt(c->snd_una, c->recover);
     if (!partial && !third) return;
     c->rtx_reason = partial ? BK_REASON_SEND_PARTIAL_ACK : BK_REASON_SEND_FAST_RETRANSMIT;
-    scoreboard_lose_first(n->t, &n->a->board);
+    uint32_t id = scoreboard_first_segment(n->t, &n->a->board);
+    if (sent_in_flight(sent_at_id(n->t, id)->flags)) recovery_lose(n->t, c, id, &n->rate);
 }
 
 /* ---- an ACK ---------------------------------------------------------------------------------------- */
@@ -132,13 +147,11 @@ static void detect(struct ack_news *n) {
     uint32_t lost = b->lost_total, again = b->lost_again_total;
     if (c->sack) {
         bool by_count = c->reordering_seen == 0 && c->recovery < RECOVERY_FAST && b->sacked >= c->reordering;
-        n->a->recovery.reorder_due = rack_detect(n->t, c);
-        if (b->lost_total != lost)
-            c->rtx_reason = by_count ? BK_REASON_SEND_FAST_RETRANSMIT : BK_REASON_SEND_RACK;
+        n->a->recovery.reorder_due = rack_detect(n->t, c, &n->rate);
+        if (b->lost_total != lost) c->rtx_reason = by_count ? BK_REASON_SEND_FAST_RETRANSMIT : BK_REASON_SEND_RACK;
     } else {
         detect_without_sack(n);
     }
-    rate_lost(&n->a->rate, &n->rate, b->lost_total - lost);
     n->resent_lost = b->lost_again_total != again;
 }
 
@@ -231,6 +244,7 @@ void recovery_acked(struct ack_news *n) {
         take_back(n, true);
     detect(n);
     bool entered = false;
+    if (n->ece) recovery_congestion(t, c);
     if (n->a->board.lost_segments != 0 && (c->recovery < RECOVERY_FAST || n->resent_lost)) {
         entered = c->recovery != RECOVERY_FAST;
         if (entered) enter_fast(n);
@@ -263,17 +277,19 @@ static bool timeout_is_new(const struct connection *c) {
 }
 
 static void lose_by_timeout(struct tcp *t, struct connection *c, struct active *a) {
+    struct rate_sample s;
+    rate_begin(&s);
     uint32_t first = scoreboard_first(t, &a->board);
     if (sent_at_id(t, first)->flags & SENT_SACKED) {
         /* What is at SND.UNA was SACKed and is not acknowledged after all this time: it is gone (RFC 2018 8). */
         reason_count(&t->base, BK_REASON_NOTE_SACK_RENEGED);
         scoreboard_renege(t, &a->board);
-        scoreboard_lose_all(t, &a->board);
+        lose_all(t, c, &s);
         a->rack.fack = c->snd_una;
     } else if (c->sack) {
-        rack_timeout(t, c);
+        rack_timeout(t, c, &s);
     } else {
-        scoreboard_lose_all(t, &a->board);
+        lose_all(t, c, &s);
     }
 }
 

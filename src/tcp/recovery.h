@@ -28,6 +28,7 @@
 struct tcp;
 struct connection;
 struct ack_news;
+struct rate_sample;
 
 /* In the order in which tcp_info's ca_state has them. */
 enum recovery_state { RECOVERY_OPEN, RECOVERY_DISORDER, RECOVERY_CWR, RECOVERY_FAST, RECOVERY_LOSS };
@@ -35,7 +36,8 @@ enum recovery_state { RECOVERY_OPEN, RECOVERY_DISORDER, RECOVERY_CWR, RECOVERY_F
 /* In struct active. */
 struct recovery {
     struct prr prr;
-    uint32_t loss_edge; /* SND.NXT when DISORDER began: what limited transmit adds is no part of the flight (RFC 5681 3.2) */
+    uint32_t
+        loss_edge; /* SND.NXT when DISORDER began: what limited transmit adds is no part of the flight (RFC 5681 3.2) */
 
     /* undo.h */
     uint32_t undo_una;      /* SND.UNA when the episode began */
@@ -46,12 +48,12 @@ struct recovery {
     /* tail_probe.h */
     uint32_t tail_end; /* TLP.end_seq */
 
-    bool undo_on;       /* an episode that may be undone is under way */
-    bool undo_sent;     /* something was sent again in it */
-    bool tail_out;      /* a probe is on its way */
-    bool tail_again;    /* TLP.is_retrans: it was a retransmission */
-    bool tail_now;      /* one is due */
-    uint8_t frto;       /* enum frto_step */
+    bool undo_on;    /* an episode that may be undone is under way */
+    bool undo_sent;  /* something was sent again in it */
+    bool tail_out;   /* a probe is on its way */
+    bool tail_again; /* TLP.is_retrans: it was a retransmission */
+    bool tail_now;   /* one is due */
+    uint8_t frto;    /* enum frto_step */
     uint8_t pad[2];
     uint64_t reorder_due; /* RACK's timer, BK_NEVER if it does not wait */
 };
@@ -76,6 +78,8 @@ void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason);
 
 /* An episode of reduction begins: ssthresh is new, `recover` is set, PRR takes over cwnd. `flight`: RecoverFS, bytes in flight before the ACK that tells. */
 void recovery_reduce(struct tcp *t, struct connection *c, uint32_t flight, enum recovery_state state);
+/* What is in flight of record `id` is lost: the scoreboard, the delivery rate and the controller are told. */
+void recovery_lose(struct tcp *t, struct connection *c, uint32_t id, struct rate_sample *s);
 /* The episode is over: cwnd is ssthresh, unless it was undone. */
 void recovery_end(struct tcp *t, struct connection *c);
 /* OPEN, or DISORDER if something is still missing. */

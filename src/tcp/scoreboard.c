@@ -232,6 +232,14 @@ void scoreboard_extend(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_
     count_in(b, r);
 }
 
+uint32_t scoreboard_first_segment(struct tcp *t, struct scoreboard *b) {
+    uint32_t id = scoreboard_first(t, b);
+    if (id == BK_NONE) return BK_NONE;
+    const struct sent_run *r = sent_at_id(t, id);
+    if (r->segments > 1 && sent_in_flight(r->flags)) run_split(t, b, id, r->seq + r->mss);
+    return id;
+}
+
 uint32_t scoreboard_last_segment(struct tcp *t, struct scoreboard *b) {
     uint32_t id = scoreboard_newest(t, b);
     if (id == BK_NONE) return BK_NONE;
@@ -356,15 +364,6 @@ void scoreboard_lose(struct tcp *t, struct scoreboard *b, uint32_t id) {
     b->lost_total += u32_max(sent_text(r), 1);
     if (flags & SENT_RESENT) b->lost_again_total += u32_max(sent_text(r), 1);
     run_mark(t, b, id, (flags & (uint8_t)~SENT_RESENT) | SENT_LOST);
-}
-
-void scoreboard_lose_first(struct tcp *t, struct scoreboard *b) {
-    uint32_t id = scoreboard_first(t, b);
-    if (id == BK_NONE) return;
-    const struct sent_run *r = sent_at_id(t, id);
-    if (!sent_in_flight(r->flags)) return;
-    if (r->segments > 1) run_split(t, b, id, r->seq + r->mss); /* or all of it, where there is no record */
-    scoreboard_lose(t, b, id);
 }
 
 void scoreboard_lose_all(struct tcp *t, struct scoreboard *b) {

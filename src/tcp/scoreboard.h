@@ -56,8 +56,9 @@ struct scoreboard {
     /* Bytes of text (our FIN is none) and segments: all, and those with SENT_SACKED, SENT_LOST, SENT_RESENT. */
     uint32_t bytes, sacked_bytes, lost_bytes, resent_bytes;
     uint32_t segments, sacked, lost_segments, resent;
-    uint32_t lost_total, lost_again_total; /* bytes ever marked lost, and those of them that were retransmissions, modulo 2^32 */
-    uint32_t visits;                       /* records looked at so far: what ACKs cost */
+    uint32_t lost_total,
+        lost_again_total; /* bytes ever marked lost, and those of them that were retransmissions, modulo 2^32 */
+    uint32_t visits;      /* records looked at so far: what ACKs cost */
 };
 
 #define SENT_TIME_LINK offsetof(struct sent_run, time_link)
@@ -79,7 +80,8 @@ uint32_t scoreboard_append(struct tcp *t, struct scoreboard *b, uint32_t seq, ui
 uint32_t scoreboard_resend(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t end, uint16_t mss);
 /* The last record, SENT_PROBE, was sent again with what follows it, up to `end`. */
 void scoreboard_extend(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t end, bool fin);
-/* The record that holds the last segment, of that segment alone. */
+/* The record that holds the first segment, and that with the last, of that segment alone, as far as there are records for the rest. */
+uint32_t scoreboard_first_segment(struct tcp *t, struct scoreboard *b);
 uint32_t scoreboard_last_segment(struct tcp *t, struct scoreboard *b);
 /* Everything before `ack` is acknowledged. */
 void scoreboard_acked(struct tcp *t, struct scoreboard *b, uint32_t ack, struct ack_news *n);
@@ -87,8 +89,6 @@ void scoreboard_acked(struct tcp *t, struct scoreboard *b, uint32_t ack, struct 
 void scoreboard_sacked(struct tcp *t, struct scoreboard *b, uint32_t left, uint32_t right, struct ack_news *n);
 /* What is in flight of record `id` is lost. */
 void scoreboard_lose(struct tcp *t, struct scoreboard *b, uint32_t id);
-/* So is the first segment, if it is in flight. */
-void scoreboard_lose_first(struct tcp *t, struct scoreboard *b);
 /* All that is not SACKed is lost. */
 void scoreboard_lose_all(struct tcp *t, struct scoreboard *b);
 /* Up to `most` of those that wait are in flight after all; the others stay as they are. */

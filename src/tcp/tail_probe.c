@@ -3,9 +3,10 @@
 
 #include "tcp/ack_news.h"
 
-#define PTO_INITIAL_NS   NS_PER_S
-#define PTO_ONE_ACK_NS   (200 * NS_PER_MS) /* TLP.max_ack_delay: the ACK of a single segment may be delayed */
-#define PTO_TICKS_NS     (2 * NS_PER_MS)   /* for the ticks of both ends, which an RTT below a millisecond does not outweigh */
+#define PTO_INITIAL_NS NS_PER_S
+#define PTO_ONE_ACK_NS (200 * NS_PER_MS) /* TLP.max_ack_delay: the ACK of a single segment may be delayed */
+#define PTO_TICKS_NS                                                                                                   \
+    (2 * NS_PER_MS) /* for the ticks of both ends, which an RTT below a millisecond does not outweigh */
 
 uint64_t tail_probe_due(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
@@ -14,8 +15,7 @@ uint64_t tail_probe_due(const struct tcp *t, const struct connection *c) {
     if ((c->recovery != RECOVERY_OPEN && c->recovery != RECOVERY_CWR) || a->recovery.tail_out) return BK_NEVER;
     if (!sent_in_flight(sent_at_id(t, scoreboard_newest(t, &a->board))->flags)) return BK_NEVER;
     uint64_t pto = PTO_INITIAL_NS;
-    if (c->srtt_us != 0)
-        pto = 2 * c->srtt_us * NS_PER_US + (a->board.segments == 1 ? PTO_ONE_ACK_NS : PTO_TICKS_NS);
+    if (c->srtt_us != 0) pto = 2 * c->srtt_us * NS_PER_US + (a->board.segments == 1 ? PTO_ONE_ACK_NS : PTO_TICKS_NS);
     return t->base.now + pto;
 }
 

@@ -118,6 +118,9 @@ static const struct peer_field {
     PEER_FIELD(keepalive_probes),
     PEER_FIELD(reordering),
     PEER_FIELD(reordering_max),
+    PEER_FIELD(congestion),
+    PEER_FIELD(ecn),
+    PEER_FIELD(ecn_fallback),
     PEER_FIELD(time_wait_reuse),
     PEER_FIELD(orphans_max),
     PEER_FIELD(challenge_ack_ms),
@@ -129,6 +132,8 @@ static const struct peer_field {
     PEER_FIELD(tail_loss_probe),
     PEER_FIELD(frto),
     PEER_FIELD(syn_cookies),
+    PEER_FIELD(hystart),
+    PEER_FIELD(slow_start_after_idle),
     PEER_FIELD(reset_on_unread),
 };
 

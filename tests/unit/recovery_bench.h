@@ -79,6 +79,7 @@ static inline void bench_up(struct bench *b, bool sack) {
     struct bk_config config;
     bk_config_tiny(&config);
     config.sent_records = 100;
+    config.congestion = BK_CONGESTION_NEWRENO;
     bench_up_with(b, sack, &config);
 }
 

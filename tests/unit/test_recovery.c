@@ -179,9 +179,12 @@ static void nothing_lost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_losses_in_one_window),   cmocka_unit_test(limited_transmit),
-        cmocka_unit_test(a_flood_of_duplicates),      cmocka_unit_test(a_timeout),
-        cmocka_unit_test(duplicates_after_a_timeout), cmocka_unit_test(a_timeout_in_fast_recovery),
+        cmocka_unit_test(two_losses_in_one_window),
+        cmocka_unit_test(limited_transmit),
+        cmocka_unit_test(a_flood_of_duplicates),
+        cmocka_unit_test(a_timeout),
+        cmocka_unit_test(duplicates_after_a_timeout),
+        cmocka_unit_test(a_timeout_in_fast_recovery),
         cmocka_unit_test(nothing_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
