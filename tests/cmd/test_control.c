@@ -26,13 +26,39 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
     info->nodelay = round % 3 == 0;
     info->owned = round % 3 == 1;
     info->error = round == 2 ? INT32_MIN : -104;
-    uint32_t *u32[] = {
-        &info->iss,         &info->snd_una,        &info->snd_nxt,      &info->snd_wnd,     &info->snd_wl1,
-        &info->snd_wl2,     &info->snd_up,         &info->max_snd_wnd,  &info->irs,         &info->rcv_nxt,
-        &info->rcv_wnd,     &info->rcv_up,         &info->send_mss,     &info->receive_mss, &info->advertised_mss,
-        &info->send_queued, &info->receive_queued, &info->out_of_order, &info->send_buffer, &info->receive_buffer,
-        &info->srtt_us,     &info->rttvar_us,      &info->min_rtt_us,   &info->rto_us,      &info->cwnd,
-        &info->ssthresh,    &info->in_flight,      &info->backlog,      &info->backlog_max};
+    uint32_t *u32[] = {&info->iss,
+                       &info->snd_una,
+                       &info->snd_nxt,
+                       &info->snd_wnd,
+                       &info->snd_wl1,
+                       &info->snd_wl2,
+                       &info->snd_up,
+                       &info->max_snd_wnd,
+                       &info->irs,
+                       &info->rcv_nxt,
+                       &info->rcv_wnd,
+                       &info->rcv_up,
+                       &info->send_mss,
+                       &info->receive_mss,
+                       &info->advertised_mss,
+                       &info->send_queued,
+                       &info->receive_queued,
+                       &info->out_of_order,
+                       &info->send_buffer,
+                       &info->receive_buffer,
+                       &info->srtt_us,
+                       &info->rttvar_us,
+                       &info->min_rtt_us,
+                       &info->rto_us,
+                       &info->cwnd,
+                       &info->receive_space,
+                       &info->receive_rtt_us,
+                       &info->out_of_order_segments,
+                       &info->text_age_ms,
+                       &info->ssthresh,
+                       &info->in_flight,
+                       &info->backlog,
+                       &info->backlog_max};
     for (size_t i = 0; i < sizeof u32 / sizeof *u32; i++) *u32[i] = UINT32_MAX - (uint32_t)i * (round + 1);
     info->recovery = 2;
     info->retransmits = 255;
@@ -55,7 +81,7 @@ static void expect_equal(const struct bk_tcp_info *a, const struct bk_tcp_info *
     json_t *x = control_info_encode(a), *y = control_info_encode(b);
     assert_non_null(x);
     assert_non_null(y);
-    assert_int_equal(json_object_size(x), 55);
+    assert_int_equal(json_object_size(x), 59);
     assert_true(json_equal(x, y));
     json_decref(x);
     json_decref(y);

@@ -7,12 +7,13 @@
 
 /* One flow over 80 Mbit/s, RTT 100 ms: 1,000,000 octets are under way when the link is full. */
 static uint64_t octets_over_a_long_path(uint32_t receive_max, uint32_t send_max) {
-    struct bottleneck_options o = {.link = {.rate_bps = 80000000, .delay_us = 50000, .queue_bytes = 8000000}, /* no loss */
-                                   .flows = 1,
-                                   .mtu = 1500,
-                                   .warm_us = 5000000,
-                                   .end_us = 10000000,
-                                   .seed = 1};
+    struct bottleneck_options o = {
+        .link = {.rate_bps = 80000000, .delay_us = 50000, .queue_bytes = 8000000}, /* no loss */
+        .flows = 1,
+        .mtu = 1500,
+        .warm_us = 5000000,
+        .end_us = 10000000,
+        .seed = 1};
     struct bottleneck_result r;
     struct bk_config *c = &o.flow[0].sender;
     bk_config_default(c);
@@ -188,8 +189,12 @@ static void window_that_shrinks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_path), BOTH(grows_with_what_is_read), BOTH(stays_where_the_user_set_it),
-        BOTH(shares_the_budget),            BOTH(gap_shows_demand),        BOTH(account_of_segments),
+        cmocka_unit_test(follows_the_path),
+        BOTH(grows_with_what_is_read),
+        BOTH(stays_where_the_user_set_it),
+        BOTH(shares_the_budget),
+        BOTH(gap_shows_demand),
+        BOTH(account_of_segments),
         BOTH(window_that_shrinks),
     };
     return run_fixture_tests(tests);
