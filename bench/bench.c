@@ -21,7 +21,7 @@ static const struct bench_workload *const bench_workloads[] = {
 struct bench_arguments {
     bool list, json, check, verify, quick;
     uint32_t runs; /* 0: not given */
-    const char *guard;
+    const char *guard, *capture;
     uint64_t guard_units;
     const char *chosen[BENCH_CHOSEN_MAX]; /* WORKLOAD or WORKLOAD/CASE */
     uint32_t chosen_count;
@@ -73,7 +73,11 @@ static bool bench_wanted(const struct bench_arguments *a, const struct bench_wor
 
 static int bench_run_case(const struct bench_workload *w, const struct bench_case *c, const struct bench_arguments *a,
                           bool verify, uint32_t round, double *values) {
-    struct bench_run run = {.verify = verify, .quick = a->quick, .virtual_time = verify, .round = round};
+    struct bench_run run = {.verify = verify,
+                            .quick = a->quick,
+                            .virtual_time = verify,
+                            .round = round,
+                            .capture = verify ? NULL : a->capture};
     if (w->run(c, &run, values) == 0) return 0;
     cmd_error("%s/%s%s: %s", w->name, c->name, verify ? ", verifying" : "", run.why);
     return -1;
@@ -168,7 +172,16 @@ static void bench_list(void) {
 
 /* ---- the command line ---- */
 
-enum { BENCH_JSON = 0x100, BENCH_CHECK, BENCH_LIST, BENCH_VERIFY, BENCH_QUICK, BENCH_RUNS_KEY, BENCH_GUARD };
+enum {
+    BENCH_JSON = 0x100,
+    BENCH_CHECK,
+    BENCH_LIST,
+    BENCH_VERIFY,
+    BENCH_QUICK,
+    BENCH_RUNS_KEY,
+    BENCH_CAPTURE,
+    BENCH_GUARD
+};
 
 static const struct argp_option bench_options[] = {
     {"list", BENCH_LIST, NULL, 0, "List the workloads and their cases", 0},
@@ -177,6 +190,8 @@ static const struct argp_option bench_options[] = {
     {"verify", BENCH_VERIFY, NULL, 0, "Before timing a case, run it once and check all that arrives", 0},
     {"quick", BENCH_QUICK, NULL, 0, "A small fraction of the work, once, verified: to see that all runs", 0},
     {"runs", BENCH_RUNS_KEY, "N", 0, "Rounds to take the median of (5)", 0},
+    {"capture", BENCH_CAPTURE, "FOLDER", 0,
+     "Write a capture of each run of `path', as seen at the sender, into this folder", 0},
     {"guard", BENCH_GUARD, "WORKLOAD", 0,
      "Do N units (segments, connections) of the workload, in virtual time and with fixed seeds, for counting "
      "instructions; of "
@@ -221,6 +236,9 @@ static error_t bench_option(int key, char *arg, struct argp_state *state) {
         if (!cmd_number(arg, 1, REPORT_RUNS_MAX, &n))
             argp_error(state, "--runs is 1 to %u, not '%s'", REPORT_RUNS_MAX, arg);
         a->runs = (uint32_t)n;
+        return 0;
+    case BENCH_CAPTURE:
+        a->capture = arg;
         return 0;
     case BENCH_GUARD: {
         const struct bench_workload *w = bench_find(arg, strlen(arg));

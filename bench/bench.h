@@ -43,10 +43,11 @@ struct bench_case {
 
 /* One run of a case: what is asked, and what went wrong. */
 struct bench_run {
-    bool verify;       /* check every byte; the values do not count */
-    bool quick;        /* a small fraction of the work */
-    bool virtual_time; /* of what happens in this process: guard and verifying runs */
-    uint32_t round;    /* from 0: cases of one round are compared with each other */
+    bool verify;         /* check every byte; the values do not count */
+    bool quick;          /* a small fraction of the work */
+    bool virtual_time;   /* of what happens in this process: guard and verifying runs */
+    uint32_t round;      /* from 0: cases of one round are compared with each other */
+    const char *capture; /* a folder for captures, or NULL */
     char why[BENCH_WHY];
 };
 /* Says what went wrong; returns -1. */

@@ -20,6 +20,7 @@
 #include "base/common.h"
 #include "base/draw.h"
 #include "beckon/link.h"
+#include "link/pcapng.h"
 #include "wire/ethernet.h"
 #include "wire/ip.h"
 
@@ -37,6 +38,7 @@ struct bridge_run {
     struct bridge_options options;
     struct bridge_end end[2];
     struct bridge_report *report;
+    struct pcapng *capture;
     size_t held[2]; /* length of the frame that end i could not take */
     uint8_t kept[2][BRIDGE_FRAME];
     uint8_t frame[BRIDGE_FRAME];
@@ -85,6 +87,20 @@ static uint32_t bridge_flow(const struct bridge_run *b, const uint8_t *frame, si
     return from < b->options.flows ? from : to < b->options.flows ? to : UINT32_MAX;
 }
 
+static void bridge_capture(struct bridge_run *b, enum pcapng_direction direction, size_t n, const char *comment,
+                           uint64_t now) {
+    const struct iovec iov = {.iov_base = b->frame, .iov_len = n};
+    if (b->capture != NULL) pcapng_write(b->capture, now, &iov, 1, direction, comment);
+}
+
+/* b->frame enters a path. */
+static void bridge_enter(struct bridge_run *b, uint32_t from, uint32_t flow, size_t n) {
+    static const char *const fates[] = {[PATH_TAKEN] = NULL, [PATH_LOST] = "lost", [PATH_TOO_BIG] = "too big"};
+    uint64_t now = bk_link_clock();
+    enum path_fate fate = path_enter(b->end[from].path[flow], b->frame, n, now);
+    if (from == 0) bridge_capture(b, PCAPNG_OUT, n, fates[fate], now);
+}
+
 /* Writes b->frame to an end; if it cannot be now, it is kept. */
 static void bridge_write(struct bridge_run *b, uint32_t to, const uint8_t *frame, size_t n) {
     ssize_t written;
@@ -112,7 +128,7 @@ static void bridge_read(struct bridge_run *b, uint32_t from) {
         if (flow == UINT32_MAX)
             bridge_write(b, !from, b->frame, (size_t)n);
         else
-            (void)path_enter(b->end[from].path[flow], b->frame, (size_t)n, bk_link_clock());
+            bridge_enter(b, from, flow, (size_t)n);
     }
 }
 
@@ -129,6 +145,7 @@ static uint64_t bridge_leave(struct bridge_run *b) {
                 if (n == 0) break;
                 b->report->left++;
                 b->report->late_ns += now - due;
+                if (to == 0) bridge_capture(b, PCAPNG_IN, n, NULL, now);
                 bridge_write(b, to, b->frame, n);
             }
             if (!b->end[to].full) next = u64_min(next, path_next(p));
@@ -148,30 +165,46 @@ static void bridge_count(struct bridge_run *b) {
     b->report->overflowed = overflowed;
 }
 
+static volatile sig_atomic_t bridge_stopped;
+
+static void bridge_on_signal(int number) {
+    (void)number;
+    bridge_stopped = 1;
+}
+
+/* Waits for a frame, room for one, or `next`. */
+static void bridge_wait(struct bridge_run *b, uint64_t next) {
+    struct pollfd p[2];
+    uint64_t now = bk_link_clock(), wait = next > now ? u64_min(next - now, NS_PER_S) : 0;
+    const struct timespec timeout = {.tv_sec = (time_t)(wait / NS_PER_S), .tv_nsec = (long)(wait % NS_PER_S)};
+    for (uint32_t e = 0; e < 2; e++)
+        p[e] = (struct pollfd){.fd = b->end[e].fd, .events = (short)(POLLIN | (b->end[e].full ? POLLOUT : 0))};
+    if (ppoll(p, 2, &timeout, NULL) <= 0) return;
+    for (uint32_t e = 0; e < 2; e++)
+        if (p[e].revents & POLLIN) bridge_read(b, e);
+}
+
 static _Noreturn void bridge_child(struct bridge_run *b) {
     const struct sched_param priority = {.sched_priority = 1};
-    uint64_t seed = b->options.seed, now = bk_link_clock();
+    const struct sigaction stop = {.sa_handler = bridge_on_signal};
+    uint64_t seed = b->options.seed;
+    int error;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_TIMERSLACK, 1UL);
+    sigaction(SIGTERM, &stop, NULL);
     (void)sched_setscheduler(0, SCHED_RR, &priority);
     for (uint32_t i = 0; i < b->options.flows; i++)
         for (uint32_t e = 0; e < 2; e++) {
-            b->end[e].path[i] = path_new(&b->options.link, draw(&seed), now);
+            b->end[e].path[i] = path_new(&b->options.link, draw(&seed), bk_link_clock());
             if (b->end[e].path[i] == NULL) _exit(1);
         }
-    for (;;) {
-        uint64_t next = bridge_leave(b);
-        struct pollfd p[2];
-        now = bk_link_clock();
-        uint64_t wait = next > now ? u64_min(next - now, NS_PER_S) : 0;
-        const struct timespec timeout = {.tv_sec = (time_t)(wait / NS_PER_S), .tv_nsec = (long)(wait % NS_PER_S)};
-        for (uint32_t e = 0; e < 2; e++)
-            p[e] = (struct pollfd){.fd = b->end[e].fd, .events = (short)(POLLIN | (b->end[e].full ? POLLOUT : 0))};
-        if (ppoll(p, 2, &timeout, NULL) > 0)
-            for (uint32_t e = 0; e < 2; e++)
-                if (p[e].revents & POLLIN) bridge_read(b, e);
+    if (b->options.capture != NULL) b->capture = pcapng_create(b->options.capture, 1, "bridge", NULL, &error);
+    while (!bridge_stopped) {
+        bridge_wait(b, bridge_leave(b));
         bridge_count(b);
     }
+    (void)pcapng_close(b->capture);
+    _exit(0);
 }
 
 /* ---- the process ----------------------------------------------------------------------------------- */
@@ -197,7 +230,7 @@ int bridge_start(struct bridge *b, const int fd[2], const struct bridge_options 
 
 void bridge_stop(struct bridge *b, struct bridge_report *report) {
     if (b->pid != 0) {
-        kill(b->pid, SIGKILL);
+        kill(b->pid, SIGTERM);
         waitpid(b->pid, NULL, 0);
     }
     if (b->report != NULL) {

@@ -24,6 +24,8 @@ struct bridge_options {
     uint16_t port;      /* the first flow's; the others have the next ones */
     uint32_t frame_max; /* larger frames are refused and counted: somebody left the cutting to a device */
     uint64_t seed;
+    /* A pcapng file of what passes end 0, with a comment at frames that will be lost; NULL: none. */
+    const char *capture;
 };
 
 struct bridge_report {

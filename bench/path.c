@@ -17,7 +17,9 @@
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -121,7 +123,11 @@ static int path_stack(struct path_world *w, uint32_t end, struct bench_run *run)
 }
 
 static int path_bridge(struct path_world *w, struct bench_run *run) {
+    static const char *const who[] = {"kernels", "sends", "receives"};
     const struct path_case *c = w->c;
+    char file[PATH_MAX];
+    snprintf(file, sizeof file, "%s/%ums-%g-%s-%u.pcapng", run->capture != NULL ? run->capture : "",
+             (unsigned)c->rtt_ms, c->loss_ppm / 1e4, who[c->who], (unsigned)run->round);
     uint32_t bdp = (uint32_t)(PATH_RATE / 8 * c->rtt_ms / 1000);
     const struct bridge_options options = {
         .link = {.rate_bps = PATH_RATE,
@@ -133,6 +139,7 @@ static int path_bridge(struct path_world *w, struct bench_run *run) {
         .port = PATH_PORT,
         .frame_max = PATH_FRAME,
         .seed = run->round + 1,
+        .capture = run->capture != NULL ? file : NULL,
     };
     return bridge_start(&w->bridge, w->fd, &options, run);
 }

@@ -341,12 +341,42 @@ static bool accepts_any(const bk_stack *s) {
     return false;
 }
 
+int bk_tcp_listen_with(bk_stack *s, const struct bk_tcp_passive *passive, uint64_t now, bk_listener *out) {
+    base_now(base_of(s), now);
+    const bk_addr *local = &passive->local;
+    if (passive->port == 0 || passive->backlog == 0 || wire_addr_is_multicast(local)) return ERROR_INVAL;
+    if (!bk_addr_is_any(local) && !net_is_local(&s->net, local) && !accepts_any(s) &&
+        !(passive->flags & BK_LISTEN_FOREIGN))
+        return ERROR_ADDRNOTAVAIL;
+    return listener_open(&s->net.tcp, passive, out);
+}
+
 int bk_tcp_listen(bk_stack *s, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user, uint64_t now,
                   bk_listener *out) {
+    struct bk_tcp_passive passive = {.local = *local, .port = port, .backlog = backlog, .user = user};
+    return bk_tcp_listen_with(s, &passive, now, out);
+}
+
+int bk_tcp_backlog(bk_stack *s, bk_listener listener, uint32_t backlog, uint64_t now) {
     base_now(base_of(s), now);
-    if (port == 0 || backlog == 0 || wire_addr_is_multicast(local)) return ERROR_INVAL;
-    if (!bk_addr_is_any(local) && !net_is_local(&s->net, local) && !accepts_any(s)) return ERROR_ADDRNOTAVAIL;
-    return listener_open(&s->net.tcp, local, port, backlog, user, out);
+    struct listener *l = listener_of(&s->net.tcp, listener);
+    if (l == NULL) return ERROR_BADF;
+    if (backlog == 0) return ERROR_INVAL;
+    l->backlog = backlog;
+    return 0;
+}
+
+int bk_tcp_listener_set(bk_stack *s, bk_listener listener, enum bk_tcp_option option, uint64_t value, uint64_t now) {
+    base_now(base_of(s), now);
+    struct listener *l = listener_of(&s->net.tcp, listener);
+    return l == NULL ? ERROR_BADF : user_listener_set(&s->net.tcp, l, option, value);
+}
+
+int bk_tcp_listener_status(const bk_stack *s, bk_listener listener, struct bk_tcp_info *info) {
+    const struct listener *l = listener_of(&s->net.tcp, listener);
+    if (l == NULL) return ERROR_BADF;
+    tcp_list_listener(l, info);
+    return 0;
 }
 
 int bk_tcp_accept(bk_stack *s, bk_listener listener, uint64_t user, uint64_t now, bk_conn *out) {
@@ -445,6 +475,13 @@ int bk_tcp_status(const bk_stack *s, bk_conn conn, struct bk_tcp_info *info) {
     const struct connection *c = connection_of(&s->net.tcp, conn);
     if (c == NULL) return ERROR_BADF;
     user_status(&s->net.tcp, c, info);
+    return 0;
+}
+
+int bk_tcp_look(const bk_stack *s, bk_conn conn, struct bk_tcp_look *look) {
+    const struct connection *c = connection_of(&s->net.tcp, conn);
+    if (c == NULL) return ERROR_BADF;
+    user_look(&s->net.tcp, c, look);
     return 0;
 }
 

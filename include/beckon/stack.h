@@ -84,8 +84,16 @@ BK_API char *bk_addr_format(const bk_addr *a, char text[BK_ADDR_TEXT]);
 
 /* When a SYN is answered with a cookie (RFC 4987 3.6) instead of a request. */
 enum bk_syn_cookies { BK_SYN_COOKIES_NEVER, BK_SYN_COOKIES_WHEN_FULL, BK_SYN_COOKIES_ALWAYS };
+/* Explicit congestion notification (RFC 3168): not at all, asked for by active opens, or only granted to those who ask. */
+enum bk_ecn { BK_ECN_OFF, BK_ECN_ASK, BK_ECN_GRANT };
 /* Whether an active open may take the place of a TIME-WAIT whose timestamps make that safe (RFC 6191), once a second has passed. */
 enum bk_time_wait_reuse { BK_REUSE_NEVER, BK_REUSE_ALWAYS, BK_REUSE_LOOPBACK };
+/* Congestion control. */
+enum bk_congestion {
+    BK_CONGESTION_CUBIC,   /* RFC 9438 */
+    BK_CONGESTION_NEWRENO, /* RFC 5681, 6582 */
+    BK_CONGESTIONS
+};
 
 /* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
  * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
@@ -138,8 +146,10 @@ struct bk_config {
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
     uint32_t syn_cookies;      /* enum bk_syn_cookies */
+    uint32_t ecn;              /* enum bk_ecn */
     uint32_t time_wait_reuse;  /* enum bk_time_wait_reuse */
     uint32_t orphans_max;      /* connections whose user has closed, at most: beyond it CLOSE resets */
+    uint32_t congestion;       /* enum bk_congestion */
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
@@ -147,13 +157,13 @@ struct bk_config {
     bool window_scaling; /* offer and accept RFC 7323 window scaling */
     bool sack;           /* offer and accept selective acknowledgments (RFC 2018) */
     bool dsack;          /* and report with them what came twice (RFC 2883) */
-    bool delay_fin_ack;  /* the ACK of the peer's FIN waits for the user's answer as others do; off: it goes at once */
-    bool
-        shrink_window; /* offer less than before when memory is short (against RFC 9293 SHLD-14), as Linux's tcp_shrink_window */
-    bool
-        receive_overhead; /* Linux's account: buffers count with the memory that segments take there, and windows follow
-                            * (receive_window.c); for what was written to run against Linux */
-    bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
+    bool delay_fin_ack;  /* the ACK of the peer's FIN waits for the user's answer, as others do; off: it goes at once */
+    bool shrink_window;  /* offer less than before when memory is short (against RFC 9293 SHLD-14) */
+    bool receive_overhead;      /* buffers count with the memory that segments take in Linux's, and windows follow */
+    bool ecn_fallback;          /* a SYN that goes again does not ask for ECN any more */
+    bool hystart;               /* the first slow start ends when delay rises (RFC 9406), not only by loss */
+    bool slow_start_after_idle; /* a window that was not used for an RTO shrinks (RFC 5681 4.1, RFC 2861) */
+    bool reset_on_unread;       /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
 /* Fills in defaults that suit a server with a few thousand connections (64 MiB of chunks). */
@@ -220,6 +230,7 @@ enum bk_offload {
 struct bk_iface_config {
     enum bk_layer layer;
     uint8_t mac[6];     /* BK_LAYER_ETHERNET */
+    uint8_t hop_limit;  /* or TTL, of what we send; 0: 64, and in IPv6 what a router advertises */
     uint32_t mtu;       /* of IP, 576 (1,280 if IPv6 is used) to 65,535 */
     uint32_t offload;   /* bits of enum bk_offload */
     uint32_t unit_max;  /* largest payload of a unit handed to the link, bytes; 0: 65,536 - headers */
@@ -361,6 +372,21 @@ enum bk_state {
  * Returns 0 and *out, or -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL, -ENOBUFS. */
 BK_API int bk_tcp_listen(bk_stack *stack, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
                          uint64_t now, bk_listener *out);
+/* The same with more to say. */
+enum bk_listen_flag {
+    BK_LISTEN_IPV6_ONLY = 1, /* `local` is :: and IPv4 is left to others (RFC 3493 5.3) */
+    BK_LISTEN_FOREIGN = 2,   /* `local` need not be a local address: it may become one */
+};
+struct bk_tcp_passive {
+    bk_addr local;
+    uint16_t port;
+    uint32_t backlog;
+    uint32_t flags; /* bits of enum bk_listen_flag */
+    uint64_t user;
+};
+BK_API int bk_tcp_listen_with(bk_stack *stack, const struct bk_tcp_passive *passive, uint64_t now, bk_listener *out);
+/* Changes how many finished connections may wait; those that wait already stay. Returns 0, -EINVAL (0), -EBADF. */
+BK_API int bk_tcp_backlog(bk_stack *stack, bk_listener listener, uint32_t backlog, uint64_t now);
 /* Takes the oldest finished connection. Returns 0, or -EAGAIN, -EBADF. */
 BK_API int bk_tcp_accept(bk_stack *stack, bk_listener listener, uint64_t user, uint64_t now, bk_conn *out);
 /* Stops listening. Its requests are forgotten; connections not yet accepted are reset. Returns 0 or -EBADF. */
@@ -423,12 +449,27 @@ enum bk_tcp_option {
     BK_TCP_RECEIVE_BUFFER,  /* bytes; never takes back a window that was offered */
     BK_TCP_QUICKACK,        /* 0/1: no delayed ACKs */
     BK_TCP_SYN_RETRIES,     /* 0 to 127: as syn_retries, for this connection */
+    BK_TCP_CONGESTION,      /* enum bk_congestion; may change at any time */
+    BK_TCP_MAX_SEGMENT,     /* bounds the MSS that is offered and used, from before the handshake; 0: the path's */
+    BK_TCP_FIN_WAIT_2_S,    /* how long it may stay in FIN-WAIT-2 without owner; 0: fin_wait_2_ms */
+    BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class (RFC 2474); the two low bits are ECN's, and ignored */
+    BK_TCP_HOP_LIMIT,       /* IPv4's TTL, IPv6's hop limit; 0: the interface's */
     BK_TCP_USER,            /* the `user` value of readiness events */
+    BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
+    BK_TCP_WANT_WRITE,      /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
     BK_TCP_OPTIONS
+};
+enum bk_tcp_news {
+    BK_NEWS_ARRIVALS = 1, /* READABLE each time that data arrives, not only at an empty queue */
+    BK_NEWS_PROGRESS = 2, /* PROGRESS each time that SND.NXT or SND.UNA moves */
 };
 /* Sets an option. Returns 0, -EINVAL (value out of range), -ENOPROTOOPT, -EBADF. */
 BK_API int bk_tcp_set(bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now);
 BK_API int bk_tcp_get(const bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t *value);
+/* Sets what a listener's connections begin with from their handshake on, whenever they come: options before BK_TCP_USER. A
+ * connection whose SYN has been answered keeps what it was offered. Returns as bk_tcp_set. */
+BK_API int bk_tcp_listener_set(bk_stack *stack, bk_listener listener, enum bk_tcp_option option, uint64_t value,
+                               uint64_t now);
 
 /* STATUS: everything about a connection, in the RFC's terms. Times are microseconds, sizes bytes. */
 struct bk_tcp_info {
@@ -438,11 +479,14 @@ struct bk_tcp_info {
     uint8_t iface;
     uint8_t send_scale, receive_scale;
     bool timestamps, keepalive, nodelay, owned; /* owned: a user holds it */
+    bool sack;                                  /* both ends said SACK-permitted */
+    bool ecn, ecn_seen;                         /* agreed on (RFC 3168); some segment of the peer's was ECN-capable */
     int32_t error;                              /* pending error, a negative errno, or 0 */
     int32_t soft_error; /* likewise: a trouble that may pass, heard since data was last acknowledged */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
     uint32_t send_mss, receive_mss, advertised_mss;
+    uint32_t path_mtu;
     uint32_t send_queued, receive_queued, out_of_order; /* bytes */
     uint32_t send_buffer, receive_buffer;
     uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
@@ -451,6 +495,7 @@ struct bk_tcp_info {
     uint32_t text_age_ms;           /* since text last came in order, or the connection was opened */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
+    uint8_t congestion;  /* enum bk_congestion */
     uint8_t recovery;    /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
     uint8_t retransmits; /* back-offs of the segment at SND.UNA */
     uint8_t probes;      /* keep-alive or window probes unanswered */
@@ -462,6 +507,27 @@ struct bk_tcp_info {
     uint32_t backlog, backlog_max; /* of a listener: waiting for accept, and the bound */
 };
 BK_API int bk_tcp_status(const bk_stack *stack, bk_conn conn, struct bk_tcp_info *info);
+
+/* The same for a listener: address, backlog, how many wait. */
+BK_API int bk_tcp_listener_status(const bk_stack *stack, bk_listener listener, struct bk_tcp_info *info);
+
+/* What is asked at each step of a user's: a small part of STATUS, quick to get. */
+struct bk_tcp_look {
+    uint8_t state;       /* enum bk_state */
+    bool fin_received;   /* the peer's end of data stands behind what is queued */
+    bool fin_queued;     /* ours does */
+    bool urgent;         /* urgent_end has not been read yet */
+    int32_t error;       /* as bk_tcp_info's */
+    uint32_t read_seq;   /* number of the octet that RECEIVE gives next */
+    uint32_t urgent_end; /* number of the octet after the urgent data (RFC 6093) */
+    uint32_t receive_queued;
+    uint32_t rcv_wnd, receive_mss;
+    uint32_t snd_una, snd_nxt;
+    uint32_t send_end;  /* number after the last octet that was queued */
+    uint32_t send_room; /* octets that the send buffer takes */
+    uint32_t send_buffer;
+};
+BK_API int bk_tcp_look(const bk_stack *stack, bk_conn conn, struct bk_tcp_look *look);
 
 /* Walks everything that netstat would show: listeners, requests (as SYN-RECEIVED), connections, TIME-WAITs. Start
  * with *cursor 0; returns false at the end. The stack must not change in between. */
@@ -478,6 +544,8 @@ enum bk_ready_what {
     BK_READY_CLOSED = 32,      /* the connection is over, the error, if any, is in bk_tcp_status; comes with READABLE
                               * and WRITABLE, so that whoever waits for either wakes */
     BK_READY_URGENT = 64,      /* urgent data was announced (RFC 9293 3.8.5) */
+    BK_READY_PROGRESS =
+        128, /* octets were sent for the first time, or acknowledged: where BK_NEWS_PROGRESS asks for it */
 };
 struct bk_ready {
     uint32_t what; /* bits of enum bk_ready_what, collected since the last poll */

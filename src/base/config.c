@@ -45,8 +45,10 @@ void bk_config_default(struct bk_config *c) {
         .keepalive_interval_s = 75,
         .keepalive_probes = 9,
         .syn_cookies = BK_SYN_COOKIES_WHEN_FULL,
+        .ecn = BK_ECN_GRANT,
         .time_wait_reuse = BK_REUSE_ALWAYS,
         .orphans_max = 4096,
+        .congestion = BK_CONGESTION_CUBIC,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -54,6 +56,9 @@ void bk_config_default(struct bk_config *c) {
         .window_scaling = true,
         .sack = false,
         .dsack = true,
+        .ecn_fallback = true,
+        .hystart = true,
+        .slow_start_after_idle = true,
         .reset_on_unread = true,
     };
 }
@@ -127,9 +132,11 @@ static const struct config_range config_ranges[] = {
     RANGE(keepalive_interval_s, 1, 32767),
     RANGE(keepalive_probes, 1, 127),
     RANGE(syn_cookies, 0, 2),
+    RANGE(ecn, 0, 2),
     RANGE(time_wait_reuse, 0, 2),
     RANGE(orphans_max, 0, 134217728),
     RANGE(challenge_ack_ms, 0, 60000),
+    RANGE(congestion, 0, 1),
 };
 
 const char *config_fault(const struct bk_config *c) {

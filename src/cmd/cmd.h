@@ -20,6 +20,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_ss(int argc, char **argv);
 int cmd_explore(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
+int cmd_script(int argc, char **argv);
 int cmd_goodput(int argc, char **argv);
 int cmd_bench(int argc, char **argv); /* in bench/ */
 

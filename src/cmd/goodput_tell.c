@@ -61,7 +61,7 @@ static void tell_queue(const struct goodput_cell *cells, uint32_t count, FILE *t
 }
 
 static void tell_recovery(const struct goodput_cell *cells, uint32_t count, FILE *to) {
-    fputs("From the first loss to the ACK of all that was outstanding then, one flow with buffers of 64K\n\n"
+    fputs("From the first loss to the ACK of all that was outstanding at the last one, one flow with buffers of 64K\n\n"
           "controller   RTT     lost             ms     RTTs   least RTTs\n",
           to);
     for (uint32_t i = 0; i < count; i++) {

@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"ss", cmd_ss, "show the connections of running stacks, as ss(8) does"},
     {"explore", cmd_explore, "visit every reachable state of small worlds of two stacks"},
     {"sim", cmd_sim, "run stacks on a simulated network, by seed, and check that all holds"},
+    {"script", cmd_script, "run packetdrill's scripts in virtual time"},
     {"goodput", cmd_goodput, "measure what the stack gets out of links with delay, loss and queues"},
     {"bench", cmd_bench, "measure the stack: bulk, connections, and through a TAP device"},
 };

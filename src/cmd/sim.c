@@ -19,6 +19,7 @@
 
 #include "base/common.h"
 #include "cmd/cmd.h"
+#include "lab/script_run.h"
 
 #define SIM_SEEDS       1000u
 #define SIM_SHRINK_RUNS 20000u
@@ -26,9 +27,10 @@
 
 /* ---- what ends a run ------------------------------------------------------------------------------- */
 
-/* An assertion of a stack: a fault of the run that is under way, or the end of the program. */
+/* An assertion of a stack: a fault of the run, or a failure of the script, that is under way; or the end of the program. */
 _Noreturn void bk_panic(const char *what, const char *file, int line) {
     sim_panic(what, file, line);
+    script_panic(what, file, line);
     cmd_error("assertion failed: %s (%s:%d)", what, file, line);
     abort();
 }

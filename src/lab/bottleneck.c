@@ -48,7 +48,7 @@ struct bottleneck {
     uint32_t iss, highest; /* octets of flow 0 that were sent once */
     uint32_t passed, lost; /* frames since lose_from; of them, lost */
     uint64_t lost_at;
-    uint32_t outstanding; /* SND.NXT after the first loss */
+    uint32_t outstanding; /* SND.NXT after the last loss */
 
     uint64_t waited, samples; /* of frames that entered the link */
     uint32_t bucket[BOTTLENECK_MOST];
@@ -138,20 +138,20 @@ static bool bottleneck_status(const struct bottleneck_host *h, struct bk_tcp_inf
     return h->open && bk_tcp_status(host_stack(h->host), h->conn, info) == 0;
 }
 
-/* After a host's turn: has it lost what it was to lose, or has it recovered? */
-static void bottleneck_recovery(struct bottleneck *b, const struct bottleneck_host *h, bool lost_before) {
+/* After a host's turn: has it lost the last frame that it was to lose, or has it recovered? */
+static void bottleneck_recovery(struct bottleneck *b, const struct bottleneck_host *h, uint32_t lost_before) {
     struct bk_tcp_info info;
-    if (b->lost == 0 || b->result->recovery_ns != BK_NEVER || h != &b->host[0][BOTTLENECK_SENDER] ||
-        !bottleneck_status(h, &info))
+    if (b->lost == 0 || b->lost < b->options.lose_count || b->result->recovery_ns != BK_NEVER ||
+        h != &b->host[0][BOTTLENECK_SENDER] || !bottleneck_status(h, &info))
         return;
-    if (!lost_before)
+    if (lost_before < b->lost)
         b->outstanding = info.snd_nxt - info.iss;
     else if (info.snd_una - info.iss >= b->outstanding)
         b->result->recovery_ns = b->now - b->lost_at;
 }
 
 static void bottleneck_turn(struct bottleneck *b, struct bottleneck_host *h) {
-    bool lost = b->lost > 0;
+    uint32_t lost = b->lost;
     host_run(h->host, b->now);
     bottleneck_recovery(b, h, lost);
 }

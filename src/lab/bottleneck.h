@@ -41,7 +41,7 @@ struct bottleneck_result {
     /* How long a frame that entered the link in the time measured had to wait before its first bit was sent; frames that found the queue full
      * count too. p95 is rounded up to 0.1 ms. */
     uint64_t queue_mean_ns, queue_p95_ns;
-    /* From the first loss of lose_count to the ACK of all that was outstanding then; BK_NEVER: it did not come. */
+    /* From the first loss of lose_count to the ACK of all that was outstanding at the last of them; BK_NEVER: it did not come. */
     uint64_t recovery_ns;
     struct bk_tcp_info sender[BOTTLENECK_FLOWS]; /* at the end */
     uint64_t timeouts[BOTTLENECK_FLOWS];

@@ -21,10 +21,10 @@
 #include "tcp/time_wait.h"
 #include "wire/ip.h"
 
-_Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 232, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct connection) == 440, "a field came or went: does it belong to put_connection?");
+_Static_assert(sizeof(struct active) == 344, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
-_Static_assert(sizeof(struct listener) == 72, "a field came or went: does it belong to put_listeners?");
+_Static_assert(sizeof(struct listener) == 136, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
 _Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
 _Static_assert(sizeof(struct watch_end) == 32, "a field came or went: does it belong to put_watch?");
@@ -97,18 +97,23 @@ static void put_queue(struct projection *p, const struct view *v, const struct e
     }
 }
 
-/* What the controller knows beyond the windows; worlds use NewReno. */
-static void put_congestion(struct projection *p, const struct view *v, const struct congestion *g) {
+/* What the controller knows beyond the windows; worlds use NewReno without HyStart++. */
+static void put_congestion(struct projection *p, const struct view *v, const struct connection *c,
+                           const struct congestion *g) {
     put_seq(p, v->mine, g->use_end);
     put32(p, g->use_most);
     PUT_BITS(p, g->use_limited, g->idle_seen);
     put32(p, g->newreno.credit);
+    /* What a window that is not used shrinks by, and when; to the initial window at least. */
+    if (c->cwnd <= 10u * c->mss) return;
+    put(p, u64_min(v->now - g->used_at, rtt_rto_ns(c) + 1), 8);
+    put32(p, g->used_most);
 }
 
 static void put_queues(struct projection *p, const struct view *v, const struct connection *c) {
     const struct active *a = active_of(v->t, c);
     put8(p, a != NULL);
-    if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, &a->congestion);
+    if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, c, &a->congestion);
     /* Worlds have no quick ACKs, one delay, no SACK and buffers that stay: of the receiving side only whether text has come counts. */
     put8(p, a != NULL && a->receiving.delay_us != 0);
     /* A record at rest, or taken over, holds nothing. */
@@ -202,6 +207,7 @@ static void put_connection(struct projection *p, const struct view *v, const str
     PUT_BITS(p, c->owned, c->active_open, c->fin_queued, c->fin_known, c->fin_received, c->nodelay, c->quickack,
              c->more, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
              c->syn_answered, link_in(&c->output_link), link_in(&c->ready_link), link_in(&c->accept_link));
+    PUT_BITS(p, c->ecn_asked, c->ecn, c->ecn_echo, c->ecn_cwr);
     put(p, (uint16_t)c->error, 2);
     put(p, (uint16_t)c->soft_error, 2);
     put_sending(p, v, c);
@@ -240,7 +246,7 @@ static void put_requests(struct projection *p, const struct view *v) {
             put(p, r->mss, 2);
             put8(p, r->sent);
             put8(p, r->send_scale);
-            put8(p, r->scaling);
+            PUT_BITS(p, r->scaling, r->ecn);
             put(p, request_quiet(v->t, r, v->now), 2);
             id = r->link.next;
         }

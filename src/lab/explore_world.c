@@ -227,4 +227,7 @@ void explore_world_config(const struct explore_world *w, struct bk_config *confi
     config->timestamps = config->window_scaling = config->sack = false;
     config->delayed_ack_max_ms = config->quick_acks = 0;
     config->syn_cookies = BK_SYN_COOKIES_NEVER;
+    /* Of the controllers the one whose state holds no time, and no RTT. */
+    config->congestion = BK_CONGESTION_NEWRENO;
+    config->hystart = false;
 }

@@ -119,6 +119,11 @@ static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
     if (one_in(r, 3)) c->quick_acks = draw_below(r, 20);
     c->syn_cookies = draw_below(r, 3);
     c->reset_on_unread = !one_in(r, 4);
+    c->ecn = draw_below(r, 3);
+    c->ecn_fallback = !one_in(r, 4);
+    c->congestion = draw_below(r, BK_CONGESTIONS);
+    c->hystart = !one_in(r, 4);
+    c->slow_start_after_idle = !one_in(r, 4);
 }
 
 static void draw_faults(struct host_faults *f, uint64_t *r) {

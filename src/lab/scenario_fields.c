@@ -93,8 +93,10 @@ static const struct scenario_field fields_host[] = {
     CONFIG(keepalive_idle_s),
     CONFIG(keepalive_interval_s),
     CONFIG(keepalive_probes),
+    CONFIG(ecn),
     CONFIG(time_wait_reuse),
     CONFIG(orphans_max),
+    CONFIG(congestion),
     CONFIG(challenge_ack_ms),
     CONFIG(ephemeral_first),
     CONFIG(ephemeral_last),
@@ -103,6 +105,9 @@ static const struct scenario_field fields_host[] = {
     CONFIG(sack),
     CONFIG(dsack),
     CONFIG(syn_cookies),
+    CONFIG(ecn_fallback),
+    CONFIG(hystart),
+    CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
 };
 

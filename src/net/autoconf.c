@@ -127,7 +127,7 @@ static void autoconf_prefix_option(struct net *n, uint32_t iface, const struct w
 /* The link's parameters (RFC 4861 6.3.4). */
 static void autoconf_parameters(struct net *n, uint32_t iface, const struct wire_ra *ra) {
     struct net_iface *i = &n->iface[iface];
-    if (ra->hop_limit != 0) i->hop_limit = ra->hop_limit;
+    if (ra->hop_limit != 0 && i->config.hop_limit == 0) i->hop_limit = ra->hop_limit;
     if (ra->retrans_ms != 0) i->retrans_ms = u32_min(u32_max(ra->retrans_ms, RETRANS_MIN_MS), REACHABLE_MAX_MS);
     if (ra->reachable_ms != 0 && ra->reachable_ms != i->reachable_base_ms) {
         i->reachable_base_ms = u32_min(ra->reachable_ms, REACHABLE_MAX_MS);

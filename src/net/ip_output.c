@@ -51,7 +51,7 @@ static void ip_write(const struct net *n, struct frame *f, const struct ip_cut *
                               .dont_fragment = !cut->fragment,
                               .more_fragments = cut->more,
                               .traffic_class = f->traffic_class,
-                              .ttl = hop_limit != 0 ? hop_limit : NET_HOP_LIMIT,
+                              .ttl = hop_limit != 0 ? hop_limit : net_iface_ttl(&n->iface[f->iface]),
                               .protocol = f->protocol,
                               .src = f->src,
                               .dst = f->dst};

@@ -118,7 +118,7 @@ int net_iface_add(struct net *n, const struct bk_iface_config *config) {
     i->config = *config;
     i->in_use = true;
     i->mtu = config->mtu;
-    i->hop_limit = NET_HOP_LIMIT;
+    i->hop_limit = net_iface_ttl(i);
     i->reachable_base_ms = NET_REACHABLE_MS;
     i->reachable_ms = NET_REACHABLE_MS / 2 + base_random_below(&n->tcp.base, NET_REACHABLE_MS + 1);
     i->retrans_ms = NET_RETRANS_MS;

@@ -21,7 +21,7 @@ struct net_iface {
     struct frame_queue ready; /* complete frames, in order */
     bool in_use;
     bool disabled6;        /* the link-local address made from our MAC is a duplicate (RFC 4862 5.4.5) */
-    uint8_t hop_limit;     /* of what we send: 64, or a router's advice */
+    uint8_t hop_limit;     /* of what we send in IPv6: the configured one, or a router's advice */
     uint8_t solicit_left;  /* router solicitations still to be sent */
     uint32_t mtu;          /* of the link: the configured one, or a router's smaller one */
     uint32_t reachable_ms; /* ReachableTime: a base that was drawn over (RFC 4861 6.3.2) */
@@ -34,6 +34,11 @@ struct net_iface {
     uint32_t hint_neighbour;
     uint32_t hint_epoch;
 };
+
+/* The TTL that this interface was configured with. */
+static inline uint8_t net_iface_ttl(const struct net_iface *i) {
+    return i->config.hop_limit != 0 ? i->config.hop_limit : NET_HOP_LIMIT;
+}
 
 enum net_address_state { NET_TENTATIVE, NET_IN_USE, NET_DUPLICATE }; /* numbers as in bk_iface_address.state */
 

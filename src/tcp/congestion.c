@@ -1,10 +1,14 @@
 /* What all controllers share: which one a connection has, the initial window, window validation. See congestion.h. */
 #include "tcp/connection.h"
+#include "tcp/ecn.h"
 #include "tcp/rtt.h"
 
 static const struct congestion_controller *controller_of(const struct connection *c) {
-    (void)c;
-    return &congestion_newreno;
+    static const struct congestion_controller *const controller[BK_CONGESTIONS] = {
+        [BK_CONGESTION_CUBIC] = &congestion_cubic,
+        [BK_CONGESTION_NEWRENO] = &congestion_newreno,
+    };
+    return controller[c->congestion];
 }
 
 bool congestion_owns_window(const struct connection *c) {
@@ -19,8 +23,15 @@ void congestion_begin(struct tcp *t, struct connection *c) {
     struct active *a = pool_at(&t->base, &t->active, c->active);
     struct congestion *g = &a->congestion;
     memset(g, 0, sizeof *g);
-    g->use_end = c->snd_una;
+    g->use_end = g->hystart.window_end = c->snd_una;
+    g->used_at = t->base.now;
     controller_of(c)->begin(t, c, g);
+}
+
+void congestion_choose(struct tcp *t, struct connection *c, enum bk_congestion which) {
+    if (c->congestion == which) return;
+    c->congestion = (uint8_t)which;
+    if (c->active != BK_NONE) congestion_begin(t, c);
 }
 
 void congestion_start(struct tcp *t, struct connection *c, uint32_t syn_retransmits) {
@@ -30,6 +41,30 @@ void congestion_start(struct tcp *t, struct connection *c, uint32_t syn_retransm
 }
 
 /* ---- window validation ------------------------------------------------------------------------------ */
+
+/* The window shrinks for want of use: ssthresh remembers three quarters of it. */
+static void window_decay(struct connection *c, uint32_t cwnd) {
+    if (c->ssthresh != UINT32_MAX) c->ssthresh = u32_max(c->ssthresh, c->cwnd / 4 * 3);
+    c->cwnd = cwnd;
+}
+
+/* The application sends less than it may, and has for an RTO (RFC 2861 3.2). */
+static void window_not_used(struct tcp *t, struct connection *c, struct congestion *g) {
+    if (!t->base.config.slow_start_after_idle || t->base.now - g->used_at < rtt_rto_ns(c)) return;
+    uint32_t used = u32_max(g->used_most, congestion_initial_window(c));
+    if (used < c->cwnd) window_decay(c, (uint32_t)(((uint64_t)c->cwnd + used) / 2));
+    g->used_at = t->base.now;
+    g->used_most = 0;
+}
+
+/* Nothing more will leave for now that cwnd would let out: no data waits, or the peer's window is full. */
+static bool sender_is_done(const struct connection *c) {
+    return !seq_lt(c->snd_nxt, c->snd_end) || c->snd_una + c->snd_wnd - c->snd_nxt < c->mss;
+}
+
+static bool window_was_used(const struct connection *c, const struct congestion *g) {
+    return g->use_limited || (c->cwnd < c->ssthresh && c->cwnd / 2 < g->use_most);
+}
 
 void congestion_sent(struct tcp *t, struct connection *c, uint32_t in_flight) {
     struct active *a = active_of(t, c);
@@ -44,18 +79,28 @@ void congestion_sent(struct tcp *t, struct connection *c, uint32_t in_flight) {
         g->use_most = outstanding;
         g->use_limited = limited;
     }
-}
-
-static bool window_was_used(const struct connection *c, const struct congestion *g) {
-    return g->use_limited || (c->cwnd < c->ssthresh && c->cwnd / 2 < g->use_most);
+    if (window_was_used(c, g)) {
+        g->used_at = t->base.now;
+        g->used_most = 0;
+    } else {
+        g->used_most = u32_max(g->used_most, outstanding);
+        if (sender_is_done(c) && !controller_of(c)->owns_window) window_not_used(t, c, g);
+    }
 }
 
 void congestion_idle(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL || c->sent_at == 0 || a->congestion.idle_seen) return;
     a->congestion.idle_seen = true;
+    a->congestion.use_gap = true;
     /* After a pause longer than the RTO the window is not trusted any more (RFC 5681 4.1). */
-    if (t->base.now - c->sent_at > rtt_rto_ns(c)) c->cwnd = u32_min(c->cwnd, congestion_initial_window(c));
+    uint64_t pause = t->base.now - c->sent_at, rto = rtt_rto_ns(c);
+    if (t->base.config.slow_start_after_idle && !controller_of(c)->owns_window && pause > rto) {
+        uint64_t halvings = u64_min(pause / rto, 31);
+        uint32_t restart = u32_min(congestion_initial_window(c), c->cwnd);
+        window_decay(c, u32_max(c->cwnd >> halvings, restart));
+        a->congestion.used_at = t->base.now;
+    }
     congestion_event(t, c, CONGESTION_RESTART);
 }
 
@@ -65,7 +110,13 @@ void congestion_acked(struct tcp *t, struct connection *c, const struct congesti
     struct active *a = active_of(t, c);
     if (a == NULL) return;
     const struct congestion_controller *controller = controller_of(c);
-    if (!controller->owns_window && (!s->grow || s->acked == 0 || !window_was_used(c, &a->congestion))) return;
+    if (!controller->owns_window) {
+        if (!s->grow || s->acked == 0) return;
+        if (!window_was_used(c, &a->congestion)) {
+            a->congestion.use_gap = true;
+            return;
+        }
+    }
     controller->acked(t, c, &a->congestion, s);
 }
 
@@ -77,6 +128,7 @@ uint32_t congestion_ssthresh(struct tcp *t, struct connection *c, uint32_t fligh
 
 void congestion_event(struct tcp *t, struct connection *c, enum congestion_event event) {
     struct active *a = active_of(t, c);
+    if (event == CONGESTION_REDUCE || event == CONGESTION_RTO) ecn_reduced(c);
     if (a != NULL) controller_of(c)->event(t, c, &a->congestion, event);
 }
 
@@ -85,10 +137,16 @@ void congestion_lost(struct tcp *t, struct connection *c, const struct rate_mark
     if (a != NULL && controller_of(c)->lost != NULL) controller_of(c)->lost(t, c, &a->congestion, m, length);
 }
 
-uint32_t congestion_slow_start(struct connection *c, uint32_t acked) {
-    uint32_t grow = c->cwnd < c->ssthresh ? u32_min(acked, c->ssthresh - c->cwnd) : 0;
+uint32_t congestion_slow_start(struct tcp *t, struct connection *c, struct congestion *g,
+                               const struct congestion_sample *s) {
+    if (c->cwnd >= c->ssthresh) return s->acked;
+    if (c->ssthresh == UINT32_MAX && t->base.config.hystart) {
+        c->cwnd = (uint32_t)u64_min((uint64_t)c->cwnd + hystart_acked(&g->hystart, c, s->acked, s->rtt_us), UINT32_MAX);
+        return 0;
+    }
+    uint32_t grow = u32_min(s->acked, c->ssthresh - c->cwnd);
     c->cwnd += grow;
-    return acked - grow;
+    return s->acked - grow;
 }
 
 void congestion_avoid(struct connection *c, uint32_t *credit, uint32_t acked, uint32_t per) {

@@ -20,11 +20,15 @@
  *
  * Window validation (RFC 7661's concern, by the rule that Linux has): cwnd grows only if it was used. The most that was outstanding
  * in the last window of data tells: in slow start more than half of cwnd must have been, for the window doubles ahead of what is sent; in
- * congestion avoidance sending must have stopped because of it.
+ * congestion avoidance sending must have stopped because of it. With bk_config.slow_start_after_idle a window that was not used for an RTO
+ * also shrinks (RFC 2861, which RFC 7661 replaces by ways that need more state): after a pause by half for each RTO of it, down
+ * to the restart window; while the application sends less than it may, once an RTO to the middle between cwnd and what it used.
+ * ssthresh keeps three quarters of what the window was, so that slow start soon finds back.
  */
 #ifndef TCP_CONGESTION_H
 #define TCP_CONGESTION_H
 
+#include "tcp/hystart.h"
 #include "tcp/rate.h"
 
 struct tcp;
@@ -56,6 +60,23 @@ struct newreno {
     uint32_t credit; /* bytes acknowledged that have not yet grown cwnd */
 };
 
+/* CUBIC's own, by RFC 9438's names. */
+struct cubic_epoch {
+    uint64_t start; /* t_epoch; 0: the stage begins with the next ACK in congestion avoidance */
+    uint32_t w_max; /* 0: unknown */
+    uint32_t cwnd_prior;
+    uint32_t k_ms;
+    uint32_t w_est;
+};
+struct cubic {
+    struct cubic_epoch epoch, undo;
+    uint64_t grown_at;           /* the last ACK that found the window in use */
+    uint64_t looked_at;          /* when `per` was found */
+    uint32_t looked_cwnd;        /* and for which cwnd */
+    uint32_t per;                /* bytes acknowledged for each segment of growth; 0: no growth */
+    uint32_t credit, est_credit; /* bytes acknowledged that have not yet grown cwnd, W_est */
+};
+
 /* In struct active. */
 struct congestion {
     /* Window validation. */
@@ -63,9 +84,14 @@ struct congestion {
     uint32_t use_most; /* most bytes outstanding in it */
     bool use_limited;  /* sending stopped for want of cwnd */
     bool idle_seen;    /* since data last left a pause was answered: it counts once, however often output is asked */
-    uint8_t pad[2];
+    bool use_gap;      /* it was not, or sending paused, since the controller last heard of an ACK */
+    uint8_t pad;
+    uint64_t used_at;   /* when the window was last in use; see congestion_sent */
+    uint32_t used_most; /* most bytes outstanding since */
+    struct hystart hystart;
     union {
         struct newreno newreno;
+        struct cubic cubic;
     };
 };
 
@@ -74,6 +100,8 @@ struct congestion {
 void congestion_start(struct tcp *t, struct connection *c, uint32_t syn_retransmits);
 /* The connection has a fresh active record. */
 void congestion_begin(struct tcp *t, struct connection *c);
+/* The connection goes on with another controller, from the windows as they are. */
+void congestion_choose(struct tcp *t, struct connection *c, enum bk_congestion which);
 /* The initial window, which is the restart window, too. */
 uint32_t congestion_initial_window(const struct connection *c);
 /* Whether cwnd is the controller's at all times. */
@@ -102,10 +130,11 @@ struct congestion_controller {
     void (*lost)(struct tcp *t, struct connection *c, struct congestion *g, const struct rate_mark *m, uint32_t length);
     bool owns_window;
 };
-extern const struct congestion_controller congestion_newreno;
+extern const struct congestion_controller congestion_newreno, congestion_cubic;
 
-/* Slow start: grows cwnd by what was acknowledged, up to ssthresh. Returns what is left of it. */
-uint32_t congestion_slow_start(struct connection *c, uint32_t acked);
+/* Slow start, with HyStart++: grows cwnd by what was acknowledged, up to ssthresh. Returns what is left of it. */
+uint32_t congestion_slow_start(struct tcp *t, struct connection *c, struct congestion *g,
+                               const struct congestion_sample *s);
 /* Congestion avoidance: one segment for each `per` bytes acknowledged. */
 void congestion_avoid(struct connection *c, uint32_t *credit, uint32_t acked, uint32_t per);
 

@@ -7,8 +7,7 @@ static void newreno_begin(struct tcp *t, struct connection *c, struct congestion
 
 static void newreno_acked(struct tcp *t, struct connection *c, struct congestion *g,
                           const struct congestion_sample *s) {
-    (void)t;
-    uint32_t acked = congestion_slow_start(c, s->acked);
+    uint32_t acked = congestion_slow_start(t, c, g, s);
     /* One segment for each window of bytes acknowledged (RFC 5681 3.1, byte counting). */
     if (acked != 0) congestion_avoid(c, &g->newreno.credit, acked, c->cwnd);
 }

@@ -33,11 +33,13 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->active = BK_NONE;
     c->state = BK_CLOSED;
     c->iface = iface;
+    c->congestion = (uint8_t)config->congestion;
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
     c->payload_share = 128;
     c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
     c->ts_offset = isn_timestamp_offset(t, tuple);
+    c->ecn_asked = config->ecn == BK_ECN_ASK;
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
     c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
@@ -306,7 +308,12 @@ void connection_free(struct tcp *t, struct connection *c) {
 void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu) {
     uint32_t headers = (connection_is_ipv6(c) ? 40u : 20u) + WIRE_TCP_LENGTH;
     uint32_t mss = u32_min(u32_max(peer_mss, TCP_MSS_MIN), mtu - headers);
+    if (c->mss_limit != 0) mss = u32_min(mss, c->mss_limit);
     c->mss = (uint16_t)(mss - (c->timestamps ? TCP_TIMESTAMP_BYTES : 0));
+}
+
+uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c) {
+    return c->fin_wait_2_s != 0 ? c->fin_wait_2_s * NS_PER_S : t->base.config.fin_wait_2_ms * NS_PER_MS;
 }
 
 void connection_arm(struct tcp *t, struct connection *c, uint64_t again) {

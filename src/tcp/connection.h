@@ -80,18 +80,23 @@ struct connection {
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    bool more : 1;                          /* the user said that more follows */
-    bool probe_now : 1;                     /* a window probe or keep-alive is due */
-    bool override_now : 1;                  /* the SWS override time is over */
-    bool want_write : 1;                    /* the user was told -EAGAIN */
-    bool urgent_out : 1;                    /* SND.UP is ahead of SND.UNA */
-    bool urgent_in : 1;                     /* RCV.UP is ahead of what the user has read */
-    bool syn_acked : 1;                     /* SND.UNA is past our SYN */
-    bool syn_answered : 1;                  /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool more : 1;         /* the user said that more follows */
+    bool probe_now : 1;    /* a window probe or keep-alive is due */
+    bool override_now : 1; /* the SWS override time is over */
+    bool want_write : 1;   /* the user was told -EAGAIN */
+    bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
+    bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
+    bool syn_acked : 1;    /* SND.UNA is past our SYN */
+    bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
     bool receive_fixed : 1, send_fixed : 1; /* the user has set the size of the buffer: it stays */
-    bool orphan : 1;     /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
-    uint16_t ack_reason; /* why the ACK that is owed is owed */
-    uint16_t rtx_reason; /* why [rtx_nxt, rtx_end) is sent again */
+    bool ecn_asked : 1;                     /* our SYN asks for ECN */
+    bool ecn : 1;                           /* both ends do (RFC 3168) */
+    bool ecn_echo : 1;                      /* CE came, and no CWR since: ECE on all that leaves */
+    bool ecn_cwr : 1;                       /* CWR is due on the next new data */
+    bool ecn_seen : 1;                      /* the peer has sent ECN-capable segments */
+    uint16_t ack_reason;                    /* why the ACK that is owed is owed */
+    uint16_t rtx_reason;                    /* why [rtx_nxt, rtx_end) is sent again */
 
     /* SND.*; RCV.* (RFC 9293 3.3.1) */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
@@ -104,9 +109,12 @@ struct connection {
     uint32_t last_ack_sent; /* Last.ACK.sent (RFC 7323 4.3) */
 
     /* options */
-    uint16_t mss;           /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
-    uint16_t mss_offered;   /* in our SYN */
-    uint16_t rcv_mss;       /* largest payload seen: what a full segment of the peer's is */
+    uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
+    uint16_t mss_offered; /* in our SYN */
+    uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
+    uint16_t mss_limit;   /* the user's bound for mss and mss_offered; 0: none */
+    uint8_t congestion;   /* enum bk_congestion */
+    uint8_t pad4;
     uint16_t payload_share; /* 256ths of the receive buffer that are text, by Linux's account (receive_overhead) */
     uint32_t ts_recent;     /* TS.Recent */
     uint32_t ts_offset;     /* our timestamp clock's */
@@ -140,8 +148,13 @@ struct connection {
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
     uint8_t syn_retries;       /* of an active open, besides those at linear times */
+    uint8_t news;              /* enum bk_tcp_news: readiness that the user asked for besides */
+    uint8_t traffic_class;     /* of IP, the ECN bits 0 */
+    uint8_t hop_limit;         /* 0: the interface's */
+    uint8_t fin_wait_2_s;      /* without owner; 0: config.fin_wait_2_ms */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
+    uint32_t pad5;
 
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
@@ -164,6 +177,7 @@ struct active {
     struct extent_queue send;    /* [max(snd_una, iss + 1), snd_end) */
     struct extent_queue receive; /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
     struct runs out_of_order;    /* beyond RCV.NXT */
+    uint32_t pad;
     struct receive_state receiving;
     uint32_t send_hint;  /* extent near SND.NXT, or BK_NONE */
     uint32_t connection; /* whose it is */
@@ -173,6 +187,8 @@ struct active {
     uint64_t rested_at;           /* since when it stands there */
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
+
+#define LISTENER_OPTIONS BK_TCP_USER /* the options before it are a listener's, too */
 
 struct listener {
     struct list accept_queue; /* finished connections */
@@ -186,6 +202,8 @@ struct listener {
     uint16_t port;
     uint8_t ready;
     uint8_t ipv4_only : 1, ipv6_only : 1;
+    uint32_t option_mask;              /* which of `option` were set */
+    uint32_t option[LISTENER_OPTIONS]; /* what its connections begin with (user_options.c) */
 };
 
 #define CONNECTION_OUTPUT_LINK  offsetof(struct connection, output_link)
@@ -271,6 +289,8 @@ void connection_disown(struct tcp *t, struct connection *c);
 void connection_free(struct tcp *t, struct connection *c);
 /* Recomputes the effective MSS from the peer's MSS and the path's MTU. */
 void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu);
+/* How long it may stay in FIN-WAIT-2 without an owner. */
+uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c);
 /* Arms the wheel for the earliest deadline; `again` is output_decide's. */
 void connection_arm(struct tcp *t, struct connection *c, uint64_t again);
 
@@ -278,8 +298,15 @@ struct wheel_of connection_wheel(struct tcp *t);
 struct event_about connection_about(const struct connection *c);
 
 /* Listeners (listener.c). */
-int listener_open(struct tcp *t, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
-                  bk_listener *out);
+int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out);
+/* An option's value for its connections; `otherwise` if it was not set. */
+static inline uint32_t listener_option(const struct listener *l, enum bk_tcp_option option, uint32_t otherwise) {
+    return l != NULL && (l->option_mask >> option & 1) ? l->option[option] : otherwise;
+}
+/* The receive buffer that its connections begin with. */
+uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l);
+/* The window scale that they offer. */
+uint8_t listener_receive_scale(const struct tcp *t, const struct listener *l);
 /* Frees the record; its connections and requests are gone already. */
 void listener_free(struct tcp *t, struct listener *l);
 struct listener *listener_of(const struct tcp *t, bk_listener handle);

@@ -2,6 +2,7 @@
 #include "tcp/cookie.h"
 
 #include "base/siphash.h"
+#include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/options.h"
 
@@ -19,6 +20,7 @@ static const uint16_t cookie_mss[2][8] = {
 #define COOKIE_SCALE      15u
 #define COOKIE_NO_SCALE   15u
 #define COOKIE_SACK       16u
+#define COOKIE_ECN        32u
 #define COOKIE_BITS       63u
 #define COOKIE_TIMESTAMPS 64u /* in the MAC alone: that there was a timestamp */
 
@@ -26,13 +28,12 @@ static uint32_t cookie_counter(const struct tcp *t) {
     return (uint32_t)(t->base.now / COOKIE_PERIOD_NS);
 }
 
-static uint32_t cookie_make(const struct tcp *t, const struct tuple *tuple, uint32_t irs, uint32_t counter,
-                            uint32_t mss_index, uint32_t options) {
+static uint32_t cookie_make(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint32_t irs,
+                            uint32_t counter, uint32_t mss_index, uint32_t options) {
     struct {
         struct tuple tuple;
         uint32_t irs, counter, mss_index, options, receive_scale;
-    } message = {*tuple,    irs,     counter,
-                 mss_index, options, receive_window_scale(t, t->base.config.receive_buffer, false)};
+    } message = {*tuple, irs, counter, mss_index, options, listener_receive_scale(t, l)};
     uint32_t mac = (uint32_t)siphash24(&t->base.secret[2], &message, sizeof message);
     return (counter & 31) << 27 | mss_index << 24 | (mac & 0xffffff);
 }
@@ -44,12 +45,14 @@ static uint32_t cookie_mss_index(uint32_t mss, bool ipv6) {
 }
 
 /* What both ends can do, of what the SYN offers; 0 without timestamps to carry it. */
-static uint32_t cookie_options(const struct tcp *t, const struct wire_tcp_options *o) {
+static uint32_t cookie_options(const struct tcp *t, const struct segment *s) {
     const struct bk_config *config = &t->base.config;
+    const struct wire_tcp_options *o = &s->header.option;
     if (!config->timestamps || !o->has_timestamps) return 0;
     uint32_t options = COOKIE_TIMESTAMPS;
     options |= config->window_scaling && o->has_wscale ? u32_min(o->wscale, WINDOW_SCALE_MAX) : COOKIE_NO_SCALE;
     if (config->sack && o->sack_permitted) options |= COOKIE_SACK;
+    if (ecn_grants(t, s)) options |= COOKIE_ECN;
     return options;
 }
 
@@ -58,30 +61,32 @@ static uint32_t cookie_timestamp(uint32_t now, uint32_t options) {
     return seq_gt(ts, now) ? ts - (COOKIE_BITS + 1) : ts;
 }
 
-uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
+uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct segment *s) {
     bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
     uint32_t index = cookie_mss_index(o->mss != 0 ? o->mss : mss_default(ipv6), ipv6);
-    uint32_t options = cookie_options(t, o);
+    uint32_t options = cookie_options(t, s);
     struct reply y = {
         .tuple = &s->tuple,
         .hash = s->hash,
         .iface = s->packet->iface,
-        .flags = WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)request_window(t, &s->tuple, s->packet->iface),
+        .flags = options & COOKIE_ECN ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK,
+        .window = (uint16_t)request_window(t, l, &s->tuple, s->packet->iface),
         .reason = BK_REASON_SEND_SYN_COOKIE,
         .state = BK_LISTEN,
         .object = BK_NONE,
-        .seq = cookie_make(t, &s->tuple, s->header.seq, cookie_counter(t), index, options),
+        .seq = cookie_make(t, l, &s->tuple, s->header.seq, cookie_counter(t), index, options),
         .ack = s->header.seq + 1,
+        .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
+        .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
     };
-    y.option.mss = mss_offer(t->path[s->packet->iface].mtu, ipv6);
+    y.option.mss = mss_offer(t->path[s->packet->iface].mtu, ipv6, listener_option(l, BK_TCP_MAX_SEGMENT, 0));
     if (options & COOKIE_TIMESTAMPS) {
         y.option.has_timestamps = true;
         y.option.tsval = cookie_timestamp(timestamp_now(t, isn_timestamp_offset(t, &s->tuple)), options);
         y.option.tsecr = o->tsval;
         y.option.has_wscale = (options & COOKIE_SCALE) != COOKIE_NO_SCALE;
-        y.option.wscale = y.option.has_wscale ? receive_window_scale(t, t->base.config.receive_buffer, false) : 0;
+        y.option.wscale = y.option.has_wscale ? listener_receive_scale(t, l) : 0;
         y.option.sack_permitted = options & COOKIE_SACK;
     }
     reply_send(t, &y);
@@ -89,7 +94,7 @@ uint16_t cookie_answer(struct tcp *t, const struct segment *s) {
     return BK_REASON_ACCEPT_SYN_COOKIE;
 }
 
-bool cookie_check(const struct tcp *t, const struct segment *s, struct request *r) {
+bool cookie_check(const struct tcp *t, const struct listener *l, const struct segment *s, struct request *r) {
     const struct wire_tcp_options *o = &s->header.option;
     uint32_t cookie = s->header.ack - 1, irs = s->header.seq - 1;
     uint32_t age = (cookie_counter(t) - (cookie >> 27)) & 31;
@@ -97,7 +102,7 @@ bool cookie_check(const struct tcp *t, const struct segment *s, struct request *
     if (age > COOKIE_PERIODS) return false;
     bool timestamps = t->base.config.timestamps && o->has_timestamps;
     uint32_t options = timestamps ? COOKIE_TIMESTAMPS | (o->tsecr & COOKIE_BITS) : 0;
-    if (cookie_make(t, &s->tuple, irs, cookie_counter(t) - age, index, options) != cookie) return false;
+    if (cookie_make(t, l, &s->tuple, irs, cookie_counter(t) - age, index, options) != cookie) return false;
     *r = (struct request){
         .hash = s->hash,
         .irs = irs,
@@ -110,7 +115,9 @@ bool cookie_check(const struct tcp *t, const struct segment *s, struct request *
     if (!timestamps) return true;
     r->scaling = (options & COOKIE_SCALE) != COOKIE_NO_SCALE;
     r->send_scale = r->scaling ? options & COOKIE_SCALE : 0;
+    r->receive_scale = r->scaling ? listener_receive_scale(t, l) : 0;
     r->sack = options & COOKIE_SACK;
+    r->ecn = options & COOKIE_ECN;
     r->ts_recent = o->tsval;
     r->ts_offset = isn_timestamp_offset(t, &s->tuple);
     return true;

@@ -11,7 +11,7 @@ struct listener *listener_of(const struct tcp *t, bk_listener handle) {
 static int listener_fits(const struct listener *l, const bk_addr *local, uint16_t port) {
     if (l->port != port) return 0;
     bool ipv4 = bk_addr_is_ipv4(local);
-    if (bk_addr_is_any(&l->local)) return (ipv4 || !l->ipv4_only) ? 1 : 0;
+    if (bk_addr_is_any(&l->local)) return (ipv4 ? l->ipv6_only : l->ipv4_only) ? 0 : 1;
     return bk_addr_equal(&l->local, local) ? 2 : 0;
 }
 
@@ -47,30 +47,48 @@ void listener_hear(struct tcp *t, struct listener *l, uint8_t what) {
         list_push_tail(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready, l->self);
 }
 
-int listener_open(struct tcp *t, const bk_addr *local, uint16_t port, uint32_t backlog, uint64_t user,
-                  bk_listener *out) {
+/* Whether two listeners of one port would claim the same connections equally well. */
+static bool listener_clashes(const struct listener *l, const bk_addr *local, bool ipv4_only, bool ipv6_only) {
+    if (bk_addr_is_any(&l->local) && bk_addr_is_any(local)) /* :: takes IPv4, too, unless it says otherwise */
+        return !(l->ipv4_only && ipv6_only) && !(l->ipv6_only && ipv4_only);
+    return bk_addr_equal(&l->local, local);
+}
+
+int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out) {
+    const bk_addr *local = &passive->local;
+    uint16_t port = passive->port;
     bool ipv4_only = bk_addr_is_any(local) && bk_addr_is_ipv4(local);
+    bool ipv6_only = bk_addr_is_any(local) && (passive->flags & BK_LISTEN_IPV6_ONLY) && !ipv4_only;
     for (uint32_t id = t->listener_bucket[port % LISTENER_BUCKETS]; id != BK_NONE; id = listener_at(t, id)->next) {
         const struct listener *l = listener_at(t, id);
-        bool both_any = bk_addr_is_any(&l->local) && bk_addr_is_any(local); /* :: takes IPv4 too */
-        if (l->port == port && (both_any || bk_addr_equal(&l->local, local))) return ERROR_ADDRINUSE;
+        if (l->port == port && listener_clashes(l, local, ipv4_only, ipv6_only)) return ERROR_ADDRINUSE;
     }
     uint32_t id = pool_alloc(&t->base, &t->listeners);
     if (id == BK_NONE) return ERROR_NOBUFS;
     struct listener *l = listener_at(t, id);
     list_init(&l->accept_queue);
     link_init(&l->ready_link);
-    l->user = user;
+    l->user = passive->user;
     l->local = *local;
     l->generation = base_generation(&t->base);
     l->self = id;
     l->port = port;
-    l->backlog = backlog;
+    l->backlog = passive->backlog;
     l->ipv4_only = ipv4_only;
+    l->ipv6_only = ipv6_only;
     l->next = t->listener_bucket[port % LISTENER_BUCKETS];
     t->listener_bucket[port % LISTENER_BUCKETS] = id;
     *out = (bk_listener){id, l->generation};
     return 0;
+}
+
+uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l) {
+    return listener_option(l, BK_TCP_RECEIVE_BUFFER, t->base.config.receive_buffer);
+}
+
+uint8_t listener_receive_scale(const struct tcp *t, const struct listener *l) {
+    bool fixed = l->option_mask >> BK_TCP_RECEIVE_BUFFER & 1;
+    return receive_window_scale(t, listener_receive_buffer(t, l), fixed);
 }
 
 void listener_free(struct tcp *t, struct listener *l) {

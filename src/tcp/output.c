@@ -14,6 +14,7 @@
 #include "tcp/output.h"
 
 #include "base/checksum.h"
+#include "tcp/ecn.h"
 #include "tcp/options.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -334,6 +335,8 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     if (d->length != 0 && end == c->snd_end) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
     h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
+    bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;
+    ecn_sent(t, c, new_data, &h, f);
     wire_tcp_emit(f->header + FRAME_L4, &h);
     f->end = (uint16_t)(FRAME_L4 + length);
     f->l4_header_length = (uint16_t)length;
@@ -386,6 +389,7 @@ void output_reset(struct tcp *t, const struct connection *c, uint16_t reason) {
         .hash = c->hash,
         .iface = c->iface,
         .flags = WIRE_RST | WIRE_ACK,
+        .traffic_class = c->traffic_class,
         .reason = reason,
         .state = c->state,
         .object_kind = EVENT_CONNECTION,

@@ -26,6 +26,8 @@ void reply_send(struct tcp *t, const struct reply *r) {
     f->src = r->tuple->local;
     f->dst = r->tuple->remote;
     f->protocol = WIRE_TCP;
+    f->traffic_class = r->traffic_class;
+    f->hop_limit = r->hop_limit;
     f->iface = r->iface;
     f->reason = r->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;

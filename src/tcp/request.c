@@ -3,8 +3,10 @@
 
 #include "tcp/connection.h"
 #include "tcp/cookie.h"
+#include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/options.h"
+#include "tcp/user_calls.h"
 
 #define LINK offsetof(struct request, link)
 
@@ -21,24 +23,28 @@ static uint32_t request_levels(const struct tcp *t) {
     return u32_min(t->base.config.syn_ack_retries + 1, REQUEST_LEVELS);
 }
 
-static uint8_t request_receive_scale(const struct tcp *t, const struct request *r) {
-    return r->scaling ? receive_window_scale(t, t->base.config.receive_buffer, false) : 0;
+static struct listener *request_listener(const struct tcp *t, const struct request *r) {
+    return listener_of(t, (bk_listener){r->listener, r->listener_generation});
 }
 
-uint32_t request_window(const struct tcp *t, const struct tuple *tuple, uint8_t iface) {
-    uint32_t mss = mss_offer(t->path[iface].mtu, !bk_addr_is_ipv4(&tuple->local));
-    return receive_window_initial(t, t->base.config.receive_buffer, mss);
+/* RCV.WND before the handshake is done: what a SYN can say. */
+uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
+    uint32_t buffer = l == NULL ? t->base.config.receive_buffer : listener_receive_buffer(t, l);
+    uint32_t limit = listener_option(l, BK_TCP_MAX_SEGMENT, 0);
+    uint32_t mss = mss_offer(t->path[iface].mtu, !bk_addr_is_ipv4(&tuple->local), (uint16_t)limit);
+    return receive_window_initial(t, buffer, mss);
 }
 
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                   uint16_t reason) {
-    uint8_t scale = request_receive_scale(t, r);
+    uint8_t scale = r->receive_scale;
+    const struct listener *l = request_listener(t, r);
     struct reply y = {
         .tuple = tuple,
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)(request_window(t, tuple, r->iface) >> scale),
+        .window = (uint16_t)(request_window(t, l, tuple, r->iface) >> scale),
         .scale = scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
@@ -46,6 +52,8 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
         .object = id,
         .seq = r->iss + 1,
         .ack = r->irs + 1,
+        .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
+        .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
     };
     if (r->timestamps) {
         y.option.has_timestamps = true;
@@ -58,12 +66,14 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
 static void request_send_syn_ack(struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                  uint16_t reason) {
     struct reply y = request_reply(t, r, tuple, id, reason);
-    y.flags = WIRE_SYN | WIRE_ACK;
-    y.window = (uint16_t)request_window(t, tuple, r->iface); /* never scaled on a SYN (RFC 7323 2.2) */
+    y.flags = r->ecn ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK;
+    y.window =
+        (uint16_t)request_window(t, request_listener(t, r), tuple, r->iface); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
-    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local));
+    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local),
+                             listener_option(request_listener(t, r), BK_TCP_MAX_SEGMENT, 0));
     y.option.has_wscale = r->scaling;
-    y.option.wscale = request_receive_scale(t, r);
+    y.option.wscale = r->receive_scale;
     y.option.sack_permitted = r->sack;
     reply_send(t, &y);
 }
@@ -113,22 +123,24 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     }
     struct connection *c = connection_at(t, id);
     bool ipv6 = connection_is_ipv6(c);
+    user_inherit(t, l, c);
     c->state = BK_SYN_RECEIVED; /* where the request stood: no change of state */
     c->iss = r->iss;
     c->snd_una = r->iss;
     c->snd_nxt = c->snd_end = r->iss + 1;
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
-    c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, tuple, r->iface);
+    c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, l, tuple, r->iface);
     c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
     c->sack = r->sack;
+    c->ecn = r->ecn;
     c->ts_recent = r->ts_recent;
     c->ts_offset = r->ts_offset;
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     c->send_scale = r->send_scale;
-    c->receive_scale = request_receive_scale(t, r);
-    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6);
+    c->receive_scale = r->receive_scale;
+    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6, c->mss_limit);
     connection_set_mss(c, r->mss != 0 ? r->mss : mss_default(ipv6), t->path[r->iface].mtu);
     c->retransmits = r->sent - 1;
     if (r->sent == 1) { /* the SYN-ACK was sent once: it can be timed (RFC 6298 3) */
@@ -148,10 +160,6 @@ static uint16_t request_establish(struct tcp *t, struct listener *l, struct conn
     return reason;
 }
 
-static struct listener *request_listener(const struct tcp *t, const struct request *r) {
-    return listener_of(t, (bk_listener){r->listener, r->listener_generation});
-}
-
 /* ---- LISTEN: a SYN --------------------------------------------------------------------------------- */
 
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above) {
@@ -159,9 +167,9 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     const struct wire_tcp_options *o = &s->header.option;
     uint32_t cookies = t->base.config.syn_cookies;
     if (cookies == BK_SYN_COOKIES_ALWAYS && above == NULL)
-        return cookie_answer(t, s); /* a cookie's number is not ours to choose */
+        return cookie_answer(t, l, s); /* a cookie's number is not ours to choose */
     uint32_t id = pool_alloc(&t->base, &t->requests[ipv6]);
-    if (id == BK_NONE) return cookies != BK_SYN_COOKIES_NEVER ? cookie_answer(t, s) : BK_REASON_DROP_SYN_BACKLOG;
+    if (id == BK_NONE) return cookies != BK_SYN_COOKIES_NEVER ? cookie_answer(t, l, s) : BK_REASON_DROP_SYN_BACKLOG;
     struct request *r = request_at(t, ipv6, id);
     link_init(&r->link);
     r->listener = l->self;
@@ -174,9 +182,11 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->sent = 1;
     r->iface = s->packet->iface;
     r->scaling = t->base.config.window_scaling && o->has_wscale;
+    r->receive_scale = r->scaling ? listener_receive_scale(t, l) : 0;
     r->send_scale = (uint8_t)(r->scaling ? u32_min(o->wscale, WINDOW_SCALE_MAX) : 0);
     r->timestamps = t->base.config.timestamps && o->has_timestamps;
     r->sack = t->base.config.sack && o->sack_permitted;
+    r->ecn = ecn_grants(t, s);
     r->ts_recent = o->tsval;
     r->ts_offset = isn_timestamp_offset(t, &s->tuple);
     small_tuple_put(r->tuple, ipv6, &s->tuple);
@@ -210,13 +220,15 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     uint32_t rcv_nxt = r->irs + 1;
     /* The SYN again: our SYN-ACK was lost, so that goes again rather than the bare ACK of the general rule. */
     if (s->header.seq == r->irs && (s->header.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == WIRE_SYN) {
+        r->ecn = r->ecn && ecn_grants(t, s); /* once without, and it is off (RFC 3168 6.1.1) */
         request_send_syn_ack(t, r, &s->tuple, id, BK_REASON_SEND_SYN_ACK_DUPLICATE);
         return BK_REASON_ACCEPT_SYN_DUPLICATE;
     }
     const struct wire_tcp_options *o = &s->header.option;
     if (r->timestamps && !o->has_timestamps && !segment_has(s, WIRE_RST | WIRE_SYN)) return BK_REASON_DROP_NO_TIMESTAMP;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
-    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t, &s->tuple, s->packet->iface))) {
+    if (stale ||
+        !segment_acceptable(s, rcv_nxt, request_window(t, request_listener(t, r), &s->tuple, s->packet->iface))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
         return request_challenge(t, id, s, BK_REASON_SEND_ACK_UNACCEPTABLE,
                                  stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE);
@@ -259,7 +271,7 @@ bool request_cookie_input(struct tcp *t, const struct listener *l, const struct 
         segment_has(s, WIRE_SYN))
         return false;
     struct request r;
-    if (!cookie_check(t, s, &r)) {
+    if (!cookie_check(t, l, s, &r)) {
         reason_count(&t->base, BK_REASON_NOTE_COOKIE_BAD);
         return false;
     }

@@ -24,9 +24,10 @@ struct request {
     uint8_t sent; /* SYN-ACKs by timer, at least 1 */
     uint8_t iface;
     uint8_t send_scale;
-    bool scaling : 1, timestamps : 1, sack : 1;
-    uint16_t quiet_until; /* until then nothing unacceptable is answered: low bits of the time in ms */
-    uint8_t tuple[];      /* small_tuple.h */
+    bool scaling : 1, timestamps : 1, sack : 1, ecn : 1;
+    uint8_t receive_scale : 4; /* that our SYN-ACK offers */
+    uint16_t quiet_until;      /* until then nothing unacceptable is answered: low bits of the time in ms */
+    uint8_t tuple[];           /* small_tuple.h */
 };
 _Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV4 <= 64, "a request over IPv4");
 _Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV6 <= 96, "a request over IPv6");
@@ -48,7 +49,7 @@ static inline uint32_t request_size(bool ipv6) {
 }
 
 /* RCV.WND of a request: what a SYN can say. */
-uint32_t request_window(const struct tcp *t, const struct tuple *tuple, uint8_t iface);
+uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface);
 /* Makes a request from an acceptable SYN and answers it. Returns the SYN's reason. */
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above);
 /* A segment for a request. Returns its reason. */

@@ -48,6 +48,7 @@ struct reply {
     uint8_t object_kind; /* enum event_object */
     uint32_t object;
     uint32_t seq, ack;
+    uint8_t traffic_class, hop_limit; /* of IP */
     struct wire_tcp_options option;
 };
 /* Makes a frame of it and queues that in t->replies. If no frame is free the reply is lost, and counted. */

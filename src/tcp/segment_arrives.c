@@ -12,6 +12,7 @@
  * have them. Deviations by later RFCs stand where they apply: 5961 (RST, SYN, ACK checks), 7323 (PAWS), 6093 (urgent data).
  */
 #include "tcp/connection.h"
+#include "tcp/ecn.h"
 #include "tcp/lookup.h"
 #include "tcp/options.h"
 #include "tcp/output.h"
@@ -59,6 +60,7 @@ uint16_t segment_arrives_listen(struct tcp *t, const struct segment *s) {
 static void take_syn_options(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
     c->sack = t->base.config.sack && o->sack_permitted;
+    ecn_take_syn(c, s);
     c->timestamps = t->base.config.timestamps && o->has_timestamps;
     if (c->timestamps) {
         c->ts_recent = o->tsval;
@@ -359,6 +361,7 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     }
     bool advances = ack != c->snd_una;
     if (advances) acknowledge(t, c, s);
+    if (ecn_echoes(c, s)) recovery_congestion(t, c);
     bool window_changed = update_window(c, s);
     if (advances)
         *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
@@ -439,6 +442,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
             connection_end(t, c, 0, BK_REASON_ANSWER_RST_LATE_DATA);
             return BK_REASON_ANSWER_RST_LATE_DATA;
         }
+        ecn_text(t, c, s);
         reason = receive_text(t, c, s); /* seventh */
     }
     /* A FIN noted ahead was none if text went past it; nor is one that comes with text that is followed by more. */
@@ -461,7 +465,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
     if (c->state == BK_FIN_WAIT_1 && connection_fin_acked(c)) {
         connection_set_state(t, c, BK_FIN_WAIT_2, reason);
         if (!c->owned) {
-            c->linger_due = t->base.now + t->base.config.fin_wait_2_ms * NS_PER_MS;
+            c->linger_due = t->base.now + connection_fin_wait_2_ns(t, c);
             timeouts_arm_end(t, c);
             connection_touch(t, c);
         }

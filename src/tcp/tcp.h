@@ -77,6 +77,8 @@ static inline bool tcp_output_pending(const struct tcp *t, uint32_t iface) {
 }
 
 /* bk_tcp_list. */
+struct listener;
+void tcp_list_listener(const struct listener *l, struct bk_tcp_info *info);
 bool tcp_list(const struct tcp *t, uint64_t *cursor, struct bk_tcp_info *info);
 
 uint64_t tcp_next_deadline(const struct tcp *t);

@@ -19,9 +19,7 @@ static void info_tuple(struct bk_tcp_info *info, const struct tuple *tuple, uint
     };
 }
 
-static bool list_listener(const struct tcp *t, uint32_t id, struct bk_tcp_info *info) {
-    const struct listener *l = listener_at(t, id);
-    if (l->generation == 0) return false;
+void tcp_list_listener(const struct listener *l, struct bk_tcp_info *info) {
     struct tuple tuple = {l->local, l->local, l->port, 0};
     info_tuple(info, &tuple, BK_LISTEN, 0);
     memset(&info->remote, 0, sizeof info->remote);
@@ -31,6 +29,12 @@ static bool list_listener(const struct tcp *t, uint32_t id, struct bk_tcp_info *
     info->backlog_max = l->backlog;
     info->receive_queued = l->accept_queue.count; /* as ss(8) has it */
     info->send_queued = l->backlog;
+}
+
+static bool list_listener(const struct tcp *t, uint32_t id, struct bk_tcp_info *info) {
+    const struct listener *l = listener_at(t, id);
+    if (l->generation == 0) return false;
+    tcp_list_listener(l, info);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS: RFC 9293 3.10.1 to 3.10.6. */
 #include "tcp/user_calls.h"
 
+#include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/lookup.h"
 #include "tcp/options.h"
@@ -41,7 +42,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = receive_window_scale(t, c->receive_buffer, false);
-    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6);
+    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6, 0);
     connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
     t->mib.active_opens++;
     call_event(t, c, BK_CALL_OPEN_ACTIVE, 0);
@@ -282,8 +283,8 @@ void user_close(struct tcp *t, struct connection *c) {
     }
     connection_orphan(t, c);
     close_sending(t, c, BK_REASON_SEND_FIN);
-    const struct bk_config *config = &t->base.config;
-    c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? config->fin_wait_2_ms : config->orphan_ms) * NS_PER_MS;
+    uint64_t wait = t->base.config.orphan_ms * NS_PER_MS;
+    c->linger_due = t->base.now + (c->state == BK_FIN_WAIT_2 ? connection_fin_wait_2_ns(t, c) : wait);
     timeouts_arm_end(t, c);
     connection_touch(t, c);
 }
@@ -345,9 +346,12 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .send_scale = c->send_scale,
         .receive_scale = c->receive_scale,
         .timestamps = c->timestamps,
+        .sack = c->sack,
         .keepalive = c->keepalive,
         .nodelay = c->nodelay,
         .owned = c->owned,
+        .ecn = c->ecn,
+        .ecn_seen = c->ecn_seen,
         .error = c->error,
         .soft_error = c->soft_error,
         .iss = c->iss,
@@ -365,6 +369,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .send_mss = c->mss,
         .receive_mss = c->rcv_mss,
         .advertised_mss = c->mss_offered,
+        .path_mtu = t->path[c->iface].mtu,
         .send_queued = unacked,
         .receive_queued = connection_receive_queued(t, c),
         .out_of_order = connection_out_of_order(t, c),
@@ -381,6 +386,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
         .in_flight = recovery_pipe(c),
+        .congestion = c->congestion,
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,
@@ -406,110 +412,23 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
     }
 }
 
-/* ---- options --------------------------------------------------------------------------------------- */
-
-/* Checks a value's range: [low, high]. */
-static bool in_range(uint64_t value, uint64_t low, uint64_t high) {
-    return value >= low && value <= high;
-}
-
-static int set_keepalive(struct tcp *t, struct connection *c, bool on) {
-    c->keepalive = on;
-    bool synchronized = c->state >= BK_ESTABLISHED && !c->detached;
-    c->keepalive_due = on && synchronized ? c->heard_at + c->keepalive_idle_s * NS_PER_S : BK_NEVER;
-    if (synchronized) connection_touch(t, c);
-    return 0;
-}
-
-int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uint64_t value) {
-    switch (option) {
-    case BK_TCP_NODELAY:
-        if (value > 1) return ERROR_INVAL;
-        c->nodelay = value != 0;
-        if (!c->detached) connection_touch(t, c);
-        return 0;
-    case BK_TCP_KEEPALIVE:
-        return value > 1 ? ERROR_INVAL : set_keepalive(t, c, value != 0);
-    case BK_TCP_KEEPALIVE_IDLE_S:
-        if (!in_range(value, 1, 32767)) return ERROR_INVAL;
-        c->keepalive_idle_s = (uint32_t)value;
-        return set_keepalive(t, c, c->keepalive);
-    case BK_TCP_KEEPALIVE_INTERVAL_S:
-        if (!in_range(value, 1, 32767)) return ERROR_INVAL;
-        c->keepalive_interval_s = (uint16_t)value;
-        return 0;
-    case BK_TCP_KEEPALIVE_PROBES:
-        if (!in_range(value, 1, 127)) return ERROR_INVAL;
-        c->keepalive_probes = (uint8_t)value;
-        return 0;
-    case BK_TCP_USER_TIMEOUT_MS:
-        if (value > UINT32_MAX) return ERROR_INVAL;
-        c->user_timeout_ms = (uint32_t)value;
-        if (!c->detached) connection_touch(t, c);
-        return 0;
-    case BK_TCP_SEND_BUFFER:
-        if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
-        c->send_buffer = (uint32_t)value;
-        c->send_fixed = true;
-        return 0;
-    case BK_TCP_RECEIVE_BUFFER:
-        if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
-        receive_window_fix(t, c, (uint32_t)value);
-        return 0;
-    case BK_TCP_QUICKACK:
-        if (value > 1) return ERROR_INVAL;
-        c->quickack = value != 0;
-        return 0;
-    case BK_TCP_SYN_RETRIES:
-        if (!in_range(value, 0, 127)) return ERROR_INVAL;
-        c->syn_retries = (uint8_t)value;
-        return 0;
-    case BK_TCP_USER:
-        c->user = value;
-        return 0;
-    case BK_TCP_OPTIONS:
-        break;
-    }
-    return ERROR_NOPROTOOPT;
-}
-
-int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *value) {
-    switch (option) {
-    case BK_TCP_NODELAY:
-        *value = c->nodelay;
-        return 0;
-    case BK_TCP_KEEPALIVE:
-        *value = c->keepalive;
-        return 0;
-    case BK_TCP_KEEPALIVE_IDLE_S:
-        *value = c->keepalive_idle_s;
-        return 0;
-    case BK_TCP_KEEPALIVE_INTERVAL_S:
-        *value = c->keepalive_interval_s;
-        return 0;
-    case BK_TCP_KEEPALIVE_PROBES:
-        *value = c->keepalive_probes;
-        return 0;
-    case BK_TCP_USER_TIMEOUT_MS:
-        *value = c->user_timeout_ms;
-        return 0;
-    case BK_TCP_SEND_BUFFER:
-        *value = c->send_buffer;
-        return 0;
-    case BK_TCP_RECEIVE_BUFFER:
-        *value = c->receive_buffer;
-        return 0;
-    case BK_TCP_QUICKACK:
-        *value = c->quickack;
-        return 0;
-    case BK_TCP_SYN_RETRIES:
-        *value = c->syn_retries;
-        return 0;
-    case BK_TCP_USER:
-        *value = c->user;
-        return 0;
-    case BK_TCP_OPTIONS:
-        break;
-    }
-    return ERROR_NOPROTOOPT;
+void user_look(const struct tcp *t, const struct connection *c, struct bk_tcp_look *look) {
+    uint32_t queued = connection_receive_queued(t, c);
+    *look = (struct bk_tcp_look){
+        .state = c->state,
+        .fin_received = c->fin_received,
+        .fin_queued = c->fin_queued,
+        .urgent = c->urgent_in,
+        .error = c->error,
+        .read_seq = c->rcv_nxt - c->fin_received - queued,
+        .urgent_end = c->rcv_up,
+        .receive_queued = queued,
+        .rcv_wnd = connection_rcv_wnd(c),
+        .receive_mss = c->rcv_mss,
+        .snd_una = c->snd_una,
+        .snd_nxt = c->snd_nxt,
+        .send_end = c->snd_end,
+        .send_room = send_room(t, c),
+        .send_buffer = c->send_buffer,
+    };
 }

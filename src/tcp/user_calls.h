@@ -22,7 +22,11 @@ int user_shutdown(struct tcp *t, struct connection *c);
 void user_close(struct tcp *t, struct connection *c);
 void user_abort(struct tcp *t, struct connection *c);
 void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info);
+void user_look(const struct tcp *t, const struct connection *c, struct bk_tcp_look *look);
 int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uint64_t value);
 int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *value);
+int user_listener_set(struct tcp *t, struct listener *l, enum bk_tcp_option option, uint64_t value);
+/* A new connection takes over what was set for its listener. */
+void user_inherit(struct tcp *t, const struct listener *l, struct connection *c);
 
 #endif

@@ -116,6 +116,9 @@ static const struct peer_field {
     PEER_FIELD(keepalive_idle_s),
     PEER_FIELD(keepalive_interval_s),
     PEER_FIELD(keepalive_probes),
+    PEER_FIELD(congestion),
+    PEER_FIELD(ecn),
+    PEER_FIELD(ecn_fallback),
     PEER_FIELD(time_wait_reuse),
     PEER_FIELD(orphans_max),
     PEER_FIELD(challenge_ack_ms),
@@ -124,6 +127,8 @@ static const struct peer_field {
     PEER_FIELD(timestamps),
     PEER_FIELD(window_scaling),
     PEER_FIELD(syn_cookies),
+    PEER_FIELD(hystart),
+    PEER_FIELD(slow_start_after_idle),
     PEER_FIELD(reset_on_unread),
 };
 

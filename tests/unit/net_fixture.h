@@ -58,6 +58,7 @@ struct world {
 struct world_options {
     bool layer3, accept_any, autoconfigure, no_ipv4, no_ipv6;
     uint32_t neighbours, reassemblies, frames, mtu;
+    uint8_t hop_limit;
 };
 
 static inline bk_addr ip(const char *text) {
@@ -86,6 +87,7 @@ static inline void collect(struct world *w) {
 static inline uint32_t iface_add(struct world *w, const struct world_options *o, const uint8_t mac[6]) {
     struct bk_iface_config c = {.layer = o->layer3 ? BK_LAYER_IP : BK_LAYER_ETHERNET,
                                 .mtu = o->mtu != 0 ? o->mtu : 1500,
+                                .hop_limit = o->hop_limit,
                                 .accept_any = o->accept_any,
                                 .autoconfigure = o->autoconfigure};
     memcpy(c.mac, mac, 6);

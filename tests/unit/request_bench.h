@@ -34,7 +34,8 @@ static inline void bench_up(struct bench *b, bool ipv6, uint32_t requests, uint3
     b->ipv6 = ipv6;
     bk_addr any = {{0}};
     bk_listener handle;
-    assert_int_equal(listener_open(b->t, &any, 80, 64, 0, &handle), 0);
+    assert_int_equal(listener_open(b->t, &(struct bk_tcp_passive){.local = any, .port = 80, .backlog = 64}, &handle),
+                     0);
     b->l = listener_of(b->t, handle);
     b->packet = (struct packet){.mtu = 1500};
 }

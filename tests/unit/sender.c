@@ -1,9 +1,10 @@
 /* A connection that sends: see sender.h. */
 #include "sender.h"
 
-struct sender sender_up(uint32_t mss) {
+struct sender sender_up(enum bk_congestion congestion, uint32_t mss) {
     struct bk_config config;
     bk_config_tiny(&config);
+    config.congestion = congestion;
     struct sender s = {.k = core_up(&config, 0)};
     s.t = s.k.tcp;
     base_now(s.k.base, NS_PER_S);
@@ -29,6 +30,7 @@ void sender_pass(struct sender *s, uint64_t us) {
 
 void sender_send(struct sender *s, uint32_t bytes) {
     s->c->snd_nxt += bytes;
+    s->c->snd_end = s->c->snd_nxt + s->queued;
     s->c->sent_at = s->t->base.now;
     congestion_sent(s->t, s->c, connection_outstanding(s->c));
 }
@@ -51,6 +53,7 @@ void sender_acked(struct sender *s, uint32_t bytes) {
         .acked = bytes,
         .prior_in_flight = connection_outstanding(s->c) + bytes,
         .in_flight = connection_outstanding(s->c),
+        .rtt_us = s->rtt_us,
         .grow = true,
     };
     congestion_acked(s->t, s->c, &sample);
@@ -59,6 +62,13 @@ void sender_acked(struct sender *s, uint32_t bytes) {
 void sender_ack(struct sender *s, uint32_t bytes) {
     s->c->snd_una += bytes;
     sender_acked(s, bytes);
+}
+
+void sender_reduce(struct sender *s) {
+    s->c->ssthresh = congestion_ssthresh(s->t, s->c, connection_outstanding(s->c));
+    congestion_event(s->t, s->c, CONGESTION_REDUCE);
+    s->c->cwnd = s->c->ssthresh;
+    congestion_event(s->t, s->c, CONGESTION_RECOVER);
 }
 
 void sender_rest(struct sender *s) {

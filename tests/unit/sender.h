@@ -12,10 +12,12 @@ struct sender {
     struct tcp *t;
     struct connection *c;
     struct congestion *g;
+    uint32_t queued; /* behind what leaves */
+    uint32_t rtt_us; /* that ACKs tell */
 };
 
 /* Established with the initial window; nothing is outstanding. */
-struct sender sender_up(uint32_t mss);
+struct sender sender_up(enum bk_congestion congestion, uint32_t mss);
 void sender_down(struct sender *s);
 /* Time passes. */
 void sender_pass(struct sender *s, uint64_t us);
@@ -28,6 +30,8 @@ void sender_limit(struct sender *s);
 /* SND.UNA moves, and the controller is told; the second tells only. */
 void sender_ack(struct sender *s, uint32_t bytes);
 void sender_acked(struct sender *s, uint32_t bytes);
+/* A congestion event, from its beginning to its end: cwnd is the new ssthresh. */
+void sender_reduce(struct sender *s);
 /* The active record goes to another. */
 void sender_rest(struct sender *s);
 

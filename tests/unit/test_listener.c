@@ -20,7 +20,7 @@ static bk_addr address(const char *text) {
 
 static int open_at(struct core *k, const char *text, uint16_t port, bk_listener *out) {
     bk_addr a = address(text);
-    return listener_open(k->tcp, &a, port, 5, 0, out);
+    return listener_open(k->tcp, &(struct bk_tcp_passive){.local = a, .port = port, .backlog = 5}, out);
 }
 
 static struct listener *find(const struct core *k, const char *text, uint16_t port) {

@@ -305,6 +305,21 @@ static void advertisement_sets_the_links_parameters(void **state) {
     world_close(w);
 }
 
+/* A hop limit that was configured is not for routers to change. */
+static void configured_hop_limit_stays(void **state) {
+    (void)state;
+    struct world *w = world_open(&(struct world_options){.autoconfigure = true, .hop_limit = 99});
+    settle(w);
+    struct wire_ra ra = router();
+    ra.hop_limit = 31;
+    arrives_ra(w, &ra);
+    pass(w, 3 * SECOND);
+    forget(w);
+    connect_to(w, "2001:db8:9::1", 1);
+    assert_int_equal(look(w, expect_sent(w, BK_REASON_SEND_SYN)).hop_limit, 99);
+    world_close(w);
+}
+
 /* RFC 4862 5.5.3 c, d and RFC 4861 6.3.4: prefixes that no address is formed under. */
 static void impossible_prefixes_are_ignored(void **state) {
     (void)state;
@@ -610,6 +625,7 @@ int main(void) {
         cmocka_unit_test(router_expires),
         cmocka_unit_test(router_that_becomes_a_host_is_no_gateway),
         cmocka_unit_test(advertisement_sets_the_links_parameters),
+        cmocka_unit_test(configured_hop_limit_stays),
         cmocka_unit_test(impossible_prefixes_are_ignored),
         cmocka_unit_test(lifetimes_are_not_cut_below_two_hours),
         cmocka_unit_test(invalid_advertisements_of_routers_are_dropped),

@@ -190,6 +190,21 @@ static void what_we_send_is_atomic(void **state) {
     world_close(w);
 }
 
+/* RFC 9293 MUST-49: the TTL of what we send is configurable; 64 if nobody says so. */
+static void ttl_is_configurable(void **state) {
+    (void)state;
+    static const uint8_t limits[] = {0, 1, 64, 255};
+    EACH_FAMILY(k) {
+        for (size_t i = 0; i < sizeof limits; i++) {
+            struct world *w = world_open(&(struct world_options){.layer3 = true, .hop_limit = limits[i]});
+            assert_int_equal(connect_to(w, k == 0 ? "192.0.2.2" : "2001:db8::2", 80), 0);
+            struct seen s = look(w, expect_sent(w, BK_REASON_SEND_SYN));
+            assert_int_equal(s.hop_limit, limits[i] == 0 ? 64 : limits[i]);
+            world_close(w);
+        }
+    }
+}
+
 /* ---- addresses ---- */
 
 /* RFC 1122 3.2.1.3: "A host MUST silently discard an incoming datagram containing an IP source address that is invalid by the rules
@@ -442,6 +457,7 @@ int main(void) {
         cmocka_unit_test(malformed_ipv6_headers_are_dropped),
         cmocka_unit_test(layer_3_link_carries_both_families),
         cmocka_unit_test(what_we_send_is_atomic),
+        cmocka_unit_test(ttl_is_configurable),
         cmocka_unit_test(impossible_sources_are_dropped),
         cmocka_unit_test(unspecified_ipv6_source_is_for_discovery_only),
         cmocka_unit_test(mapped_addresses_are_dropped),

@@ -17,6 +17,7 @@ struct bench {
 static void bench_up(struct bench *b) {
     struct bk_config config;
     bk_config_tiny(&config);
+    config.congestion = BK_CONGESTION_NEWRENO;
     b->k = core_up(&config, 0);
     b->t = b->k.tcp;
     base_now(b->k.base, NS_PER_S);

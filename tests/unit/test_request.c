@@ -140,7 +140,7 @@ static void a_listener_ends(void **state) {
     bench_up(&b, false, 40, 3);
     bk_addr any = {{0}};
     bk_listener handle;
-    assert_int_equal(listener_open(b.t, &any, 81, 64, 0, &handle), 0);
+    assert_int_equal(listener_open(b.t, &(struct bk_tcp_passive){.local = any, .port = 81, .backlog = 64}, &handle), 0);
     struct listener *other = listener_of(b.t, handle);
     for (uint32_t i = 0; i < 40; i++) {
         struct segment s = segment_of(&b, i, WIRE_SYN, i, 0);

@@ -9,6 +9,7 @@ static void begin(void) {
     established();
     m = our_mss();
     expect_call(call_set(BK_TCP_SEND_BUFFER, 200000), 0);
+    expect_call(call_set(BK_TCP_CONGESTION, BK_CONGESTION_NEWRENO), 0);
 }
 
 /* Sends `n` full segments, all of which leave at once. */

@@ -1,0 +1,197 @@
+/* One table: a name of Linux's, and what becomes of it here.
+ *
+ * A setting either goes to a field of struct bk_config or struct bk_sockets_config, converted from Linux's unit; or it has no meaning here, and
+ * the row says why: any value is taken; or Beckon always behaves as with one value, and takes no other: a script that asks for another
+ * fails at once and says so, which is better than failing later for no visible reason. */
+#include "lab/script_sysctl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/common.h"
+
+enum script_sysctl_kind {
+    SYSCTL_BOOL,   /* a bool of the stack's */
+    SYSCTL_NUMBER, /* a uint32_t of the stack's, times `factor` */
+    SYSCTL_THIRD,  /* the last of three numbers, into a uint32_t of the stack's */
+    SYSCTL_SOCKETS_BOOL,
+    SYSCTL_SOCKETS_NUMBER,
+    SYSCTL_IGNORED, /* `note` says why */
+    SYSCTL_ONLY,    /* takes `only` (values separated by spaces) and no other; `note` says what is missing */
+};
+
+struct script_sysctl {
+    const char *name;
+    enum script_sysctl_kind kind;
+    const char *field;
+    size_t offset;
+    uint32_t factor;
+    const char *only, *note;
+};
+
+#define STACK(kind, name, member)                                                                                      \
+    { name, kind, #member, offsetof(struct bk_config, member), 1, NULL, "" }
+#define TIMES(name, member, times)                                                                                     \
+    { name, SYSCTL_NUMBER, #member, offsetof(struct bk_config, member), times, NULL, "" }
+#define SOCKETS(kind, name, member)                                                                                    \
+    { name, kind, #member, offsetof(struct bk_sockets_config, member), 1, NULL, "" }
+#define IGNORED(name, why)                                                                                             \
+    { name, SYSCTL_IGNORED, "", 0, 1, NULL, why }
+#define ONLY(name, values, missing)                                                                                    \
+    { name, SYSCTL_ONLY, "", 0, 1, values, missing }
+
+static const struct script_sysctl script_sysctls[] = {
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_timestamps", timestamps),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_window_scaling", window_scaling),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_sack", sack),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_syn_retries", syn_retries),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_synack_retries", syn_ack_retries),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_retries2", retries2),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_orphan_retries", orphan_retries),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_keepalive_time", keepalive_idle_s),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_keepalive_intvl", keepalive_interval_s),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_keepalive_probes", keepalive_probes),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_rto_max_ms", rto_max_ms),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_invalid_ratelimit", challenge_ack_ms),
+    TIMES("net.ipv4.tcp_fin_timeout", fin_wait_2_ms, 1000),
+    STACK(SYSCTL_THIRD, "net.ipv4.tcp_rmem", receive_buffer),
+    STACK(SYSCTL_THIRD, "net.ipv4.tcp_wmem", send_buffer),
+    SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.ipv4.tcp_notsent_lowat", notsent_lowat),
+    SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.somaxconn", somaxconn),
+    SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.wmem_max", wmem_max),
+    SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.rmem_max", rmem_max),
+    SOCKETS(SYSCTL_SOCKETS_BOOL, "net.ipv6.bindv6only", bindv6only),
+    SOCKETS(SYSCTL_SOCKETS_BOOL, "net.ipv4.ip_nonlocal_bind", ip_nonlocal_bind),
+
+    IGNORED("net.ipv4.tcp_fack", "without effect in Linux, too: RACK has replaced it"),
+    IGNORED("net.ipv4.tcp_pacing_ss_ratio", "nothing paces behind a plain FIFO"),
+    IGNORED("net.ipv4.tcp_pacing_ca_ratio", "nothing paces behind a plain FIFO"),
+    IGNORED("net.ipv4.tcp_tso_win_divisor", "how segments are grouped into units does not show on the wire"),
+    IGNORED("net.ipv4.tcp_min_tso_segs", "how segments are grouped into units does not show on the wire"),
+
+    ONLY("net.ipv4.tcp_syncookies", "0 1", "cookies for each SYN"),
+    ONLY("net.ipv4.tcp_dsack", "1", "leaving out DSACK"),
+    ONLY("net.ipv4.tcp_frto", "2", "leaving out F-RTO"),
+    ONLY("net.ipv4.tcp_recovery", "1", "another loss detection than RACK"),
+    ONLY("net.ipv4.tcp_early_retrans", "3 4", "leaving out tail loss probes"),
+    ONLY("net.ipv4.tcp_reordering", "3", "another threshold of duplicates"),
+    ONLY("net.ipv4.tcp_congestion_control", "cubic", "the choice of a congestion control"),
+    ONLY("net.ipv4.tcp_slow_start_after_idle", "0", "slow start after idle time"),
+    ONLY("net.ipv4.tcp_ecn", "0", "ECN"),
+    ONLY("net.ipv4.tcp_ecn_fallback", "1", "ECN"),
+    ONLY("net.ipv4.tcp_ecn_option", "2", "the AccECN option"),
+    ONLY("net.ipv4.tcp_ecn_option_beacon", "3", "the AccECN option"),
+    ONLY("net.ipv4.tcp_mtu_probing", "0", "packetization-layer path MTU discovery"),
+    ONLY("net.ipv4.tcp_base_mss", "1024", "packetization-layer path MTU discovery"),
+    ONLY("net.ipv4.tcp_shrink_window", "0", "taking back an offered window"),
+    ONLY("net.ipv4.tcp_moderate_rcvbuf", "1", "a fixed receive buffer"),
+    /* Fast Open: with it switched on for those who ask, a connection that does not ask is as without. */
+    ONLY("net.ipv4.tcp_fastopen", "0 0x3 0x70403", "Fast Open"),
+    ONLY("net.ipv4.tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4", "Fast Open"),
+    ONLY("net.ipv4.tcp_fastopen_blackhole_timeout_sec", "0", "Fast Open"),
+    ONLY("tcp_cubic.hystart_detect", "3", "parts of HyStart"),
+};
+
+static const struct {
+    const char *name, *value;
+} script_defaults[] = {
+    {"net.ipv4.tcp_rmem", "4096 540000 15728640"},
+    {"net.ipv4.tcp_wmem", "4096 262144 4194304"},
+    {"net.ipv4.tcp_timestamps", "1"},
+    {"net.ipv4.tcp_syn_retries", "5"},
+    {"net.ipv4.tcp_synack_retries", "5"},
+    {"net.ipv4.tcp_frto", "2"},
+    {"net.ipv4.tcp_sack", "1"},
+    {"net.ipv4.tcp_dsack", "1"},
+    {"net.ipv4.tcp_fack", "0"},
+    {"net.ipv4.tcp_reordering", "3"},
+    {"net.ipv4.tcp_congestion_control", "cubic"},
+    {"net.ipv4.tcp_slow_start_after_idle", "0"},
+    {"net.ipv4.tcp_early_retrans", "4"},
+    {"net.ipv4.tcp_recovery", "1"},
+    {"net.ipv4.tcp_tso_win_divisor", "3"},
+    {"net.ipv4.tcp_ecn", "0"},
+    {"net.ipv4.tcp_pacing_ss_ratio", "200"},
+    {"net.ipv4.tcp_pacing_ca_ratio", "120"},
+    {"net.ipv4.tcp_notsent_lowat", "4294967295"},
+    {"net.ipv4.tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"},
+    {"net.ipv4.tcp_syncookies", "1"},
+};
+
+/* ---- values ---------------------------------------------------------------------------------------- */
+
+static const struct script_sysctl *script_sysctl_find(const char *name) {
+    for (size_t i = 0; i < BK_COUNT(script_sysctls); i++)
+        if (strcmp(script_sysctls[i].name, name) == 0) return &script_sysctls[i];
+    return NULL;
+}
+
+/* Whether `value` is one of the words of `only`. */
+static bool script_sysctl_takes(const char *only, const char *value) {
+    size_t n = strlen(value);
+    for (const char *at = only; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " "))
+        if (strcspn(at, " ") == n && memcmp(at, value, n) == 0) return true;
+    return false;
+}
+
+/* The number, or the third of three. */
+static bool script_sysctl_number(const char *value, bool third, uint32_t *out) {
+    for (int i = 0; i < 3; i++) {
+        char *end;
+        unsigned long long n = strtoull(value, &end, 0);
+        if (end == value || n > UINT32_MAX) return false;
+        end += strspn(end, " \t");
+        *out = (uint32_t)n;
+        if (!third) return *end == '\0';
+        if (i == 2) return *end == '\0';
+        value = end;
+    }
+    return false;
+}
+
+static bool script_sysctl_store(const struct script_sysctl *k, struct script_settings *s, const char *value) {
+    bool of_sockets = k->kind == SYSCTL_SOCKETS_BOOL || k->kind == SYSCTL_SOCKETS_NUMBER;
+    unsigned char *at = (of_sockets ? (unsigned char *)&s->sockets : (unsigned char *)&s->stack) + k->offset;
+    uint32_t number = 0;
+    if (!script_sysctl_number(value, k->kind == SYSCTL_THIRD, &number)) return false;
+    if (k->kind == SYSCTL_BOOL || k->kind == SYSCTL_SOCKETS_BOOL) {
+        bool on = number != 0;
+        memcpy(at, &on, sizeof on);
+    } else {
+        number *= k->factor;
+        memcpy(at, &number, sizeof number);
+    }
+    return true;
+}
+
+bool script_sysctl_set(struct script_settings *s, const char *name, const char *value, char *why, size_t size) {
+    const struct script_sysctl *k = script_sysctl_find(name);
+    if (k == NULL) {
+        snprintf(why, size, "sysctl %s is not known", name);
+        return false;
+    }
+    bool good = true;
+    if (k->kind == SYSCTL_ONLY) {
+        good = script_sysctl_takes(k->only, value);
+        if (!good) snprintf(why, size, "sysctl %s=%s asks for %s, which is not supported", name, value, k->note);
+    } else if (k->kind != SYSCTL_IGNORED) {
+        good = script_sysctl_store(k, s, value);
+        if (!good) snprintf(why, size, "sysctl %s takes no value '%s'", name, value);
+    }
+    return good;
+}
+
+bool script_sysctl_defaults(struct script_settings *s, char *why, size_t size) {
+    for (size_t i = 0; i < BK_COUNT(script_defaults); i++)
+        if (!script_sysctl_set(s, script_defaults[i].name, script_defaults[i].value, why, size)) return false;
+    return true;
+}
+
+bool script_sysctl_row(size_t index, struct script_sysctl_row *out) {
+    if (index >= BK_COUNT(script_sysctls)) return false;
+    const struct script_sysctl *k = &script_sysctls[index];
+    *out = (struct script_sysctl_row){k->name, k->kind == SYSCTL_ONLY ? k->only : k->field, k->note};
+    return true;
+}

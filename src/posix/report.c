@@ -1,0 +1,233 @@
+/* The error queue. See report.h. */
+#include "posix/report.h"
+
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
+#include <netinet/in.h>
+#include <time.h>
+
+#include "posix/message.h"
+
+/* One entry of the error queue. */
+struct sock_report {
+    struct sock_report *next;
+    struct sock_extended_err err;
+    uint64_t time;
+    bool timed;     /* carries the time */
+    bool truncated; /* stands for a packet, whose bytes are not kept */
+};
+
+struct sock_mark {
+    struct sock_mark *next;
+    uint32_t end;
+    uint32_t id;       /* zero-copy: the send's number; times: the octet's */
+    uint32_t stamping; /* SOF_TIMESTAMPING_TX_ bits, and the form of the entry; 0: zero-copy */
+};
+
+static void list_put(struct sock_mark **head, struct sock_mark **tail, struct sock_mark *mark) {
+    mark->next = NULL;
+    if (*head == NULL)
+        *head = mark;
+    else
+        (*tail)->next = mark;
+    *tail = mark;
+}
+
+static struct sock_report *report_new(struct sock_more *more) {
+    struct sock_report *r = calloc(1, sizeof *r);
+    if (r == NULL) return NULL;
+    if (more->reports == NULL)
+        more->reports = r;
+    else
+        more->reports_tail->next = r;
+    more->reports_tail = r;
+    more->report_count++;
+    return r;
+}
+
+/* ---- completion of zero-copy sends ----------------------------------------------------------------- */
+
+/* Numbers that follow the newest entry's join it. */
+static void report_zerocopy(struct bk_sockets *s, struct sock *sock, uint32_t id) {
+    struct sock_more *more = sock->more;
+    struct sock_report *last = more->reports == NULL ? NULL : more->reports_tail;
+    if (last != NULL && last->err.ee_origin == SO_EE_ORIGIN_ZEROCOPY && last->err.ee_data + 1 == id) {
+        last->err.ee_data = id;
+    } else {
+        struct sock_report *r = report_new(more);
+        if (r == NULL) return;
+        r->err = (struct sock_extended_err){
+            .ee_origin = SO_EE_ORIGIN_ZEROCOPY,
+            .ee_code = SO_EE_CODE_ZEROCOPY_COPIED, /* into the region, always */
+            .ee_info = id,
+            .ee_data = id,
+        };
+    }
+    file_wake(s, &sock->file, POLLERR);
+}
+
+/* ---- times ----------------------------------------------------------------------------------------- */
+
+static void report_time(struct bk_sockets *s, struct sock *sock, const struct sock_mark *mark, uint32_t kind,
+                        uint64_t now) {
+    struct sock_more *more = sock->more;
+    if (more->report_count >= REPORTS_MAX) return; /* nobody reads them */
+    struct sock_report *r = report_new(more);
+    if (r == NULL) return;
+    r->err = (struct sock_extended_err){
+        .ee_errno = ENOMSG,
+        .ee_origin = SO_EE_ORIGIN_TIMESTAMPING,
+        .ee_info = kind,
+        .ee_data = mark->id,
+    };
+    r->time = now + s->config.clock_offset;
+    r->timed = true;
+    r->truncated = !(mark->stamping & SOF_TIMESTAMPING_OPT_TSONLY);
+    file_wake(s, &sock->file, POLLERR);
+}
+
+/* ---- marks ----------------------------------------------------------------------------------------- */
+
+static const uint32_t TX_STAMPS = SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK;
+
+int report_admit(const struct sock *sock, const struct report_wish *wish) {
+    return wish->zerocopy && sock->more->mark_count >= REPORTS_MAX ? -ENOBUFS : 0;
+}
+
+static void mark_put(struct sock_more *more, uint32_t end, uint32_t id, uint32_t stamping) {
+    struct sock_mark *mark = calloc(1, sizeof *mark);
+    if (mark == NULL) return;
+    *mark = (struct sock_mark){NULL, end, id, stamping};
+    list_put(&more->unsent, &more->unsent_tail, mark);
+    more->mark_count++;
+}
+
+/* Moves what was sent, and drops what was acknowledged. */
+static void marks_go_on(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_look *look, uint64_t now) {
+    struct sock_more *more = sock->more;
+    struct sock_mark *mark;
+    while ((mark = more->unsent) != NULL && (int32_t)(look->snd_nxt - mark->end) >= 0) {
+        more->unsent = mark->next;
+        if (mark->stamping & SOF_TIMESTAMPING_TX_SCHED) report_time(s, sock, mark, SCM_TSTAMP_SCHED, now);
+        if (mark->stamping & SOF_TIMESTAMPING_TX_SOFTWARE) report_time(s, sock, mark, SCM_TSTAMP_SND, now);
+        list_put(&more->unacked, &more->unacked_tail, mark);
+    }
+    while ((mark = more->unacked) != NULL && (int32_t)(look->snd_una - mark->end) >= 0) {
+        more->unacked = mark->next;
+        if (mark->stamping == 0) report_zerocopy(s, sock, mark->id);
+        if (mark->stamping & SOF_TIMESTAMPING_TX_ACK) report_time(s, sock, mark, SCM_TSTAMP_ACK, now);
+        free(mark);
+        more->mark_count--;
+    }
+}
+
+void report_drop_marks(struct bk_sockets *s, struct sock *sock) {
+    struct sock_more *more = sock->more;
+    struct sock_mark **lists[] = {&more->unacked, &more->unsent};
+    for (int i = 0; i < 2; i++) {
+        struct sock_mark *mark;
+        while ((mark = *lists[i]) != NULL) {
+            *lists[i] = mark->next;
+            if (mark->stamping == 0) report_zerocopy(s, sock, mark->id);
+            free(mark);
+        }
+    }
+    more->mark_count = 0;
+}
+
+void report_sent(struct bk_sockets *s, struct sock *sock, const struct report_wish *wish, uint32_t end, uint64_t now) {
+    struct sock_more *more = sock->more;
+    if (wish->zerocopy) mark_put(more, end, more->zerocopy_next++, 0);
+    if ((wish->stamping & TX_STAMPS) && more->mark_count < REPORTS_MAX) {
+        uint32_t id = wish->stamping & SOF_TIMESTAMPING_OPT_ID ? end - 1 - more->stamp_base : 0;
+        mark_put(more, end, id, wish->stamping);
+    }
+    if (more->mark_count == 0) return;
+    struct bk_tcp_look look;
+    sock_news(s, sock, BK_NEWS_PROGRESS, true);
+    (void)sock_look(s, sock, &look);
+    if (sock->over) report_drop_marks(s, sock);
+    (void)now;
+}
+
+/* When the octets up to RCV.NXT came. At the bound the two newest runs become one, with the later time. */
+static void arrivals_note(struct sock *sock, const struct bk_tcp_look *look, uint64_t now) {
+    struct sock_more *more = sock->more;
+    uint32_t end = look->read_seq + look->receive_queued, i = 0;
+    while (i < more->arrival_count && (int32_t)(more->arrival[i].end - look->read_seq) <= 0) i++;
+    memmove(more->arrival, more->arrival + i, (more->arrival_count - i) * sizeof more->arrival[0]);
+    more->arrival_count -= i;
+    if (more->arrival_count != 0 && more->arrival[more->arrival_count - 1].end == end) return;
+    if (more->arrival_count == SOCK_ARRIVALS) more->arrival_count--;
+    more->arrival[more->arrival_count++] = (struct sock_arrival){end, now};
+}
+
+void report_hear(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_look *look, uint32_t what, uint64_t now) {
+    struct sock_more *more = sock->more;
+    if (more == NULL) return;
+    if ((more->stamping & SOF_TIMESTAMPING_RX_SOFTWARE) && (what & BK_READY_READABLE)) arrivals_note(sock, look, now);
+    if (more->mark_count != 0) marks_go_on(s, sock, look, now);
+    if (sock->over && more->mark_count != 0) report_drop_marks(s, sock);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+static void put_time(const struct bk_sockets *s, struct msghdr *msg, uint64_t time) {
+    struct timespec stamp[3] = {{0}}; /* software, an old form, hardware */
+    stamp[0].tv_sec = (time_t)(time / 1000000000);
+    stamp[0].tv_nsec = (long)(time % 1000000000);
+    message_put_control(s, msg, SOL_SOCKET, SCM_TIMESTAMPING, stamp, sizeof stamp);
+}
+
+void report_arrival_control(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_look *look,
+                            struct msghdr *msg) {
+    const struct sock_more *more = sock->more;
+    const uint32_t both = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+    if ((more->stamping & both) != both) return;
+    for (uint32_t i = 0; i < more->arrival_count; i++) {
+        if ((int32_t)(more->arrival[i].end - look->read_seq) < 0) continue;
+        put_time(s, msg, more->arrival[i].time + s->config.clock_offset);
+        return;
+    }
+}
+
+int64_t report_receive(struct bk_sockets *s, struct sock *sock, const struct span *to, struct msghdr *msg) {
+    struct sock_more *more = sock->more;
+    struct sock_report *r = more == NULL ? NULL : more->reports;
+    (void)to;
+    if (r == NULL) return -EAGAIN;
+    more->reports = r->next;
+    more->report_count--;
+    if (msg != NULL) {
+        msg->msg_flags |= MSG_ERRQUEUE | (r->truncated ? MSG_TRUNC : 0);
+        if (r->timed && (more->stamping & SOF_TIMESTAMPING_SOFTWARE)) put_time(s, msg, r->time);
+        struct {
+            struct sock_extended_err err;
+            union {
+                struct sockaddr_in in;
+                struct sockaddr_in6 in6;
+            } offender;
+        } data = {.err = r->err};
+        size_t address = sock->ipv6 ? sizeof data.offender.in6 : sizeof data.offender.in;
+        message_put_control(s, msg, sock->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, sock->ipv6 ? IPV6_RECVERR : IP_RECVERR,
+                            &data, sizeof data.err + address);
+    }
+    free(r);
+    return 0;
+}
+
+void report_drop_all(struct sock *sock) {
+    struct sock_more *more = sock->more;
+    struct sock_report *r;
+    while ((r = more->reports) != NULL) {
+        more->reports = r->next;
+        free(r);
+    }
+    struct sock_mark **lists[] = {&more->unsent, &more->unacked}, *mark;
+    for (int i = 0; i < 2; i++)
+        while ((mark = *lists[i]) != NULL) {
+            *lists[i] = mark->next;
+            free(mark);
+        }
+    more->mark_count = more->report_count = 0;
+}
