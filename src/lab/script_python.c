@@ -104,15 +104,24 @@ static bool script_python_start(struct script_python *p) {
     return p->pid > 0;
 }
 
+/* The first line of an answer. */
+static bool script_python_head(FILE *from, bool *bad, size_t *length) {
+    char line[64], *end;
+    if (fgets(line, sizeof line, from) == NULL) return false;
+    *bad = strtoul(line, &end, 10) != 0;
+    *length = strtoul(end, &end, 10);
+    return *end == '\n';
+}
+
 enum script_python_answer script_python_run(struct script_python *python, bool fresh, const char *path, uint32_t line,
                                             const char *variables, const char *code, struct bk_text *message) {
-    int bad;
+    bool bad;
     size_t length;
     char piece[512];
     if (python == NULL || !script_python_start(python)) return SCRIPT_PYTHON_MISSING;
     fprintf(python->to, "%d %" PRIu32 " %zu %zu %zu\n%s%s%s", fresh, line, strlen(path), strlen(variables),
             strlen(code), path, variables, code);
-    if (fflush(python->to) != 0 || fscanf(python->from, "%d %zu", &bad, &length) != 2 || fgetc(python->from) != '\n') {
+    if (fflush(python->to) != 0 || !script_python_head(python->from, &bad, &length)) {
         script_python_end(python);
         return SCRIPT_PYTHON_MISSING;
     }
