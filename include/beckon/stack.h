@@ -84,6 +84,8 @@ BK_API char *bk_addr_format(const bk_addr *a, char text[BK_ADDR_TEXT]);
 
 /* When a SYN is answered with a cookie (RFC 4987 3.6) instead of a request. */
 enum bk_syn_cookies { BK_SYN_COOKIES_NEVER, BK_SYN_COOKIES_WHEN_FULL, BK_SYN_COOKIES_ALWAYS };
+/* Explicit congestion notification (RFC 3168): not at all, asked for by active opens, or only granted to those who ask. */
+enum bk_ecn { BK_ECN_OFF, BK_ECN_ASK, BK_ECN_GRANT };
 /* Whether an active open may take the place of a TIME-WAIT whose timestamps make that safe (RFC 6191), once a second has passed. */
 enum bk_time_wait_reuse { BK_REUSE_NEVER, BK_REUSE_ALWAYS, BK_REUSE_LOOPBACK };
 /* Congestion control. */
@@ -137,6 +139,7 @@ struct bk_config {
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
     uint32_t syn_cookies;      /* enum bk_syn_cookies */
+    uint32_t ecn;              /* enum bk_ecn */
     uint32_t time_wait_reuse;  /* enum bk_time_wait_reuse */
     uint32_t orphans_max;      /* connections whose user has closed, at most: beyond it CLOSE resets */
     uint32_t congestion;       /* enum bk_congestion */
@@ -149,6 +152,7 @@ struct bk_config {
     bool timestamps;            /* offer and accept RFC 7323 timestamps */
     bool window_scaling;        /* offer and accept RFC 7323 window scaling */
     bool sack;                  /* offer and accept selective acknowledgments (RFC 2018) */
+    bool ecn_fallback;          /* a SYN that goes again does not ask for ECN any more */
     bool hystart;               /* the first slow start ends when delay rises (RFC 9406), not only by loss */
     bool pacing;                /* CUBIC and NewReno are paced, too; BBR always is */
     bool slow_start_after_idle; /* a window that was not used for an RTO shrinks (RFC 5681 4.1, RFC 2861) */
@@ -441,7 +445,7 @@ enum bk_tcp_option {
     BK_TCP_CONGESTION,      /* enum bk_congestion; may change at any time */
     BK_TCP_MAX_SEGMENT,     /* bounds the MSS that is offered and used, from before the handshake; 0: the path's */
     BK_TCP_FIN_WAIT_2_S,    /* how long it may stay in FIN-WAIT-2 without owner; 0: fin_wait_2_ms */
-    BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class, without the two ECN bits */
+    BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class (RFC 2474); the two low bits are ECN's, and ignored */
     BK_TCP_HOP_LIMIT,       /* IPv4's TTL, IPv6's hop limit; 0: the interface's */
     BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
@@ -469,6 +473,7 @@ struct bk_tcp_info {
     uint8_t send_scale, receive_scale;
     bool timestamps, keepalive, nodelay, owned; /* owned: a user holds it */
     bool sack;                                  /* both ends said SACK-permitted */
+    bool ecn, ecn_seen;                         /* agreed on (RFC 3168); some segment of the peer's was ECN-capable */
     int32_t error;                              /* pending error, a negative errno, or 0 */
     int32_t soft_error; /* likewise: a trouble that may pass, heard since data was last acknowledged */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;

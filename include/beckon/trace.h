@@ -63,6 +63,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_RST_SYN_SENT_ACK, BK_SENT, "RFC 9293 3.10.7.3", "tcpOutRsts", "RST: this ACK is not of our SYN")            \
     R(SEND_RST_SYN_RECEIVED_ACK, BK_SENT, "RFC 9293 3.10.7.4", "tcpOutRsts", "RST: this ACK is not of our SYN-ACK")    \
     R(SEND_RST_ABORT, BK_SENT, "RFC 9293 3.10.5", "tcpOutRsts", "RST: the user aborted")                               \
+    R(SEND_ACK_CE, BK_SENT, "RFC 3168 6.1.3", "", "ACK at once: a segment met congestion")                             \
+    R(SEND_ACK_CWR, BK_SENT, "RFC 3168 6.1.3", "", "ACK at once: the peer has reduced its window")                     \
     R(SEND_RST_ORPHANS, BK_SENT, "", "tcpOutRsts", "RST: closed, but too many are left without their users")           \
     R(SEND_RST_UNREAD, BK_SENT, "RFC 9293 3.6.1", "tcpOutRsts", "RST: closed with data unread")                        \
     R(SEND_RST_LATE_DATA, BK_SENT, "RFC 9293 3.6.1", "tcpOutRsts", "RST: data came after the user was gone")           \

@@ -21,7 +21,7 @@
 #include "tcp/time_wait.h"
 #include "wire/ip.h"
 
-_Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
+_Static_assert(sizeof(struct connection) == 424, "a field came or went: does it belong to put_connection?");
 _Static_assert(sizeof(struct active) == 424, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
 _Static_assert(sizeof(struct listener) == 136, "a field came or went: does it belong to put_listeners?");
@@ -204,6 +204,7 @@ static void put_connection(struct projection *p, const struct view *v, const str
     PUT_BITS(p, c->owned, c->active_open, c->fin_queued, c->fin_known, c->fin_received, c->nodelay, c->quickack,
              c->more, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
              c->syn_answered, link_in(&c->output_link), link_in(&c->ready_link), link_in(&c->accept_link));
+    PUT_BITS(p, c->ecn_asked, c->ecn, c->ecn_echo, c->ecn_cwr);
     put(p, (uint16_t)c->error, 2);
     put(p, (uint16_t)c->soft_error, 2);
     put_sending(p, v, c);
@@ -242,7 +243,7 @@ static void put_requests(struct projection *p, const struct view *v) {
             put(p, r->mss, 2);
             put8(p, r->sent);
             put8(p, r->send_scale);
-            put8(p, r->scaling);
+            PUT_BITS(p, r->scaling, r->ecn);
             put(p, request_quiet(v->t, r, v->now), 2);
             id = r->link.next;
         }

@@ -116,6 +116,8 @@ static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
     c->window_scaling = !one_in(r, 3);
     c->syn_cookies = draw_below(r, 3);
     c->reset_on_unread = !one_in(r, 4);
+    c->ecn = draw_below(r, 3);
+    c->ecn_fallback = !one_in(r, 4);
     c->congestion = draw_below(r, BK_CONGESTIONS);
     c->hystart = !one_in(r, 4);
     c->slow_start_after_idle = !one_in(r, 4);

@@ -1,5 +1,6 @@
 /* What all controllers share: which one a connection has, the initial window, window validation. See congestion.h. */
 #include "tcp/connection.h"
+#include "tcp/ecn.h"
 #include "tcp/rtt.h"
 
 static const struct congestion_controller *controller_of(const struct connection *c) {
@@ -145,6 +146,7 @@ uint32_t congestion_ssthresh(struct tcp *t, struct connection *c, uint32_t fligh
 
 void congestion_event(struct tcp *t, struct connection *c, enum congestion_event event) {
     struct active *a = active_of(t, c);
+    if (event == CONGESTION_REDUCE || event == CONGESTION_RTO) ecn_reduced(c);
     if (a != NULL) controller_of(c)->event(t, c, &a->congestion, event);
 }
 

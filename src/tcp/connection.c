@@ -38,6 +38,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->receive_buffer = config->receive_buffer;
     c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
     c->ts_offset = isn_timestamp_offset(t, tuple);
+    c->ecn_asked = config->ecn == BK_ECN_ASK;
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
     c->keepalive_idle_s = config->keepalive_idle_s;

@@ -88,6 +88,11 @@ struct connection {
     bool syn_acked : 1;    /* SND.UNA is past our SYN */
     bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
+    bool ecn_asked : 1;    /* our SYN asks for ECN */
+    bool ecn : 1;          /* both ends do (RFC 3168) */
+    bool ecn_echo : 1;     /* CE came, and no CWR since: ECE on all that leaves */
+    bool ecn_cwr : 1;      /* CWR is due on the next new data */
+    bool ecn_seen : 1;     /* the peer has sent ECN-capable segments */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
     uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
 
@@ -105,8 +110,6 @@ struct connection {
     uint16_t mss_offered; /* in our SYN */
     uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
     uint16_t mss_limit;   /* the user's bound for mss and mss_offered; 0: none */
-    uint8_t congestion;   /* enum bk_congestion */
-    uint8_t pad4;
     uint32_t ts_recent;   /* TS.Recent */
     uint32_t ts_offset;   /* our timestamp clock's */
     uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
@@ -148,7 +151,8 @@ struct connection {
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
-    uint32_t pad3;
+    uint8_t congestion; /* enum bk_congestion */
+    uint8_t pad[3];
 };
 
 /* With a connection table entry (8 bytes, 16 with slack) and a socket object (48, a later layer), an idle connection stays

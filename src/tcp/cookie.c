@@ -2,6 +2,7 @@
 #include "tcp/cookie.h"
 
 #include "base/siphash.h"
+#include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/options.h"
 
@@ -19,6 +20,7 @@ static const uint16_t cookie_mss[2][8] = {
 #define COOKIE_SCALE      15u
 #define COOKIE_NO_SCALE   15u
 #define COOKIE_SACK       16u
+#define COOKIE_ECN        32u
 #define COOKIE_BITS       63u
 #define COOKIE_TIMESTAMPS 64u /* in the MAC alone: that there was a timestamp */
 
@@ -43,12 +45,14 @@ static uint32_t cookie_mss_index(uint32_t mss, bool ipv6) {
 }
 
 /* What both ends can do, of what the SYN offers; 0 without timestamps to carry it. */
-static uint32_t cookie_options(const struct tcp *t, const struct wire_tcp_options *o) {
+static uint32_t cookie_options(const struct tcp *t, const struct segment *s) {
     const struct bk_config *config = &t->base.config;
+    const struct wire_tcp_options *o = &s->header.option;
     if (!config->timestamps || !o->has_timestamps) return 0;
     uint32_t options = COOKIE_TIMESTAMPS;
     options |= config->window_scaling && o->has_wscale ? u32_min(o->wscale, WINDOW_SCALE_MAX) : COOKIE_NO_SCALE;
     if (config->sack && o->sack_permitted) options |= COOKIE_SACK;
+    if (ecn_grants(t, s)) options |= COOKIE_ECN;
     return options;
 }
 
@@ -61,12 +65,12 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
     bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
     uint32_t index = cookie_mss_index(o->mss != 0 ? o->mss : mss_default(ipv6), ipv6);
-    uint32_t options = cookie_options(t, o);
+    uint32_t options = cookie_options(t, s);
     struct reply y = {
         .tuple = &s->tuple,
         .hash = s->hash,
         .iface = s->packet->iface,
-        .flags = WIRE_SYN | WIRE_ACK,
+        .flags = options & COOKIE_ECN ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK,
         .window = (uint16_t)request_window(t, l),
         .reason = BK_REASON_SEND_SYN_COOKIE,
         .state = BK_LISTEN,
@@ -113,6 +117,7 @@ bool cookie_check(const struct tcp *t, const struct listener *l, const struct se
     r->send_scale = r->scaling ? options & COOKIE_SCALE : 0;
     r->receive_scale = r->scaling ? window_scale_for(listener_receive_buffer(t, l)) : 0;
     r->sack = options & COOKIE_SACK;
+    r->ecn = options & COOKIE_ECN;
     r->ts_recent = o->tsval;
     r->ts_offset = isn_timestamp_offset(t, &s->tuple);
     return true;

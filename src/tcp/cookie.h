@@ -6,8 +6,7 @@
  *
  * What has no room there goes into the low bits of the SYN-ACK's timestamp, if the peer's SYN brought one, for the peer echoes it:
  *
- *     | ... our clock, in steps of 64 ms | 1 bit: SACK-permitted | 4 bits: window scale, 15: none |
- *                                        ^ 1 bit for ECN between them
+ *     | ... our clock, in steps of 64 ms | 1 bit: ECN | 1 bit: SACK-permitted | 4 bits: window scale, 15: none |
  *
  * The clock is put back, never ahead, so that it rises from there (RFC 7323 5.3). Without timestamps a cookie remembers the MSS and
  * nothing else. The MAC covers the segment, the counter, the MSS and these options, so an echo that was changed is no cookie of ours.

@@ -20,6 +20,8 @@ static inline bool recovery_has_lost(const struct connection *c) {
 void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_t flight);
 /* A duplicate ACK came (RFC 5681 2). */
 void recovery_duplicate_ack(struct tcp *t, struct connection *c);
+/* The peer echoes congestion (RFC 3168 6.1.2): once for each window of data. */
+void recovery_congestion(struct tcp *t, struct connection *c);
 /* The retransmission timer fired. */
 void recovery_timeout(struct tcp *t, struct connection *c);
 

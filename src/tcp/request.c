@@ -3,6 +3,7 @@
 
 #include "tcp/connection.h"
 #include "tcp/cookie.h"
+#include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/options.h"
 #include "tcp/user_calls.h"
@@ -63,7 +64,7 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
 static void request_send_syn_ack(struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                  uint16_t reason) {
     struct reply y = request_reply(t, r, tuple, id, reason);
-    y.flags = WIRE_SYN | WIRE_ACK;
+    y.flags = r->ecn ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK;
     y.window = (uint16_t)request_window(t, request_listener(t, r)); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
     y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local),
@@ -130,6 +131,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
     c->sack = r->sack;
+    c->ecn = r->ecn;
     c->ts_recent = r->ts_recent;
     c->ts_offset = r->ts_offset;
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
@@ -181,6 +183,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->send_scale = (uint8_t)(r->scaling ? u32_min(o->wscale, WINDOW_SCALE_MAX) : 0);
     r->timestamps = t->base.config.timestamps && o->has_timestamps;
     r->sack = t->base.config.sack && o->sack_permitted;
+    r->ecn = ecn_grants(t, s);
     r->ts_recent = o->tsval;
     r->ts_offset = isn_timestamp_offset(t, &s->tuple);
     small_tuple_put(r->tuple, ipv6, &s->tuple);
@@ -214,6 +217,7 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     uint32_t rcv_nxt = r->irs + 1;
     /* The SYN again: our SYN-ACK was lost, so that goes again rather than the bare ACK of the general rule. */
     if (s->header.seq == r->irs && (s->header.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == WIRE_SYN) {
+        r->ecn = r->ecn && ecn_grants(t, s); /* once without, and it is off (RFC 3168 6.1.1) */
         request_send_syn_ack(t, r, &s->tuple, id, BK_REASON_SEND_SYN_ACK_DUPLICATE);
         return BK_REASON_ACCEPT_SYN_DUPLICATE;
     }

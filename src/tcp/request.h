@@ -24,7 +24,7 @@ struct request {
     uint8_t sent; /* SYN-ACKs by timer, at least 1 */
     uint8_t iface;
     uint8_t send_scale;
-    bool scaling : 1, timestamps : 1, sack : 1;
+    bool scaling : 1, timestamps : 1, sack : 1, ecn : 1;
     uint8_t receive_scale : 4; /* that our SYN-ACK offers */
     uint16_t quiet_until;      /* until then nothing unacceptable is answered: low bits of the time in ms */
     uint8_t tuple[];           /* small_tuple.h */

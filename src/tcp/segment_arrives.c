@@ -12,6 +12,7 @@
  * have them. Deviations by later RFCs stand where they apply: 5961 (RST, SYN, ACK checks), 7323 (PAWS), 6093 (urgent data).
  */
 #include "tcp/connection.h"
+#include "tcp/ecn.h"
 #include "tcp/lookup.h"
 #include "tcp/options.h"
 #include "tcp/output.h"
@@ -59,6 +60,7 @@ uint16_t segment_arrives_listen(struct tcp *t, const struct segment *s) {
 static void take_syn_options(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
     c->sack = t->base.config.sack && o->sack_permitted;
+    ecn_take_syn(c, s);
     c->timestamps = t->base.config.timestamps && o->has_timestamps;
     if (c->timestamps) {
         c->ts_recent = o->tsval;
@@ -277,6 +279,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
             a->send_hint = BK_NONE;
         extent_queue_consume(&t->base, &a->send, bytes);
         c->bytes_acked += bytes;
+        if (c->news & BK_NEWS_PROGRESS) connection_hear(t, c, BK_READY_PROGRESS);
     }
     c->retransmits = 0;
     c->soft_error = 0;
@@ -355,6 +358,7 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     }
     bool advances = ack != c->snd_una;
     if (advances) acknowledge(t, c, s);
+    if (ecn_echoes(c, s)) recovery_congestion(t, c);
     bool window_changed = update_window(c, s);
     if (advances)
         *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
@@ -519,6 +523,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
             connection_end(t, c, 0, BK_REASON_ANSWER_RST_LATE_DATA);
             return BK_REASON_ANSWER_RST_LATE_DATA;
         }
+        ecn_text(t, c, s);
         reason = process_text(t, c, s);
     }
     /* A FIN noted ahead was none if text went past it; nor is one that comes with text that is followed by more. */

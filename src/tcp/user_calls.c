@@ -1,6 +1,7 @@
 /* OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS: RFC 9293 3.10.1 to 3.10.6. */
 #include "tcp/user_calls.h"
 
+#include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/lookup.h"
 #include "tcp/options.h"
@@ -351,6 +352,8 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .keepalive = c->keepalive,
         .nodelay = c->nodelay,
         .owned = c->owned,
+        .ecn = c->ecn,
+        .ecn_seen = c->ecn_seen,
         .error = c->error,
         .soft_error = c->soft_error,
         .iss = c->iss,

@@ -4,6 +4,7 @@
  * connection takes them over when its handshake is done; what a SYN-ACK says (the window's scale) is asked of the listener before.
  */
 #include "tcp/congestion.h"
+#include "tcp/ecn.h"
 #include "tcp/options.h"
 #include "tcp/user_calls.h"
 
@@ -87,8 +88,8 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         c->fin_wait_2_s = (uint8_t)value;
         return 0;
     case BK_TCP_TRAFFIC_CLASS:
-        if (value > UINT8_MAX || (value & 3) != 0) return ERROR_INVAL; /* ECN is not the user's (RFC 3168 5) */
-        c->traffic_class = (uint8_t)value;
+        if (value > UINT8_MAX) return ERROR_INVAL;
+        c->traffic_class = (uint8_t)(value & ~(uint64_t)ECN_MASK); /* ECN is not the user's (RFC 3168 5) */
         return 0;
     case BK_TCP_HOP_LIMIT:
         if (value > UINT8_MAX) return ERROR_INVAL;
@@ -178,7 +179,7 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
 int user_listener_set(struct tcp *t, struct listener *l, enum bk_tcp_option option, uint64_t value) {
     if (option >= LISTENER_OPTIONS) return ERROR_NOPROTOOPT;
     /* Tried on a connection that nobody will see: so the range of each option is said once. */
-    struct connection probe = {.state = BK_CLOSED, .detached = true};
+    struct connection probe = {.state = BK_CLOSED, .detached = true, .active = BK_NONE};
     int error = user_set(t, &probe, option, value);
     if (error != 0) return error;
     l->option[option] = (uint32_t)value;

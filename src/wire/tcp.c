@@ -91,6 +91,7 @@ uint16_t wire_tcp_parse(const uint8_t *p, size_t n, struct wire_tcp *out) {
     out->seq = get_be32(p + 4);
     out->ack = get_be32(p + 8);
     out->flags = p[13];
+    out->ae = p[12] & 1;
     out->window = get_be16(p + 14);
     out->checksum = get_be16(p + 16);
     out->urgent = get_be16(p + 18);
@@ -179,7 +180,7 @@ size_t wire_tcp_emit(uint8_t *p, struct wire_tcp *t) {
     put_be16(p + 2, t->dst_port);
     put_be32(p + 4, t->seq);
     put_be32(p + 8, t->ack);
-    p[12] = (uint8_t)(t->header_length / 4 << 4);
+    p[12] = (uint8_t)(t->header_length / 4 << 4 | t->ae);
     p[13] = t->flags;
     put_be16(p + 14, t->window);
     put_be16(p + 16, t->checksum);

@@ -38,6 +38,7 @@ struct wire_tcp {
     uint32_t seq, ack;
     uint16_t header_length; /* 20 to 60 */
     uint8_t flags;          /* enum wire_tcp_flag */
+    bool ae;                /* the flag before CWR: AE, once NS (RFC 9768 3.1) */
     uint16_t window;        /* as sent, unscaled */
     uint16_t checksum;
     uint16_t urgent; /* urgent pointer as sent */

@@ -228,6 +228,8 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->window_scaling = one_in(w, 2);
     c->syn_cookies = below(w, 3);
     c->reset_on_unread = one_in(w, 2);
+    c->ecn = below(w, 3);
+    c->ecn_fallback = one_in(w, 2);
 }
 
 #define LINK_LOCAL 0u

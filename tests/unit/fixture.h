@@ -43,6 +43,8 @@ enum seg_flag {
     PSH = 8, /* in expect: not compared; see .psh */
     ACK = 16,
     URG = 32,
+    ECE = 64,
+    CWR = 128,
     MAYBE_ACK = 0x100, /* in expect: this bit may be set or not */
     MAYBE_FIN = 0x200,
     ANY_FLAGS = 0x1000,
@@ -62,6 +64,7 @@ struct seg {
     int64_t mss, wscale, tsval, tsecr; /* options */
     int64_t urg;                       /* the urgent pointer as sent */
     int64_t psh;
+    int64_t tc;     /* traffic class in the IP header */
     int64_t at;     /* expect: milliseconds since mark(), within TOLERANCE_MS later */
     int64_t before; /* expect: sent before so many milliseconds since mark() */
     int64_t reason; /* expect: enum bk_reason */
@@ -83,6 +86,7 @@ struct seg {
                   .tsecr = ANY,                                                                                        \
                   .urg = ANY,                                                                                          \
                   .psh = ANY,                                                                                          \
+                  .tc = ANY,                                                                                           \
                   .at = ANY,                                                                                           \
                   .before = ANY,                                                                                       \
                   .reason = ANY,                                                                                       \
@@ -109,6 +113,7 @@ struct wire_seg {
     size_t options_length;
     bool bad_checksum;
     uint8_t ttl;
+    uint8_t tc;         /* traffic class */
     bool dont_fragment; /* IPv4 */
 };
 #define FRAME_MAX 66000

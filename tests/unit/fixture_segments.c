@@ -40,6 +40,7 @@ static size_t segment_build(const struct seg *s, uint8_t *frame) {
         .options = s->options,
         .options_length = s->options_length,
         .bad_checksum = s->bad_checksum,
+        .tc = (uint8_t)or_else(s->tc, 0),
     };
     if (seq == f->nxt && !s->bad_checksum && !(flags & RST)) f->nxt += len + syn + ((flags & FIN) != 0);
     size_t n = wire_seg_build(&w, frame);
@@ -99,6 +100,7 @@ static void describe(const struct seg *s, char text[SEG_TEXT]) {
         .ts = s->tsval >= 0,
         .tsval = (uint32_t)or_else(s->tsval, 0),
         .tsecr = (uint32_t)or_else(s->tsecr, 0),
+        .tc = (uint8_t)or_else(s->tc, 0),
         .len = s->len >= 0 ? (uint32_t)s->len : 0,
     };
     wire_seg_format(&w, 0, 0, text);
@@ -114,7 +116,7 @@ static bool differs(int64_t wanted, bool there, int64_t got) {
 static const char *compare(const struct seg *s, const struct sent *sent) {
     const struct wire_seg *w = &fx.last;
     const struct flow *f = &fx.flow;
-    int compared = FIN | SYN | RST | ACK | URG;
+    int compared = FIN | SYN | RST | ACK | URG | ECE | CWR;
     if (s->flags & MAYBE_ACK) compared &= ~ACK;
     if (s->flags & MAYBE_FIN) compared &= ~FIN;
     if (!(s->flags & ANY_FLAGS) && ((w->flags ^ s->flags) & compared)) return "flags";
@@ -130,6 +132,7 @@ static const char *compare(const struct seg *s, const struct sent *sent) {
     if (s->tsecr != ANY && differs((int64_t)(uint32_t)s->tsecr, w->ts, w->tsecr)) return "tsecr";
     if (differs(s->urg, w->flags & URG, w->urg)) return "urgent pointer";
     if (differs(s->psh, true, (w->flags & PSH) != 0)) return "PSH";
+    if (differs(s->tc, true, w->tc)) return "traffic class";
     if (differs(s->reason, true, sent->reason)) return "reason";
     if (w->sport != or_else(s->sport, f->local_port) || w->dport != or_else(s->dport, f->remote_port)) return "ports";
     if (!bk_addr_equal(&w->src, s->src ? s->src : &f->local) || !bk_addr_equal(&w->dst, s->dst ? s->dst : &f->remote))

@@ -93,6 +93,7 @@ size_t wire_seg_build(const struct wire_seg *w, uint8_t *frame) {
     if (w->bad_checksum) t[16] ^= 0x55;
     if (v4) {
         frame[0] = 0x45;
+        frame[1] = w->tc;
         set16(frame + 2, (uint32_t)(ip + length));
         frame[6] = 0x40;
         frame[8] = 64;
@@ -101,7 +102,8 @@ size_t wire_seg_build(const struct wire_seg *w, uint8_t *frame) {
         memcpy(frame + 16, w->dst.byte + 12, 4);
         set16(frame + 10, fold(sum(0, frame, ip)));
     } else {
-        frame[0] = 0x60;
+        frame[0] = 0x60 | w->tc >> 4;
+        frame[1] = (uint8_t)(w->tc << 4);
         set16(frame + 4, (uint32_t)length);
         frame[6] = 6;
         frame[7] = 64;
@@ -161,6 +163,7 @@ static const char *ip_parse(const uint8_t *f, size_t n, struct wire_seg *w, size
         if (fold(sum(0, f, *ip)) != 0) return "IPv4 header checksum";
         if (get16(f + 6) & 0x3fff) return "IPv4 fragment";
         if (f[9] != 6) return "not TCP";
+        w->tc = f[1];
         w->dont_fragment = f[6] >> 6 & 1;
         w->ttl = f[8];
         w->src = bk_addr_ipv4(f[12], f[13], f[14], f[15]);
@@ -170,6 +173,7 @@ static const char *ip_parse(const uint8_t *f, size_t n, struct wire_seg *w, size
         if (n < 40) return "frame shorter than an IPv6 header";
         if ((size_t)get16(f + 4) + 40 != n) return "IPv6 payload length is not the frame's";
         if (f[6] != 6) return "not TCP";
+        w->tc = (uint8_t)(f[0] << 4 | f[1] >> 4);
         w->ttl = f[7];
         memcpy(w->src.byte, f + 8, 16);
         memcpy(w->dst.byte, f + 24, 16);
@@ -221,6 +225,7 @@ char *wire_seg_format(const struct wire_seg *w, uint32_t seq_base, uint32_t ack_
     if (w->flags & ACK) n += snprintf(text + n, SEG_TEXT - (size_t)n, " ack %ld", (long)(int32_t)(w->ack - ack_base));
     n += snprintf(text + n, SEG_TEXT - (size_t)n, " win %u len %u", w->wnd, w->len);
     if (w->flags & URG) n += snprintf(text + n, SEG_TEXT - (size_t)n, " urg %u", w->urg);
+    if (w->tc) n += snprintf(text + n, SEG_TEXT - (size_t)n, " tc %u", w->tc);
     if (w->options) n += snprintf(text + n, SEG_TEXT - (size_t)n, " <%u option bytes>", (unsigned)w->options_length);
     if (w->mss >= 0) n += snprintf(text + n, SEG_TEXT - (size_t)n, " <mss %d>", (int)w->mss);
     if (w->wscale >= 0) n += snprintf(text + n, SEG_TEXT - (size_t)n, " <wscale %d>", (int)w->wscale);

@@ -242,6 +242,28 @@ static void timestamps_carry_the_options(void **state) {
     }
 }
 
+/* The request for ECN is granted, and remembered, by the same bits. */
+static void timestamps_carry_ecn(void **state) {
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        struct bench b;
+        bench_up(&b, i % 2, 0, 3);
+        config_all(&b);
+        bool asks = i & 2, timestamps = i & 4;
+        struct segment s = segment_of(&b, 1, asks ? WIRE_SYN | WIRE_ECE | WIRE_CWR : WIRE_SYN, 5000, 0);
+        s.header.option = (struct wire_tcp_options){.mss = 1460, .has_timestamps = timestamps, .tsval = PEER_CLOCK};
+        assert_int_equal(request_open(b.t, b.l, &s, NULL), BK_REASON_ACCEPT_SYN_COOKIE);
+        struct wire_tcp answer = expect_reply(&b, BK_REASON_SEND_SYN_COOKIE);
+        assert_int_equal(answer.flags, asks && timestamps ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK);
+        struct segment ack = ack_of(&b, 1, &answer);
+        ack.header.option.has_timestamps = timestamps;
+        const struct connection *c = connection_by(&b, &ack);
+        assert_non_null(c);
+        assert_int_equal(c->ecn, asks && timestamps);
+        core_down(&b.k);
+    }
+}
+
 /* What is off here is neither offered nor brought back, whatever the peer's SYN said. */
 static void what_is_off_is_not_carried(void **state) {
     (void)state;
@@ -366,6 +388,7 @@ int main(void) {
         cmocka_unit_test(cookies_only_when_given),
         cmocka_unit_test(a_cookie_at_a_bound),
         cmocka_unit_test(timestamps_carry_the_options),
+        cmocka_unit_test(timestamps_carry_ecn),
         cmocka_unit_test(what_is_off_is_not_carried),
         cmocka_unit_test(a_changed_echo_is_no_cookie),
         cmocka_unit_test(the_clock_never_runs_ahead),

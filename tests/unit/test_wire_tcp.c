@@ -332,6 +332,23 @@ static void test_alignment(void **state) {
     assert_int_equal(get_be32(p + 28), 0x01030302);
 }
 
+/* All nine flags are kept, and the three reserved bits before them are not heeded and go out as zeroes (RFC 9293 3.1, RFC 9768 3.1). */
+static void flags_survive(void **state) {
+    (void)state;
+    for (unsigned bits = 0; bits < 4096; bits++) {
+        uint8_t p[WIRE_TCP_LENGTH_MAX] = {0x9c, 0x40, 0, 80}, back[WIRE_TCP_LENGTH_MAX];
+        p[12] = (uint8_t)(WIRE_TCP_LENGTH / 4 << 4 | bits >> 8);
+        p[13] = (uint8_t)bits;
+        struct wire_tcp h;
+        assert_int_equal(parse(p, WIRE_TCP_LENGTH, &h), BK_REASON_NONE);
+        assert_int_equal(h.flags, bits & 0xff);
+        assert_int_equal(h.ae, bits >> 8 & 1);
+        assert_int_equal(wire_tcp_emit(back, &h), WIRE_TCP_LENGTH);
+        assert_int_equal(back[12], WIRE_TCP_LENGTH / 4 << 4 | (bits >> 8 & 1));
+        assert_int_equal(back[13], bits & 0xff);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_syn),
@@ -347,6 +364,7 @@ int main(void) {
         cmocka_unit_test(test_timestamps_anywhere),
         cmocka_unit_test(test_every_combination),
         cmocka_unit_test(test_alignment),
+        cmocka_unit_test(flags_survive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
