@@ -20,6 +20,7 @@ void bk_config_default(struct bk_config *c) {
         .chunk_size = 2048,
         .chunks = 32768,
         .buffer_chunks = 28672,
+        .sent_records = 32768,
         .trace_events = 0,
         .send_buffer = 262144,
         .send_buffer_max = 4194304,
@@ -44,20 +45,28 @@ void bk_config_default(struct bk_config *c) {
         .keepalive_idle_s = 7200,
         .keepalive_interval_s = 75,
         .keepalive_probes = 9,
+        .reordering = 3,
+        .reordering_max = 300,
         .syn_cookies = BK_SYN_COOKIES_WHEN_FULL,
         .ecn = BK_ECN_GRANT,
         .time_wait_reuse = BK_REUSE_ALWAYS,
         .orphans_max = 4096,
         .congestion = BK_CONGESTION_CUBIC,
+        .pacing_ss_ratio = 200,
+        .pacing_ca_ratio = 120,
+        .min_tso_segments = 2,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
         .timestamps = true,
         .window_scaling = true,
-        .sack = false,
+        .sack = true,
+        .tail_loss_probe = true,
+        .frto = true,
         .dsack = true,
         .ecn_fallback = true,
         .hystart = true,
+        .pacing = false,
         .slow_start_after_idle = true,
         .reset_on_unread = true,
     };
@@ -78,6 +87,7 @@ void bk_config_tiny(struct bk_config *c) {
     c->chunk_size = 1024;
     c->chunks = 20;
     c->buffer_chunks = 12;
+    c->sent_records = 16;
     c->send_buffer = c->receive_buffer = 4096;
     c->send_buffer_max = c->receive_buffer_max = 0;
 }
@@ -107,6 +117,7 @@ static const struct config_range config_ranges[] = {
     RANGE(chunk_size, 256, 65536),
     RANGE(chunks, 4, 268435456),
     RANGE(buffer_chunks, 1, 268435456),
+    RANGE(sent_records, 0, 134217728),
     RANGE(trace_events, 0, 1073741824),
     RANGE(send_buffer, 1, 1073741824),
     RANGE(receive_buffer, 1, 1073741824),
@@ -131,12 +142,17 @@ static const struct config_range config_ranges[] = {
     RANGE(keepalive_idle_s, 1, 32767),
     RANGE(keepalive_interval_s, 1, 32767),
     RANGE(keepalive_probes, 1, 127),
+    RANGE(reordering, 1, 65535),
+    RANGE(reordering_max, 1, 65535),
     RANGE(syn_cookies, 0, 2),
     RANGE(ecn, 0, 2),
     RANGE(time_wait_reuse, 0, 2),
     RANGE(orphans_max, 0, 134217728),
     RANGE(challenge_ack_ms, 0, 60000),
-    RANGE(congestion, 0, 1),
+    RANGE(congestion, 0, 2),
+    RANGE(pacing_ss_ratio, 1, 1000),
+    RANGE(pacing_ca_ratio, 1, 1000),
+    RANGE(min_tso_segments, 1, 64),
 };
 
 const char *config_fault(const struct bk_config *c) {

@@ -36,6 +36,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->congestion = (uint8_t)config->congestion;
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
+    c->reordering = (uint16_t)config->reordering;
     c->payload_share = 128;
     c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
     c->ts_offset = isn_timestamp_offset(t, tuple);
@@ -122,6 +123,9 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     runs_init(&a->out_of_order);
     a->send.limit = a->out_of_order.queue.limit = budget_mark(t);
     a->send_hint = BK_NONE;
+    scoreboard_init(&a->board);
+    rack_init(&a->rack, c->snd_una);
+    a->recovery.reorder_due = BK_NEVER;
     congestion_begin(t, c);
     receive_begin(t, c, &a->receiving);
     return a;
@@ -131,6 +135,7 @@ void connection_settle(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0) return;
     a->receiving.charge = 0;
+    if (a->board.records != 0) return;
     if (!c->detached) {
         if (link_in(&a->rest_link)) return;
         a->rested_at = t->base.now;
@@ -233,6 +238,7 @@ static void connection_drop_send(struct tcp *t, struct connection *c) {
     if (a == NULL) return;
     extent_queue_clear(&t->base, &a->send);
     runs_clear(&t->base, &a->out_of_order);
+    scoreboard_clear(t, &a->board);
     a->send_hint = BK_NONE;
 }
 

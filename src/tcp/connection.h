@@ -19,7 +19,8 @@
  *
  * Timers: each deadline below is a field of its own, and the wheel knows the earliest of them. Fields hold BK_NEVER when
  * they do not run. What happens when one is due: timeouts.c.
- *     rtx_due      retransmission, or window probe, or SWS override: rtx_kind says which (they exclude each other)
+ *     rtx_due      retransmission, tail loss probe, RACK's reordering timer, window probe, or SWS override: rtx_kind says which (they exclude
+ *                  each other)
  *     ack_due      the delayed ACK
  *     keepalive_due
  *     linger_due   an end for connections whose user is gone
@@ -32,17 +33,17 @@
 #include "base/seq.h"
 #include "tcp/congestion.h"
 #include "tcp/event.h"
+#include "tcp/rack.h"
 #include "tcp/receive_state.h"
+#include "tcp/recovery.h"
+#include "tcp/scoreboard.h"
 #include "tcp/tcp.h"
 
 #define TCP_MSS_MIN         48u /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
 #define TCP_TIMESTAMP_BYTES 12u /* of the option with its padding, in each segment */
 
-enum rtx_kind { RTX_RETRANSMIT, RTX_PERSIST, RTX_OVERRIDE };
+enum rtx_kind { RTX_RETRANSMIT, RTX_PERSIST, RTX_OVERRIDE, RTX_TAIL_PROBE, RTX_REORDER };
 enum ack_owed { ACK_NONE, ACK_DELAYED, ACK_NOW };
-
-/* Which bytes are believed lost, and how the window recovers: see recovery.h. */
-enum recovery_state { RECOVERY_OPEN, RECOVERY_FAST, RECOVERY_LOSS };
 
 struct connection {
     struct link output_link;  /* in path[iface].output */
@@ -80,23 +81,24 @@ struct connection {
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    bool more : 1;         /* the user said that more follows */
-    bool probe_now : 1;    /* a window probe or keep-alive is due */
-    bool override_now : 1; /* the SWS override time is over */
-    bool want_write : 1;   /* the user was told -EAGAIN */
-    bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
-    bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
-    bool syn_acked : 1;    /* SND.UNA is past our SYN */
-    bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
-    bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
+    bool more : 1;                          /* the user said that more follows */
+    bool probe_now : 1;                     /* a window probe or keep-alive is due */
+    bool override_now : 1;                  /* the SWS override time is over */
+    bool want_write : 1;                    /* the user was told -EAGAIN */
+    bool urgent_out : 1;                    /* SND.UP is ahead of SND.UNA */
+    bool urgent_in : 1;                     /* RCV.UP is ahead of what the user has read */
+    bool syn_acked : 1;                     /* SND.UNA is past our SYN */
+    bool syn_answered : 1;                  /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     bool receive_fixed : 1, send_fixed : 1; /* the user has set the size of the buffer: it stays */
-    bool ecn_asked : 1;                     /* our SYN asks for ECN */
-    bool ecn : 1;                           /* both ends do (RFC 3168) */
-    bool ecn_echo : 1;                      /* CE came, and no CWR since: ECE on all that leaves */
-    bool ecn_cwr : 1;                       /* CWR is due on the next new data */
-    bool ecn_seen : 1;                      /* the peer has sent ECN-capable segments */
-    uint16_t ack_reason;                    /* why the ACK that is owed is owed */
-    uint16_t rtx_reason;                    /* why [rtx_nxt, rtx_end) is sent again */
+    bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
+    bool control_lost : 1; /* our SYN, or a FIN without a record, is to be sent again */
+    bool ecn_asked : 1;    /* our SYN asks for ECN */
+    bool ecn : 1;          /* both ends do (RFC 3168) */
+    bool ecn_echo : 1;     /* CE came, and no CWR since: ECE on all that leaves */
+    bool ecn_cwr : 1;      /* CWR is due on the next new data */
+    bool ecn_seen : 1;     /* the peer has sent ECN-capable segments */
+    uint16_t ack_reason;   /* why the ACK that is owed is owed */
+    uint16_t rtx_reason;   /* why what is lost is sent again */
 
     /* SND.*; RCV.* (RFC 9293 3.3.1) */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
@@ -109,30 +111,27 @@ struct connection {
     uint32_t last_ack_sent; /* Last.ACK.sent (RFC 7323 4.3) */
 
     /* options */
-    uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
-    uint16_t mss_offered; /* in our SYN */
-    uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
-    uint16_t mss_limit;   /* the user's bound for mss and mss_offered; 0: none */
-    uint8_t congestion;   /* enum bk_congestion */
-    uint8_t pad4;
+    uint16_t mss;           /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
+    uint16_t mss_offered;   /* in our SYN */
+    uint16_t rcv_mss;       /* largest payload seen: what a full segment of the peer's is */
     uint16_t payload_share; /* 256ths of the receive buffer that are text, by Linux's account (receive_overhead) */
-    uint32_t ts_recent;     /* TS.Recent */
-    uint32_t ts_offset;     /* our timestamp clock's */
-    uint32_t ts_recent_s;   /* when TS.Recent was set, seconds of stack time */
+    uint16_t reordering;    /* DupThresh: segments that may come out of order before the first of them counts as lost */
+    uint16_t mss_limit;     /* the user's bound for mss and mss_offered; 0: none */
+    uint8_t congestion;     /* enum bk_congestion */
+    uint8_t backoff;        /* doublings that the RTO contains */
+    uint16_t pad4;
+    uint32_t ts_recent;   /* TS.Recent */
+    uint32_t ts_offset;   /* our timestamp clock's */
+    uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
     uint32_t send_buffer, receive_buffer;
 
     /* RTT (rtt.h); microseconds */
     uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
-    uint32_t rtt_seq;  /* the segment being timed ends here */
-    uint64_t rtt_sent; /* when it was sent; 0: none is */
 
     /* loss and congestion (recovery.h, congestion.h) */
     uint32_t cwnd, ssthresh;
-    uint32_t recover;          /* SND.NXT when the loss was noticed */
-    uint32_t rtx_nxt, rtx_end; /* lost, to be sent again: rtx_nxt is the next */
-    uint32_t rtx_high;         /* end of the last number ever sent again; SND.UNA when that is acknowledged */
-    uint32_t loss_edge;        /* SND.NXT at the first duplicate ACK */
-    uint32_t duplicate_acks;
+    uint32_t recover;        /* SND.NXT when the loss was noticed */
+    uint32_t duplicate_acks; /* without SACK: segments that have left the network by them */
 
     /* deadlines and times, ns */
     uint64_t rtx_due, ack_due, keepalive_due, linger_due;
@@ -159,6 +158,7 @@ struct connection {
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
+    uint32_t delivered_segments, dsack_duplicates, reordering_seen;
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
 };
 
@@ -179,8 +179,11 @@ struct active {
     struct runs out_of_order;    /* beyond RCV.NXT */
     uint32_t pad;
     struct receive_state receiving;
-    uint32_t send_hint;  /* extent near SND.NXT, or BK_NONE */
-    uint32_t connection; /* whose it is */
+    uint32_t send_hint;      /* extent near SND.NXT, or BK_NONE */
+    uint32_t connection;     /* whose it is */
+    struct scoreboard board; /* what is outstanding */
+    struct rack rack;
+    struct recovery recovery;
     struct rate rate;
     struct congestion congestion; /* the controller's own */
     struct link rest_link;        /* in tcp.resting */

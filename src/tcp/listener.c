@@ -87,7 +87,7 @@ uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l) 
 }
 
 uint8_t listener_receive_scale(const struct tcp *t, const struct listener *l) {
-    bool fixed = l->option_mask >> BK_TCP_RECEIVE_BUFFER & 1;
+    bool fixed = (l->option_mask >> BK_TCP_RECEIVE_BUFFER & 1) != 0;
     return receive_window_scale(t, listener_receive_buffer(t, l), fixed);
 }
 

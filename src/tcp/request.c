@@ -30,8 +30,8 @@ static struct listener *request_listener(const struct tcp *t, const struct reque
 /* RCV.WND before the handshake is done: what a SYN can say. */
 uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
     uint32_t buffer = l == NULL ? t->base.config.receive_buffer : listener_receive_buffer(t, l);
-    uint32_t limit = listener_option(l, BK_TCP_MAX_SEGMENT, 0);
-    uint32_t mss = mss_offer(t->path[iface].mtu, !bk_addr_is_ipv4(&tuple->local), (uint16_t)limit);
+    uint32_t mss =
+        mss_offer(t->path[iface].mtu, !bk_addr_is_ipv4(&tuple->local), listener_option(l, BK_TCP_MAX_SEGMENT, 0));
     return receive_window_initial(t, buffer, mss);
 }
 
@@ -131,7 +131,6 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
     c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, l, tuple, r->iface);
-    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
     c->timestamps = r->timestamps;
     c->sack = r->sack;
     c->ecn = r->ecn;
@@ -143,10 +142,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6, c->mss_limit);
     connection_set_mss(c, r->mss != 0 ? r->mss : mss_default(ipv6), t->path[r->iface].mtu);
     c->retransmits = r->sent - 1;
-    if (r->sent == 1) { /* the SYN-ACK was sent once: it can be timed (RFC 6298 3) */
-        c->rtt_seq = c->snd_nxt;
-        c->rtt_sent = u64_max(r->due - request_wait(t, 1), 1);
-    }
+    if (r->sent == 1) c->sent_at = r->due - request_wait(t, 1); /* it can be timed (RFC 6298 3) */
     c->owned = true;
     c->listener = l->self;
     list_push_tail(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, id);

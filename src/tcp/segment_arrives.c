@@ -11,6 +11,7 @@
  * the same steps there. Security and compartments (step third) are not implemented: RFC 9293 A.1 leaves them to hosts that
  * have them. Deviations by later RFCs stand where they apply: 5961 (RST, SYN, ACK checks), 7323 (PAWS), 6093 (urgent data).
  */
+#include "tcp/ack_news.h"
 #include "tcp/connection.h"
 #include "tcp/ecn.h"
 #include "tcp/lookup.h"
@@ -90,9 +91,8 @@ static void syn_acknowledged(struct tcp *t, struct connection *c) {
     if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
     if (c->retransmits == 0) c->rto_us = u32_max(c->rto_us, t->base.config.rto_min_ms * 1000);
     c->retransmits = 0;
-    c->recovery = RECOVERY_OPEN;
     c->recover = c->snd_una - 1;
-    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
+    c->control_lost = false;
     c->rtx_due = BK_NEVER;
     c->rcv_mss = u32_min(c->mss, mss_default(false)); /* it grows only, so it begins low, for IPv6, too */
 }
@@ -138,7 +138,7 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     take_syn_options(t, c, s);
     set_send_window(c, s);
     if (acceptable_ack) {
-        rtt_acked(t, c, s->header.ack, &s->header.option);
+        rtt_syn_acked(t, c, &s->header.option);
         c->snd_una = s->header.ack;
         enter_established(t, c, BK_REASON_ACCEPT_SYN_ACK);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_HANDSHAKE_ACK);
@@ -147,9 +147,7 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     /* Simultaneous open: our SYN crossed theirs. Text and FIN of this segment are not kept: the peer sends them
      * again, for only its SYN is acknowledged. */
     connection_set_state(t, c, BK_SYN_RECEIVED, BK_REASON_ACCEPT_SYN_SIMULTANEOUS);
-    c->rtx_nxt = c->iss;
-    c->rtx_end = c->snd_nxt;
-    c->rtx_reason = BK_REASON_SEND_SYN_ACK_SIMULTANEOUS;
+    c->control_lost = true;
     connection_touch(t, c);
     return BK_REASON_ACCEPT_SYN_SIMULTANEOUS;
 }
@@ -267,30 +265,31 @@ static void update_ts_recent(struct tcp *t, struct connection *c, const struct s
 }
 
 /* Takes acknowledged bytes off the send queue and moves SND.UNA. */
-static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s) {
-    uint32_t ack = s->header.ack, acked = ack - c->snd_una, flight = recovery_pipe(c);
+static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s, struct ack_news *n) {
+    uint32_t ack = s->header.ack;
     uint32_t data_begin = c->syn_acked ? c->snd_una : c->iss + 1; /* our SYN and FIN are no bytes of the queue */
     uint32_t data_end = seq_min(ack, c->snd_end);
     uint32_t bytes = seq_gt(data_end, data_begin) ? data_end - data_begin : 0;
-    if (!c->syn_acked)
-        syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
-    rtt_acked(t, c, ack, &s->header.option);
+    if (!c->syn_acked) { /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
+        rtt_syn_acked(t, c, &s->header.option);
+        syn_acknowledged(t, c);
+    }
+    if (n->a != NULL) scoreboard_acked(t, &n->a->board, ack, n);
+    n->advanced = true;
     c->snd_una = ack;
+    if (ack == c->snd_nxt) c->control_lost = false;
     if (bytes != 0) {
         struct active *a = active_of(t, c);
         if (a->send_hint != BK_NONE && seq_le(extent_end(extent_at(&t->base, a->send_hint)), data_end))
             a->send_hint = BK_NONE;
         extent_queue_consume(&t->base, &a->send, bytes);
         c->bytes_acked += bytes;
+        if (c->news & BK_NEWS_PROGRESS) connection_hear(t, c, BK_READY_PROGRESS);
     }
     c->retransmits = 0;
     c->soft_error = 0;
     c->probes = 0; /* one may have been what is acknowledged */
     c->progress_at = t->base.now;
-    recovery_acked(t, c, acked, flight);
-    /* RFC 6298 5.2, 5.3: off when nothing is outstanding, anew when something was acknowledged. */
-    c->rtx_kind = RTX_RETRANSMIT;
-    c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
     connection_grow_send_buffer(t, c);
     if (c->want_write && !link_in(&c->starved_link) && !c->fin_queued &&
@@ -298,7 +297,6 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
         c->want_write = false;
         connection_hear(t, c, BK_READY_WRITABLE);
     }
-    connection_settle(t, c);
 }
 
 /* The window update of the ESTABLISHED case. Returns whether the window changed.
@@ -306,7 +304,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
  * Which of two segments is the newer one is asked of SEG.ACK first, and of SEG.SEQ only among equals: the peer's RCV.NXT never goes back, its
  * SEG.SEQ does with each retransmission. 3.10.7.4 asks SEG.SEQ first: a retransmission that acknowledges more would then move SND.UNA
  * and leave the old SND.WND, so that the two together lie beyond the window that the peer offered. */
-static bool update_window(struct connection *c, const struct segment *s) {
+static bool update_window(struct tcp *t, struct connection *c, const struct segment *s) {
     if (!seq_lt(c->snd_wl2, s->header.ack) && !(c->snd_wl2 == s->header.ack && seq_le(c->snd_wl1, s->header.seq)))
         return false;
     uint32_t before = c->snd_wnd;
@@ -319,9 +317,7 @@ static bool update_window(struct connection *c, const struct segment *s) {
         c->rtx_kind = RTX_RETRANSMIT;
         c->rtx_due = BK_NEVER;
         c->retransmits = 0;
-        c->rtx_nxt = c->snd_una;
-        c->rtx_end = c->snd_nxt;
-        c->rtx_reason = BK_REASON_SEND_DATA;
+        if (connection_outstanding(c) != 0) recovery_repeat(t, c, BK_REASON_SEND_DATA);
     }
     return true;
 }
@@ -333,7 +329,7 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
         return BK_REASON_ANSWER_RST_ACK;
     }
     update_ts_recent(t, c, s);
-    rtt_acked(t, c, s->header.ack, &s->header.option);
+    rtt_syn_acked(t, c, &s->header.option);
     c->snd_una = c->iss + 1;
     set_send_window(c, s);
     enter_established(t, c, BK_REASON_ACCEPT_HANDSHAKE_ACK);
@@ -342,6 +338,32 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
 
 static bool is_duplicate_ack(const struct connection *c, const struct segment *s, bool window_changed) {
     return connection_outstanding(c) != 0 && s->length == 0 && s->header.ack == c->snd_una && !window_changed;
+}
+
+/* An acceptable ACK: what it acknowledges, by SEG.ACK and by SACK, and what that means. One that was overtaken may still SACK something. */
+static void take_ack(struct tcp *t, struct connection *c, const struct segment *s, uint16_t *reason) {
+    struct ack_news n;
+    bool old = seq_lt(s->header.ack, c->snd_una), advances = seq_gt(s->header.ack, c->snd_una), window_changed = false;
+    *reason = BK_REASON_ACCEPT_ACK_OLD;
+    ack_news_begin(&n, t, c, &s->header.option);
+    if (advances) acknowledge(t, c, s, &n);
+    n.ece = ecn_echoes(c, s);
+    if (!old) window_changed = update_window(t, c, s);
+    if (advances) {
+        *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
+    } else if (is_duplicate_ack(c, s, window_changed)) {
+        *reason = BK_REASON_ACCEPT_ACK_DUPLICATE;
+        n.duplicate = true;
+    } else if (window_changed) {
+        *reason = BK_REASON_ACCEPT_WINDOW_UPDATE;
+    }
+    /* An answer to a window probe repeats SND.UNA without a word about loss. */
+    if (c->rtx_kind != RTX_PERSIST || advances) {
+        ack_news_sack(&n, s->header.ack);
+        recovery_acked(&n);
+        timeouts_acked(t, c, advances);
+    }
+    connection_settle(t, c);
 }
 
 /* Fifth, the ACK field. Sets *reason to what the ACK meant. */
@@ -356,22 +378,9 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     if (seq_gt(ack, c->snd_nxt) || seq_lt(ack, c->snd_una - c->max_snd_wnd))
         return challenge(t, c, BK_REASON_SEND_CHALLENGE_ACK, BK_REASON_ANSWER_CHALLENGE_ACK);
     update_ts_recent(t, c, s);
-    if (seq_lt(ack, c->snd_una)) {
-        *reason = BK_REASON_ACCEPT_ACK_OLD;
-        return 0;
-    }
-    bool advances = ack != c->snd_una;
-    if (advances) acknowledge(t, c, s);
-    if (ecn_echoes(c, s)) recovery_congestion(t, c);
-    bool window_changed = update_window(c, s);
-    if (advances)
-        *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
-    else if (is_duplicate_ack(c, s, window_changed)) {
-        *reason = BK_REASON_ACCEPT_ACK_DUPLICATE;
-        /* An answer to a window probe repeats SND.UNA without a word about loss. */
-        if (c->rtx_kind != RTX_PERSIST) recovery_duplicate_ack(t, c);
-    } else
-        *reason = window_changed ? BK_REASON_ACCEPT_WINDOW_UPDATE : BK_REASON_ACCEPT_ACK_OLD;
+    bool old = seq_lt(ack, c->snd_una);
+    take_ack(t, c, s, reason);
+    if (old) return 0;
     if (c->rtx_kind == RTX_PERSIST) c->probes = 0;
     connection_touch(t, c);
 

@@ -38,7 +38,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
     if (old != DEMUX_NONE) time_wait_take_over(t, old, c);
-    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->rtx_high = c->iss;
+    c->snd_una = c->snd_nxt = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = receive_window_scale(t, c->receive_buffer, false);
@@ -322,7 +322,7 @@ void user_abort(struct tcp *t, struct connection *c) {
 static void status_timer(const struct connection *c, struct bk_tcp_info *info) {
     info->timer_due = BK_NEVER;
     if (c->rtx_due != BK_NEVER) {
-        info->timer = c->rtx_kind == RTX_RETRANSMIT ? 1 : 4;
+        info->timer = c->rtx_kind == RTX_PERSIST || c->rtx_kind == RTX_OVERRIDE ? 4 : 1;
         info->timer_due = c->rtx_due;
     } else if (c->linger_due != BK_NEVER) {
         info->timer = 3;
@@ -385,11 +385,15 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .rto_us = c->rto_us,
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
-        .in_flight = recovery_pipe(c),
-        .congestion = c->congestion,
+        .in_flight = recovery_pipe(t, c),
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,
+        .backoff = c->backoff,
+        .reordering = c->reordering,
+        .reordering_seen = c->reordering_seen,
+        .dsack_duplicates = c->dsack_duplicates,
+        .segments_delivered = c->delivered_segments,
         .bytes_sent = c->bytes_sent,
         .bytes_retransmitted = c->bytes_retransmitted,
         .bytes_acked = c->bytes_acked,
@@ -399,6 +403,14 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .segments_retransmitted = c->segments_retransmitted,
         .idle_since = c->heard_at,
     };
+    congestion_status(t, c, info);
+    if (a != NULL) {
+        info->segments_unacked = a->board.segments;
+        info->segments_sacked = c->sack ? a->board.sacked : c->duplicate_acks;
+        info->segments_lost = a->board.lost_segments;
+        info->segments_resent = a->board.resent;
+    }
+    if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
     if (c->state == BK_TIME_WAIT) {

@@ -201,7 +201,7 @@ static void json_info_settings(struct json *j, const struct bk_tcp_info *i) {
 }
 
 static void json_info_path(struct json *j, const struct bk_tcp_info *i) {
-    static const char *const recovery[] = {"open", "fast-recovery", "timeout"};
+    static const char *const recovery[] = {"open", "disorder", "reducing", "fast-recovery", "timeout"};
     json_number(j, "srtt_us", i->srtt_us);
     json_number(j, "rttvar_us", i->rttvar_us);
     json_number(j, "min_rtt_us", i->min_rtt_us);
@@ -209,12 +209,28 @@ static void json_info_path(struct json *j, const struct bk_tcp_info *i) {
     json_number(j, "cwnd", i->cwnd);
     json_number(j, "ssthresh", i->ssthresh);
     json_number(j, "in_flight", i->in_flight);
+    json_string(j, "congestion", bk_congestion_name((enum bk_congestion)i->congestion));
+    json_number(j, "pacing_rate", i->pacing_rate);
+    json_number(j, "delivery_rate", i->delivery_rate);
+    json_bool(j, "delivery_app_limited", i->delivery_app_limited);
+    json_number(j, "bbr_bw", i->bbr_bw);
+    json_number(j, "bbr_min_rtt_us", i->bbr_min_rtt_us);
     json_string(j, "recovery", i->recovery < BK_COUNT(recovery) ? recovery[i->recovery] : "unknown");
     json_number(j, "retransmits", i->retransmits);
+    json_number(j, "backoff", i->backoff);
     json_number(j, "probes", i->probes);
+    json_bool(j, "sack", i->sack);
+    json_number(j, "segments_unacked", i->segments_unacked);
+    json_number(j, "segments_sacked", i->segments_sacked);
+    json_number(j, "segments_lost", i->segments_lost);
+    json_number(j, "segments_resent", i->segments_resent);
+    json_number(j, "reordering", i->reordering);
+    json_number(j, "reordering_seen", i->reordering_seen);
 }
 
 static void json_info_counters(struct json *j, const struct bk_tcp_info *i) {
+    json_number(j, "segments_delivered", i->segments_delivered);
+    json_number(j, "dsack_duplicates", i->dsack_duplicates);
     json_number(j, "bytes_sent", i->bytes_sent);
     json_number(j, "bytes_retransmitted", i->bytes_retransmitted);
     json_number(j, "bytes_acked", i->bytes_acked);

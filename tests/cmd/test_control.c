@@ -46,23 +46,35 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->out_of_order,
                        &info->send_buffer,
                        &info->receive_buffer,
+                       &info->receive_space,
+                       &info->receive_rtt_us,
+                       &info->out_of_order_segments,
+                       &info->text_age_ms,
                        &info->srtt_us,
                        &info->rttvar_us,
                        &info->min_rtt_us,
                        &info->rto_us,
                        &info->cwnd,
-                       &info->receive_space,
-                       &info->receive_rtt_us,
-                       &info->out_of_order_segments,
-                       &info->text_age_ms,
                        &info->ssthresh,
                        &info->in_flight,
                        &info->backlog,
-                       &info->backlog_max};
+                       &info->backlog_max,
+                       &info->segments_unacked,
+                       &info->segments_sacked,
+                       &info->segments_lost,
+                       &info->segments_resent,
+                       &info->reordering,
+                       &info->reordering_seen,
+                       &info->dsack_duplicates,
+                       &info->bbr_min_rtt_us};
     for (size_t i = 0; i < sizeof u32 / sizeof *u32; i++) *u32[i] = UINT32_MAX - (uint32_t)i * (round + 1);
+    info->congestion = 2;
+    info->delivery_app_limited = true;
     info->recovery = 2;
     info->retransmits = 255;
     info->probes = 9;
+    info->backoff = 3;
+    info->sack = round % 2 == 0;
     info->timer = 4;
     info->timer_due = round % 2 ? UINT64_MAX : UINT64_C(1) << 62;
     uint64_t *u64[] = {&info->bytes_sent,
@@ -72,7 +84,11 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->segments_sent,
                        &info->segments_received,
                        &info->segments_retransmitted,
-                       &info->idle_since};
+                       &info->segments_delivered,
+                       &info->idle_since,
+                       &info->pacing_rate,
+                       &info->delivery_rate,
+                       &info->bbr_bw};
     for (size_t i = 0; i < sizeof u64 / sizeof *u64; i++) *u64[i] = (UINT64_C(1) << 40) + i * (round + 1);
 }
 
@@ -81,7 +97,7 @@ static void expect_equal(const struct bk_tcp_info *a, const struct bk_tcp_info *
     json_t *x = control_info_encode(a), *y = control_info_encode(b);
     assert_non_null(x);
     assert_non_null(y);
-    assert_int_equal(json_object_size(x), 59);
+    assert_int_equal(json_object_size(x), 75);
     assert_true(json_equal(x, y));
     json_decref(x);
     json_decref(y);

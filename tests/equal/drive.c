@@ -233,6 +233,10 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->ephemeral_last = (uint16_t)(50000 + below(w, 8));
     c->timestamps = one_in(w, 2);
     c->window_scaling = one_in(w, 2);
+    c->sack = one_in(w, 2);
+    c->tail_loss_probe = one_in(w, 2);
+    c->frto = one_in(w, 2);
+    c->sent_records = below(w, 40);
     c->syn_cookies = below(w, 3);
     c->reset_on_unread = one_in(w, 2);
     c->ecn = below(w, 3);

@@ -77,6 +77,15 @@ static void initial_window(void **state) {
           1,
           DATA,
           .fault = "A sends up to 10001 before anything came in answer, and the initial window is 10000"});
+    /* A tail loss probe may go beyond it, by one segment (RFC 8985 7.3). */
+    PLAY({.from = 0, ACK, 1, 1, 10000, DATA}, {.from = 0, ACK, 10001, 1, 1000, BK_REASON_SEND_TAIL_PROBE},
+         {.from = 0,
+          ACK,
+          11001,
+          1,
+          1,
+          DATA,
+          .fault = "A sends up to 11001 before anything came in answer, and the initial window is 11000"});
 }
 
 /* RFC 5681 3.1: the loss window is one segment. What an ACK lets go has the same reason as what the timer sends. */
