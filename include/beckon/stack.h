@@ -118,7 +118,11 @@ struct bk_config {
     uint32_t trace_events;  /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
 
     /* TCP defaults for new connections. */
-    uint32_t send_buffer;    /* bytes of payload */
+    uint32_t send_buffer; /* bytes of payload */
+    uint32_t
+        send_overhead; /* bytes that each unit of queued data is charged against the send buffer besides itself; 0: the buffer
+                              * bounds the payload alone */
+    uint32_t unsent_low;     /* SEND begins no new unit while so many bytes are unsent; UINT32_MAX: no such bound */
     uint32_t receive_buffer; /* bytes of payload; also decides the window scale offered */
     uint32_t msl_ms;         /* maximum segment lifetime; TIME-WAIT lasts twice this (RFC 9293 3.4.2) */
     uint32_t rto_initial_ms; /* RFC 6298 2.1 */
@@ -440,6 +444,8 @@ enum bk_tcp_option {
     BK_TCP_FIN_WAIT_2_S,    /* how long it may stay in FIN-WAIT-2 without owner; 0: fin_wait_2_ms */
     BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class (RFC 2474); the two low bits are ECN's, and ignored */
     BK_TCP_HOP_LIMIT,       /* IPv4's TTL, IPv6's hop limit; 0: the interface's */
+    BK_TCP_CORK,            /* 0/1: as BK_SEND_MORE with every SEND; off, or NODELAY set, lets go what is queued */
+    BK_TCP_UNSENT_LOW,      /* bytes: SEND begins no new unit while so many are unsent; UINT32_MAX: no such bound */
     BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
     BK_TCP_WANT_WRITE,      /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
@@ -505,6 +511,7 @@ struct bk_tcp_look {
     uint32_t receive_queued;
     uint32_t rcv_wnd, receive_mss;
     uint32_t snd_una, snd_nxt;
+    bool writable;      /* a third of the send buffer is free, and little is unsent (BK_TCP_UNSENT_LOW) */
     uint32_t send_end;  /* number after the last octet that was queued */
     uint32_t send_room; /* octets that the send buffer takes */
     uint32_t send_buffer;

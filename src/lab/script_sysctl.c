@@ -71,7 +71,7 @@ static const struct script_sysctl script_sysctls[] = {
     TIMES("net.ipv4.tcp_fin_timeout", fin_wait_2_ms, 1000),
     STACK(SYSCTL_THIRD, "net.ipv4.tcp_rmem", receive_buffer),
     STACK(SYSCTL_THIRD, "net.ipv4.tcp_wmem", send_buffer),
-    SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.ipv4.tcp_notsent_lowat", notsent_lowat),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_notsent_lowat", unsent_low),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.somaxconn", somaxconn),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.wmem_max", wmem_max),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.rmem_max", rmem_max),

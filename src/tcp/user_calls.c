@@ -8,6 +8,7 @@
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/request.h"
+#include "tcp/send_room.h"
 #include "tcp/time_wait.h"
 #include "tcp/timeouts.h"
 
@@ -103,12 +104,6 @@ static int send_refusal(const struct connection *c) {
     return ERROR_PIPE;
 }
 
-static uint32_t send_room(const struct tcp *t, const struct connection *c) {
-    const struct active *a = active_of(t, c);
-    uint32_t queued = a == NULL ? 0 : a->send.bytes;
-    return c->send_buffer > queued ? c->send_buffer - queued : 0;
-}
-
 /* Its own send buffer is full: acknowledgments will make room. */
 static int send_wait_buffer(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_SEND_FULL);
@@ -126,7 +121,7 @@ static int send_wait_budget(struct tcp *t, struct connection *c, uint32_t chunks
 /* n bytes were queued. */
 static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t flags) {
     c->snd_end += n;
-    c->more = (flags & BK_SEND_MORE) != 0;
+    c->more = c->cork || (flags & BK_SEND_MORE) != 0;
     if (flags & BK_SEND_URGENT) {
         c->snd_up = c->snd_end; /* the number after the urgent data (RFC 9293 3.8.5) */
         c->urgent_out = true;
@@ -427,6 +422,7 @@ void user_look(const struct tcp *t, const struct connection *c, struct bk_tcp_lo
         .snd_nxt = c->snd_nxt,
         .send_end = c->snd_end,
         .send_room = send_room(t, c),
+        .writable = send_room_writable(t, c),
         .send_buffer = c->send_buffer,
     };
 }
