@@ -182,7 +182,7 @@ static int set_notsent(const struct given *g, int value) {
 }
 
 /* Names as Linux has them, in the order of enum bk_congestion. */
-static const char *const congestion_name[BK_CONGESTIONS] = {"cubic", "reno"};
+static const char *const congestion_name[BK_CONGESTIONS] = {"cubic", "reno", "bbr"};
 #define CONGESTION_NAME_MAX 16u /* TCP_CA_NAME_MAX */
 
 static int set_congestion(const struct given *g) {

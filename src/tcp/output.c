@@ -19,6 +19,7 @@
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/segment.h"
+#include "tcp/send_room.h"
 #include "tcp/timeouts.h"
 #include "wire/ip.h"
 
@@ -313,6 +314,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
         if (c->snd_nxt == c->snd_una) c->progress_at = now;
         c->snd_nxt = end;
         if ((c->news & BK_NEWS_PROGRESS) && d->length != 0) connection_hear(t, c, BK_READY_PROGRESS);
+        if (c->unsent_low != UINT32_MAX) send_room_came(t, c);
         congestion_sent(t, c, recovery_pipe(c));
         if (!again) rtt_start(t, c, end);
     }

@@ -19,6 +19,7 @@
 #include "tcp/recovery.h"
 #include "tcp/request.h"
 #include "tcp/rtt.h"
+#include "tcp/send_room.h"
 #include "tcp/time_wait.h"
 #include "tcp/timeouts.h"
 #include "wire/ip.h"
@@ -289,11 +290,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     c->rtx_kind = RTX_RETRANSMIT;
     c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
-    if (c->want_write && !link_in(&c->starved_link) && !c->fin_queued &&
-        c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
-        c->want_write = false;
-        connection_hear(t, c, BK_READY_WRITABLE);
-    }
+    send_room_came(t, c);
     connection_settle(t, c);
 }
 

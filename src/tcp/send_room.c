@@ -4,7 +4,8 @@
 #include "tcp/options.h"
 #include "tcp/recovery.h"
 
-#define UNIT_MAX 65280u /* payload that fits one segment offload with any headers */
+#define UNBOUNDED (UINT64_C(1) << 40)
+#define UNIT_MAX  65280u /* payload that fits one segment offload with any headers */
 
 /* The queue in units: [0, sent) was sent, or will be as soon as output is asked; the rest waits. */
 struct units {
@@ -58,7 +59,7 @@ uint32_t send_room(const struct tcp *t, const struct connection *c) {
     uint32_t plain = c->send_buffer > queued ? c->send_buffer - queued : 0;
     if (!counts_units(t, c) || !c->syn_acked) return plain;
     struct units u = units_of(t, c);
-    uint64_t buffer = t->base.config.send_overhead != 0 ? c->send_buffer : UINT64_MAX, end = u.queued;
+    uint64_t buffer = t->base.config.send_overhead != 0 ? c->send_buffer : UNBOUNDED, end = u.queued;
     /* While all of it leaves at once a unit is added at a time; the one that does not leave whole is filled. */
     if (end < u.sent) {
         uint64_t units = units_more(&u, (uint32_t)end, buffer, c->unsent_low);

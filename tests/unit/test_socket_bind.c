@@ -41,15 +41,14 @@ static int new_socket(struct bench *b, enum where where, bool reuse) {
     assert_true(fd >= 0);
     if (reuse) assert_int_equal(bench_set(b, 0, fd, SO_REUSEADDR, &on, sizeof on), 0);
     if (where == ANY6_ONLY && b->kernel) assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on), 0);
-    if (where == ANY6_ONLY && !b->kernel)
-        assert_int_equal(sockets_set(&b->p, 0, fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
+    if (where == ANY6_ONLY && !b->kernel) assert_int_equal(sockets_set(&b->p, 0, fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
     return fd;
 }
 
 static int bind_at(struct bench *b, int fd, enum where where, uint16_t port) {
     static const char *const text[] = {"0.0.0.0", "127.0.0.1", "192.0.2.9", "::", "::", "::1", "::ffff:127.0.0.1"};
-    static const char *const ours[] = {"0.0.0.0", "192.0.2.1", "192.0.2.9", "::", "::", "2001:db8::1",
-                                       "::ffff:192.0.2.1"};
+    static const char *const ours[] = {
+        "0.0.0.0", "192.0.2.1", "192.0.2.9", "::", "::", "2001:db8::1", "::ffff:192.0.2.1"};
     const char *name = b->kernel ? text[where] : ours[where];
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -69,7 +68,8 @@ static int listen_on(struct bench *b, int fd) {
 static uint16_t port_of(struct bench *b, int fd) {
     struct sockaddr_in6 a = {0};
     socklen_t length = sizeof a;
-    int error = b->kernel ? getsockname(fd, (void *)&a, &length) : bk_getsockname(b->p.side[0], fd, (void *)&a, &length);
+    int error =
+        b->kernel ? getsockname(fd, (void *)&a, &length) : bk_getsockname(b->p.side[0], fd, (void *)&a, &length);
     assert_int_equal(error, 0);
     return ntohs(a.sin6_port); /* at the same place in both forms */
 }

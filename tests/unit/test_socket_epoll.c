@@ -196,8 +196,8 @@ static void test_sleepers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_level),    cmocka_unit_test(test_edge),      cmocka_unit_test(test_once),
-        cmocka_unit_test(test_ends),     cmocka_unit_test(test_nested),    cmocka_unit_test(test_outlives),
+        cmocka_unit_test(test_level),     cmocka_unit_test(test_edge),     cmocka_unit_test(test_once),
+        cmocka_unit_test(test_ends),      cmocka_unit_test(test_nested),   cmocka_unit_test(test_outlives),
         cmocka_unit_test(test_exclusive), cmocka_unit_test(test_sleepers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
