@@ -11,6 +11,7 @@
 struct units {
     uint32_t queued, sent;
     uint32_t size;     /* of a unit */
+    uint32_t piece;    /* what leaves at a time: half of cwnd at most */
     uint32_t overhead; /* charged for each */
 };
 
@@ -24,18 +25,19 @@ static struct units units_of(const struct tcp *t, const struct connection *c) {
         .queued = c->snd_end - c->snd_una,
         .sent = outstanding + u32_min(window, room) / c->mss * c->mss,
         .size = u32_max(size, c->mss),
+        .piece = u32_max(u32_min(c->cwnd / 2, size) / c->mss * c->mss, c->mss),
         .overhead = t->base.config.send_overhead,
     };
 }
 
-static uint64_t units_count(const struct units *u, uint32_t bytes) {
-    return ((uint64_t)bytes + u->size - 1) / u->size;
+static uint64_t count_of(uint32_t bytes, uint32_t size) {
+    return ((uint64_t)bytes + size - 1) / size;
 }
 
 /* What `queued` bytes are charged. */
 static uint64_t units_charge(const struct units *u, uint32_t queued) {
     uint32_t sent = u32_min(queued, u->sent);
-    return queued + u->overhead * (units_count(u, sent) + units_count(u, queued - sent));
+    return queued + u->overhead * (count_of(sent, u->piece) + count_of(queued - sent, u->size));
 }
 
 /* How many more units may be begun when `queued` bytes are there and the last unit is full. */
@@ -60,10 +62,10 @@ uint32_t send_room(const struct tcp *t, const struct connection *c) {
     if (!counts_units(t, c) || !c->syn_acked) return plain;
     struct units u = units_of(t, c);
     uint64_t buffer = t->base.config.send_overhead != 0 ? c->send_buffer : UNBOUNDED, end = u.queued;
-    /* While all of it leaves at once a unit is added at a time; the one that does not leave whole is filled. */
+    /* While all of it leaves at once a unit is added at a time; one that does not leave whole is filled again. */
     if (end < u.sent) {
         uint64_t units = units_more(&u, (uint32_t)end, buffer, c->unsent_low);
-        if (end + units * u.size < u.sent)
+        if (units == 0 || (u.piece == u.size && end + units * u.size < u.sent))
             end += units * u.size;
         else
             end = (uint64_t)u.sent + u.size;
