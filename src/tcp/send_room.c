@@ -16,7 +16,7 @@ struct units {
 };
 
 static struct units units_of(const struct tcp *t, const struct connection *c) {
-    uint32_t outstanding = connection_outstanding(c), pipe = recovery_pipe(c);
+    uint32_t outstanding = connection_outstanding(c), pipe = recovery_pipe(t, c);
     uint32_t window = c->snd_wnd > outstanding ? c->snd_wnd - outstanding : 0;
     uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
     uint32_t half = c->max_snd_wnd > mss_default(false) ? c->max_snd_wnd / 2 : c->max_snd_wnd;
