@@ -428,6 +428,8 @@ BK_API int bk_tcp_connect(bk_stack *stack, const struct bk_tcp_open *open, uint6
 enum bk_send_flag {
     BK_SEND_URGENT = 1, /* the last byte is urgent data's end (RFC 6093) */
     BK_SEND_MORE = 2,   /* more follows at once: hold back a partial segment */
+    BK_SEND_RECORD =
+        4, /* the last byte ends a record: no segment holds it and what is sent later, also when sent again */
 };
 /* SEND: queues a copy of up to `length` bytes and returns how many, at least 1 unless length is 0; or
  * -EAGAIN (the send buffer, or the stack's budget, is full; BK_READY_WRITABLE follows),
@@ -515,7 +517,9 @@ struct bk_tcp_info {
     uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
     uint32_t receive_rtt_us;        /* the RTT as the receiving side sees it; 0: unknown */
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
-    uint32_t text_age_ms;           /* since text last came in order, or the connection was opened */
+    uint32_t sent_age_ms,
+        heard_age_ms;     /* since data last left (none has: as the other), since the peer was last heard */
+    uint32_t text_age_ms; /* since text last came in order, or the connection was opened */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
     uint8_t congestion;        /* enum bk_congestion */

@@ -28,7 +28,7 @@ static int queue(struct step *p, struct sock *sock, const struct span *from, uin
         const void *at = span_at(from, *done, &n);
         bool last = *done + n == from->total;
         if (!memory_good(p->s, at, n, false)) return -EFAULT;
-        uint32_t here = last ? flags : flags & ~(uint32_t)BK_SEND_URGENT;
+        uint32_t here = last ? flags : flags & ~(uint32_t)(BK_SEND_URGENT | BK_SEND_RECORD);
         ptrdiff_t moved = bk_tcp_send(p->s->stack, sock->conn, at, n, here, p->now);
         if (moved == -EAGAIN) sock->blocked = true;
         if (moved < 0) return moved == -EAGAIN ? -EAGAIN : -EPIPE;
@@ -69,6 +69,7 @@ int64_t send_step(struct step *p, const struct span *from, int flags, const stru
     uint32_t how = 0;
     if (flags & MSG_OOB) how |= BK_SEND_URGENT;
     if (flags & MSG_MORE) how |= BK_SEND_MORE;
+    if (flags & MSG_EOR) how |= BK_SEND_RECORD;
     int error = queue(p, sock, from, how);
     if (error == -EAGAIN && step_may_wait(p, flags)) {
         int64_t w = step_wait(p, p->file, POLLOUT | POLLWRNORM, timeout, -EAGAIN);

@@ -83,6 +83,7 @@ struct connection {
     bool keepalive : 1;
     bool more : 1;                          /* the user said that more follows */
     bool cork : 1;                          /* and says so with every SEND */
+    bool records : 1;                       /* some of what was queued ends a record (BK_SEND_RECORD) */
     bool probe_now : 1;                     /* a window probe or keep-alive is due */
     bool override_now : 1;                  /* the SWS override time is over */
     bool want_write : 1;                    /* the user was told -EAGAIN */

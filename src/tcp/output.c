@@ -58,6 +58,15 @@ static uint32_t unit_max(const struct tcp *t, const struct connection *c) {
     return max < c->mss ? c->mss : max - max % c->mss;
 }
 
+/* How many of the n bytes from `seq` on may share segments: the rest of their record (BK_SEND_RECORD). */
+static uint32_t of_one_record(const struct tcp *t, const struct connection *c, uint32_t seq, uint32_t n) {
+    const struct active *a = active_of(t, c);
+    if (!c->records || a == NULL || n == 0) return n;
+    uint32_t hint = a->send_hint;
+    if (hint != BK_NONE && seq_lt(seq, extent_at(&t->base, hint)->seq)) hint = BK_NONE;
+    return extent_queue_record(&t->base, &a->send, seq, n, hint);
+}
+
 /* What was lost, again: as much of it as one unit, the windows and what was sent before allow. */
 static struct output_decision decide_retransmission(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
@@ -82,6 +91,7 @@ static struct output_decision decide_retransmission(const struct tcp *t, const s
     /* The byte of a window probe takes along what was queued behind it. */
     if ((r->flags & SENT_PROBE) && r->end == c->snd_nxt && c->snd_wnd != 0)
         lost = u32_max(text, u32_min(c->mss, c->snd_end - r->seq));
+    lost = of_one_record(t, c, r->seq, lost);
     uint32_t n = u32_min(u32_min(lost, unit_max(t, c)), u32_min(room, u32_max(window_left, 1)));
     if (n < lost && n > c->mss) n -= n % c->mss; /* cut between segments */
     struct output_decision d = {
@@ -111,9 +121,9 @@ static struct output_decision decide_tail_probe(const struct tcp *t, const struc
 }
 
 /* Whether `n` bytes, less than a full segment, may go now: SWS avoidance (RFC 9293 3.8.6.2.1) with Nagle (3.7.4). `all` is
- * whether they are everything that is queued. */
-static bool small_may_go(const struct connection *c, uint32_t n, bool all) {
-    if (all && c->fin_queued) return true; /* nothing will ever join it */
+ * whether they are everything that is queued in this record; `closed`, whether nothing will ever join that: more stands behind the record, or our FIN. */
+static bool small_may_go(const struct connection *c, uint32_t n, bool all, bool closed) {
+    if (all && closed) return true; /* nothing will ever join it */
     if (c->override_now) return true;
     bool idle = connection_outstanding(c) == 0;
     if (all && c->more) return false;
@@ -142,6 +152,11 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
         d.flags |= WIRE_FIN;
         return d;
     }
+    /* A record's end is like the end of all data: nothing will join what is before it. */
+    uint32_t record = of_one_record(t, c, c->snd_nxt, queued);
+    bool closed = record < queued || c->fin_queued;
+    fin_due = fin_due && record == queued;
+    queued = record;
     uint32_t n = u32_min(queued, usable);
     bool congested = n > room;
     n = u32_min(u32_min(n, room), unit_max(t, c));
@@ -151,8 +166,8 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
         /* A tail that the congestion window cut, or the unit, waits to be whole. Behind full segments of this very unit it is
          * not alone: Nagle would hold it, had they left before it. */
         bool go = probe        ? n < c->mss && all
-                  : n < c->mss ? !congested && small_may_go(c, n, all)
-                               : all && !congested && (c->nodelay || c->fin_queued) && !(c->more && !c->fin_queued);
+                  : n < c->mss ? !congested && small_may_go(c, n, all, closed)
+                               : all && !congested && (c->nodelay || closed) && !(c->more && !closed);
         if (!go) n -= tail;
     }
     if (n == 0) return NOTHING;

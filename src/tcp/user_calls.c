@@ -121,6 +121,10 @@ static int send_wait_budget(struct tcp *t, struct connection *c, uint32_t chunks
 /* n bytes were queued. */
 static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t flags) {
     c->snd_end += n;
+    if (flags & BK_SEND_RECORD) {
+        extent_queue_end_record(&t->base, &active_of(t, c)->send);
+        c->records = true;
+    }
     c->more = c->cork || (flags & BK_SEND_MORE) != 0;
     if (flags & BK_SEND_URGENT) {
         c->snd_up = c->snd_end; /* the number after the urgent data (RFC 9293 3.8.5) */
@@ -144,7 +148,7 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
         connection_settle(t, c);
         return send_wait_budget(t, c, 1);
     }
-    send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)BK_SEND_URGENT);
+    send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)(BK_SEND_URGENT | BK_SEND_RECORD));
     return n;
 }
 
@@ -373,6 +377,8 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .receive_space = a == NULL ? 0 : a->receiving.space,
         .receive_rtt_us = a == NULL ? 0 : a->receiving.rtt_us,
         .out_of_order_segments = c->out_of_order_segments,
+        .sent_age_ms = (uint32_t)((t->base.now - (c->sent_at != 0 ? c->sent_at : c->heard_at)) / NS_PER_MS),
+        .heard_age_ms = (uint32_t)((t->base.now - c->heard_at) / NS_PER_MS),
         .text_age_ms = (uint32_t)(t->base.now / NS_PER_MS) - c->text_ms,
         .srtt_us = c->srtt_us,
         .rttvar_us = c->rttvar_us,
