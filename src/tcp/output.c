@@ -67,6 +67,14 @@ static uint32_t of_one_record(const struct tcp *t, const struct connection *c, u
     return extent_queue_record(&t->base, &a->send, seq, n, hint);
 }
 
+/* Whether the byte before `end`, which is queued, is a record's last. */
+static bool ends_record(const struct tcp *t, const struct connection *c, uint32_t end) {
+    const struct active *a = active_of(t, c);
+    if (!c->records || a == NULL) return false;
+    const struct extent *e = extent_at(&t->base, extent_queue_find(&t->base, &a->send, end - 1, BK_NONE));
+    return e->ends_record && extent_end(e) == end;
+}
+
 /* What was lost, again: as much of it as one unit, the windows and what was sent before allow. */
 static struct output_decision decide_retransmission(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
@@ -420,8 +428,9 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         h.flags |= WIRE_URG;
         h.urgent = (uint16_t)(c->snd_up - d->seq);
     }
-    /* Also at the end of a unit of several segments: a receiver that merges them hands them on then, and does not wait for more. */
-    if (d->length != 0 && (end == c->snd_end || d->length > c->mss)) h.flags |= WIRE_PSH;
+    /* Also at the end of a unit of several segments: a receiver that merges them hands them on then, and does not wait for more. And
+     * at a record's end, which is worth telling. */
+    if (d->length != 0 && (end == c->snd_end || d->length > c->mss || ends_record(t, c, end))) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
     h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;

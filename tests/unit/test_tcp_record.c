@@ -17,7 +17,7 @@ static void records_go_apart(void **state) {
     expect_call(call_send(300), 300);
     expect_call(call_send_flags(400, BK_SEND_RECORD), 400);
     expect(SEG(.flags = ACK, .seq = 1, .len = 1000));
-    expect(SEG(.flags = ACK, .seq = 1001, .len = 400));
+    expect(SEG(.flags = ACK | PSH, .seq = 1001, .len = 400, .psh = 1));
     expect(SEG(.flags = ACK, .seq = 1401, .len = 400));
     /* What was sent before belongs to the record; the last one waits as Nagle's rule has it, for nothing closes it. */
     expect_silence();
