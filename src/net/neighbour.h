@@ -20,7 +20,7 @@ struct neighbour {
     uint64_t reachable_until; /* REACHABLE: looked at when used, so no timer runs for it */
     struct link link;         /* in net.neighbours_incomplete while INCOMPLETE, else in net.neighbours_known */
     uint32_t next;            /* in the hash bucket */
-    uint32_t pending;         /* the frame that waits for resolution, or BK_NONE */
+    struct frame_queue waiting; /* for resolution: INCOMPLETE entries only, and these always hold one or more */
     uint8_t mac[6];
     uint8_t iface;
     uint8_t state;  /* enum neighbour_state */
