@@ -3,13 +3,12 @@
 #include "tcp/connection.h"
 #include "tcp/lookup.h"
 #include "tcp/recovery.h"
-#include "tcp/rtt.h"
 
 #define MTU_FLOOR_IPV4 552u  /* below it a claim is not believed (RFC 5927 7.2; Linux's min_pmtu) */
 #define MTU_FLOOR_IPV6 1280u /* RFC 8200 5 */
 
 /* A smaller MTU on the path: smaller segments, and what was too big goes again at once (RFC 1191 6.4). */
-static void shrink_mss(struct connection *c, uint32_t mtu) {
+static void shrink_mss(struct tcp *t, struct connection *c, uint32_t mtu) {
     uint32_t floor_mtu = connection_is_ipv6(c) ? MTU_FLOOR_IPV6 : MTU_FLOOR_IPV4;
     uint32_t before = c->mss;
     uint32_t peer_mss = before + (c->timestamps ? TCP_TIMESTAMP_BYTES : 0);
@@ -18,10 +17,7 @@ static void shrink_mss(struct connection *c, uint32_t mtu) {
         c->mss = (uint16_t)before;
         return;
     }
-    c->rtx_nxt = c->snd_una;
-    c->rtx_end = c->snd_nxt;
-    c->rtx_reason = BK_REASON_SEND_SMALLER;
-    rtt_cancel(c);
+    recovery_repeat(t, c, BK_REASON_SEND_SMALLER);
 }
 
 uint16_t tcp_icmp_error(struct tcp *t, enum tcp_icmp_kind kind, int error, const bk_addr *local, uint16_t local_port,
@@ -34,7 +30,7 @@ uint16_t tcp_icmp_error(struct tcp *t, enum tcp_icmp_kind kind, int error, const
     switch (kind) {
     case TCP_ICMP_TOO_BIG:
         if (c->state >= BK_ESTABLISHED) {
-            shrink_mss(c, mtu);
+            shrink_mss(t, c, mtu);
             connection_touch(t, c);
         }
         break;
