@@ -32,10 +32,12 @@ static const uint32_t cells_congestion[] = {
 /* The figure is the receive buffer's, which is the window. The send buffer is twice that: a writer is woken when a third of it is free, so that what is
  * under way is between two thirds of it and all, and one of the same size would be what holds the flow. */
 static void cells_config(struct bk_config *c, enum goodput_buffer buffer) {
-    static const uint32_t bytes[] = {65536, 1048576, 16777216};
+    static const uint32_t bytes[] = {[GOODPUT_64K] = 65536, [GOODPUT_1M] = 1048576};
     bk_config_default(c);
     c->connections = c->requests_ipv4 = c->requests_ipv6 = c->time_waits_ipv4 = c->time_waits_ipv6 = 4;
     c->listeners = c->interfaces = c->reassemblies = 1;
+    if (buffer == GOODPUT_AUTO) return;
+    c->send_buffer_max = c->receive_buffer_max = 0;
     c->receive_buffer = bytes[buffer];
     c->send_buffer = 2 * bytes[buffer];
     c->send_buffer_max = c->receive_buffer_max = 0;
