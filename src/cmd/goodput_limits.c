@@ -44,9 +44,9 @@ static bool limits_fit(const struct limits_loss *l, const struct goodput_cell *c
            c->rtt_ms <= l->rtt_ms[1] && c->loss_ppm >= l->loss_ppm[0] && c->loss_ppm <= l->loss_ppm[1];
 }
 
-/* Two of a kind share; of two kinds none starves. */
+/* Two of a kind share, or are on the way there: in a deep queue CUBIC needs longer than a run. Of two kinds none starves. */
 static double limits_jain(const struct goodput_cell *c) {
-    return c->controller[0] == c->controller[1] ? 0.90 : 0.60;
+    return c->controller[0] == c->controller[1] ? 0.80 : 0.60;
 }
 
 /* What fills the queue fills it; CoDel keeps short what heeds it, and BBR does by itself: to a bandwidth-delay product and a half. */
