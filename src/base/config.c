@@ -52,6 +52,9 @@ void bk_config_default(struct bk_config *c) {
         .time_wait_reuse = BK_REUSE_ALWAYS,
         .orphans_max = 4096,
         .congestion = BK_CONGESTION_CUBIC,
+        .pacing_ss_ratio = 200,
+        .pacing_ca_ratio = 120,
+        .min_tso_segments = 2,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -63,6 +66,7 @@ void bk_config_default(struct bk_config *c) {
         .dsack = true,
         .ecn_fallback = true,
         .hystart = true,
+        .pacing = false,
         .slow_start_after_idle = true,
         .reset_on_unread = true,
     };
@@ -145,7 +149,10 @@ static const struct config_range config_ranges[] = {
     RANGE(time_wait_reuse, 0, 2),
     RANGE(orphans_max, 0, 134217728),
     RANGE(challenge_ack_ms, 0, 60000),
-    RANGE(congestion, 0, 1),
+    RANGE(congestion, 0, 2),
+    RANGE(pacing_ss_ratio, 1, 1000),
+    RANGE(pacing_ca_ratio, 1, 1000),
+    RANGE(min_tso_segments, 1, 64),
 };
 
 const char *config_fault(const struct bk_config *c) {

@@ -14,8 +14,8 @@ void ack_news_begin(struct ack_news *n, struct tcp *t, struct connection *c, con
         .prior_pipe = recovery_pipe(t, c),
         .prior_state = c->recovery,
     };
-    rate_begin(&n->rate);
     if (n->a == NULL) return;
+    rate_begin(&n->a->rate, &n->rate);
     n->prior_unsacked = n->a->board.bytes - n->a->board.sacked_bytes;
     n->top = seq_max(n->a->rack.fack, c->snd_una);
 }

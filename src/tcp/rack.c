@@ -73,7 +73,7 @@ uint64_t rack_window(const struct tcp *t, const struct connection *c) {
     return u64_min(c->min_rtt_us * NS_PER_US / 4 * a->rack.mult, c->srtt_us * NS_PER_US);
 }
 
-uint64_t rack_detect(struct tcp *t, struct connection *c, struct rate_sample *s) {
+uint64_t rack_detect(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     const struct rack *r = &a->rack;
     if (r->sent_at == 0) return BK_NEVER;
@@ -83,18 +83,18 @@ uint64_t rack_detect(struct tcp *t, struct connection *c, struct rate_sample *s)
         a->board.visits++;
         if (!sent_after(r->sent_at, r->end, run->sent_at, run->end)) break;
         if (run->sent_at + wait > t->base.now) return run->sent_at + wait;
-        recovery_lose(t, c, id, s);
+        recovery_lose(t, c, id);
     }
     return BK_NEVER;
 }
 
-void rack_timeout(struct tcp *t, struct connection *c, struct rate_sample *s) {
+void rack_timeout(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     struct scoreboard *b = &a->board;
     uint32_t first = scoreboard_first(t, b);
-    if (first != BK_NONE && sent_in_flight(sent_at_id(t, first)->flags)) recovery_lose(t, c, first, s);
+    if (first != BK_NONE && sent_in_flight(sent_at_id(t, first)->flags)) recovery_lose(t, c, first);
     for (uint32_t id; (id = b->by_time.head) != BK_NONE;) {
         if (sent_at_id(t, id)->sent_at + a->rack.rtt_ns > t->base.now) break;
-        recovery_lose(t, c, id, s);
+        recovery_lose(t, c, id);
     }
 }

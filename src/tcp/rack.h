@@ -21,7 +21,6 @@ struct tcp;
 struct connection;
 struct ack_news;
 struct sent_run;
-struct rate_sample;
 
 struct rack {
     uint64_t sent_at; /* RACK.xmit_ts; 0: nothing has arrived yet */
@@ -43,9 +42,9 @@ void rack_reordering(struct ack_news *n);
 /* Recovery is over (6.2 step 4, reo_wnd_persist). */
 void rack_recovered(struct rack *r);
 /* Marks what is lost (6.2 step 5). Returns when to look again, BK_NEVER if nothing waits. */
-uint64_t rack_detect(struct tcp *t, struct connection *c, struct rate_sample *s);
+uint64_t rack_detect(struct tcp *t, struct connection *c);
 /* The retransmission timer fired: marks what was sent long enough ago (6.3); at least what is at SND.UNA. */
-void rack_timeout(struct tcp *t, struct connection *c, struct rate_sample *s);
+void rack_timeout(struct tcp *t, struct connection *c);
 /* RACK.reo_wnd, ns. */
 uint64_t rack_window(const struct tcp *t, const struct connection *c);
 

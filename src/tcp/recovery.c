@@ -23,18 +23,18 @@ bool recovery_has_lost(const struct tcp *t, const struct connection *c) {
     return c->control_lost || (a != NULL && a->board.lost.root != BK_NONE);
 }
 
-void recovery_lose(struct tcp *t, struct connection *c, uint32_t id, struct rate_sample *s) {
+void recovery_lose(struct tcp *t, struct connection *c, uint32_t id) {
     struct active *a = active_of(t, c);
     const struct sent_run *r = sent_at_id(t, id);
-    rate_lost(&a->rate, s, sent_text(r));
+    rate_lost(&a->rate, sent_text(r));
     congestion_lost(t, c, &r->mark, sent_text(r));
     scoreboard_lose(t, &a->board, id);
 }
 
 /* All that is not SACKed. */
-static void lose_all(struct tcp *t, struct connection *c, struct rate_sample *s) {
+static void lose_all(struct tcp *t, struct connection *c) {
     const struct active *a = active_of(t, c);
-    while (a->board.by_time.head != BK_NONE) recovery_lose(t, c, a->board.by_time.head, s);
+    while (a->board.by_time.head != BK_NONE) recovery_lose(t, c, a->board.by_time.head);
 }
 
 /* ---- episodes -------------------------------------------------------------------------------------- */
@@ -136,7 +136,7 @@ static void detect_without_sack(struct ack_news *n) {
     if (!partial && !third) return;
     c->rtx_reason = partial ? BK_REASON_SEND_PARTIAL_ACK : BK_REASON_SEND_FAST_RETRANSMIT;
     uint32_t id = scoreboard_first_segment(n->t, &n->a->board);
-    if (sent_in_flight(sent_at_id(n->t, id)->flags)) recovery_lose(n->t, c, id, &n->rate);
+    if (sent_in_flight(sent_at_id(n->t, id)->flags)) recovery_lose(n->t, c, id);
 }
 
 /* ---- an ACK ---------------------------------------------------------------------------------------- */
@@ -147,7 +147,7 @@ static void detect(struct ack_news *n) {
     uint32_t lost = b->lost_total, again = b->lost_again_total;
     if (c->sack) {
         bool by_count = c->reordering_seen == 0 && c->recovery < RECOVERY_FAST && b->sacked >= c->reordering;
-        n->a->recovery.reorder_due = rack_detect(n->t, c, &n->rate);
+        n->a->recovery.reorder_due = rack_detect(n->t, c);
         if (b->lost_total != lost) c->rtx_reason = by_count ? BK_REASON_SEND_FAST_RETRANSMIT : BK_REASON_SEND_RACK;
     } else {
         detect_without_sack(n);
@@ -209,11 +209,11 @@ static void set_window(struct ack_news *n, bool entered) {
     struct recovery *r = &n->a->recovery;
     uint32_t pipe = recovery_pipe(t, c);
     bool reducing = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
+    rate_take(&n->a->rate, &n->rate, c->min_rtt_us);
     if (reducing && !congestion_owns_window(c) && (n->delivered != 0 || entered)) {
         bool safe = n->advanced && n->rate.newly_lost == 0;
         c->cwnd = prr_window(&r->prr, n->delivered, pipe, c->ssthresh, c->mss, safe);
     }
-    rate_take(&n->a->rate, &n->rate, c->min_rtt_us);
     struct congestion_sample sample = {
         .now = t->base.now,
         .acked = growth(n),
@@ -277,19 +277,17 @@ static bool timeout_is_new(const struct connection *c) {
 }
 
 static void lose_by_timeout(struct tcp *t, struct connection *c, struct active *a) {
-    struct rate_sample s;
-    rate_begin(&s);
     uint32_t first = scoreboard_first(t, &a->board);
     if (sent_at_id(t, first)->flags & SENT_SACKED) {
         /* What is at SND.UNA was SACKed and is not acknowledged after all this time: it is gone (RFC 2018 8). */
         reason_count(&t->base, BK_REASON_NOTE_SACK_RENEGED);
         scoreboard_renege(t, &a->board);
-        lose_all(t, c, &s);
+        lose_all(t, c);
         a->rack.fack = c->snd_una;
     } else if (c->sack) {
-        rack_timeout(t, c, &s);
+        rack_timeout(t, c);
     } else {
-        lose_all(t, c, &s);
+        lose_all(t, c);
     }
 }
 

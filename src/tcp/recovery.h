@@ -28,7 +28,6 @@
 struct tcp;
 struct connection;
 struct ack_news;
-struct rate_sample;
 
 /* In the order in which tcp_info's ca_state has them. */
 enum recovery_state { RECOVERY_OPEN, RECOVERY_DISORDER, RECOVERY_CWR, RECOVERY_FAST, RECOVERY_LOSS };
@@ -79,7 +78,7 @@ void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason);
 /* An episode of reduction begins: ssthresh is new, `recover` is set, PRR takes over cwnd. `flight`: RecoverFS, bytes in flight before the ACK that tells. */
 void recovery_reduce(struct tcp *t, struct connection *c, uint32_t flight, enum recovery_state state);
 /* What is in flight of record `id` is lost: the scoreboard, the delivery rate and the controller are told. */
-void recovery_lose(struct tcp *t, struct connection *c, uint32_t id, struct rate_sample *s);
+void recovery_lose(struct tcp *t, struct connection *c, uint32_t id);
 /* The episode is over: cwnd is ssthresh, unless it was undone. */
 void recovery_end(struct tcp *t, struct connection *c);
 /* OPEN, or DISORDER if something is still missing. */

@@ -386,7 +386,6 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
         .in_flight = recovery_pipe(t, c),
-        .congestion = c->congestion,
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,
@@ -411,6 +410,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         info->segments_resent = a->board.resent;
     }
     if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
+    congestion_status(t, c, info);
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
     if (c->state == BK_TIME_WAIT) {

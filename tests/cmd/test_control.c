@@ -61,8 +61,11 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->segments_resent,
                        &info->reordering,
                        &info->reordering_seen,
-                       &info->dsack_duplicates};
+                       &info->dsack_duplicates,
+                       &info->bbr_min_rtt_us};
     for (size_t i = 0; i < sizeof u32 / sizeof *u32; i++) *u32[i] = UINT32_MAX - (uint32_t)i * (round + 1);
+    info->congestion = 2;
+    info->delivery_app_limited = true;
     info->recovery = 2;
     info->retransmits = 255;
     info->probes = 9;
@@ -78,7 +81,10 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->segments_received,
                        &info->segments_retransmitted,
                        &info->segments_delivered,
-                       &info->idle_since};
+                       &info->idle_since,
+                       &info->pacing_rate,
+                       &info->delivery_rate,
+                       &info->bbr_bw};
     for (size_t i = 0; i < sizeof u64 / sizeof *u64; i++) *u64[i] = (UINT64_C(1) << 40) + i * (round + 1);
 }
 
@@ -87,7 +93,7 @@ static void expect_equal(const struct bk_tcp_info *a, const struct bk_tcp_info *
     json_t *x = control_info_encode(a), *y = control_info_encode(b);
     assert_non_null(x);
     assert_non_null(y);
-    assert_int_equal(json_object_size(x), 65);
+    assert_int_equal(json_object_size(x), 71);
     assert_true(json_equal(x, y));
     json_decref(x);
     json_decref(y);
