@@ -177,11 +177,11 @@ struct bk_config {
     bool pacing;          /* CUBIC and NewReno are paced, too; BBR always is */
     bool slow_start_after_idle; /* a window that was not used for an RTO shrinks (RFC 5681 4.1, RFC 2861) */
     bool delay_fin_ack; /* the ACK of the peer's FIN waits for the user's answer as others do; off: it goes at once */
-    bool
-        shrink_window; /* offer less than before when memory is short (against RFC 9293 SHLD-14), as Linux's tcp_shrink_window */
-    bool
-        receive_overhead; /* Linux's account: buffers count with the memory that segments take there, and windows follow
-                            * (receive_window.c); for what was written to run against Linux */
+    /* Offer less than before when memory is short (against RFC 9293 SHLD-14), as Linux's tcp_shrink_window. */
+    bool shrink_window;
+    /* Linux's account: buffers count with the memory that segments take there, and windows follow (receive_window.c); for what
+     * was written to run against Linux. */
+    bool receive_overhead;
     bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
@@ -511,17 +511,17 @@ struct bk_tcp_info {
     uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
     uint32_t receive_rtt_us;        /* the RTT as the receiving side sees it; 0: unknown */
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
-    uint32_t text_age_ms;           /* since text last came in order, or the peer's SYN */
+    uint32_t text_age_ms;           /* since text last came in order, or the connection was opened */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
-    uint8_t congestion; /* enum bk_congestion */
+    uint8_t congestion;        /* enum bk_congestion */
     bool delivery_app_limited; /* delivery_rate is of an application that had no more to send */
     uint64_t pacing_rate;      /* bytes a second; 0: not paced */
     uint64_t delivery_rate;    /* bytes a second, by the last sample that tells of the path; 0: none yet */
     uint64_t bbr_bw;           /* of BBR's model: bytes a second, */
     uint32_t bbr_min_rtt_us;   /* and the least RTT; 0: another controller, or not known yet */
-    uint8_t
-        recovery; /* 0 open 1 disorder 2 cwnd being reduced 3 fast recovery 4 after a retransmission timeout, as tcp_info's ca_state */
+    /* 0 open 1 disorder 2 cwnd being reduced 3 fast recovery 4 after a retransmission timeout, as tcp_info's ca_state */
+    uint8_t recovery;
     uint8_t retransmits; /* back-offs of the segment at SND.UNA */
     uint8_t probes;      /* keep-alive or window probes unanswered */
     uint8_t timer;       /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */

@@ -208,8 +208,8 @@ static void set_window(struct ack_news *n, bool entered) {
     struct connection *c = n->c;
     struct recovery *r = &n->a->recovery;
     uint32_t pipe = recovery_pipe(t, c);
-    bool reducing = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
     rate_take(&n->a->rate, &n->rate, c->min_rtt_us);
+    bool reducing = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
     if (reducing && !congestion_owns_window(c) && (n->delivered != 0 || entered)) {
         bool safe = n->advanced && n->rate.newly_lost == 0;
         c->cwnd = prr_window(&r->prr, n->delivered, pipe, c->ssthresh, c->mss, safe);

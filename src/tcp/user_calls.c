@@ -403,6 +403,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .segments_retransmitted = c->segments_retransmitted,
         .idle_since = c->heard_at,
     };
+    congestion_status(t, c, info);
     if (a != NULL) {
         info->segments_unacked = a->board.segments;
         info->segments_sacked = c->sack ? a->board.sacked : c->duplicate_acks;
@@ -410,7 +411,6 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         info->segments_resent = a->board.resent;
     }
     if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
-    congestion_status(t, c, info);
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
     if (c->state == BK_TIME_WAIT) {
