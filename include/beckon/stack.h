@@ -164,9 +164,9 @@ struct bk_config {
     uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
-    bool timestamps;      /* offer and accept RFC 7323 timestamps */
-    bool
-        accept_unstamped; /* take segments without the timestamp that both ends agreed on (against RFC 7323 3.2), as Linux does */
+    bool timestamps; /* offer and accept RFC 7323 timestamps */
+    /* Take segments without the timestamp that both ends agreed on (against RFC 7323 3.2), as Linux does. */
+    bool accept_unstamped;
     bool window_scaling;  /* offer and accept RFC 7323 window scaling */
     bool sack;            /* offer and accept selective acknowledgments (RFC 2018), and with them RACK (RFC 8985) */
     bool dsack;           /* and report with them what came twice (RFC 2883) */

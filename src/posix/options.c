@@ -337,8 +337,8 @@ struct answer {
         struct linger linger;
         struct timeval time;
         struct bk_socket_tcp_info info;
-        char name[CONGESTION_NAME_MAX];
         uint32_t memory[SK_MEMINFO_VARS];
+        char name[CONGESTION_NAME_MAX];
     };
     size_t size;
 };

@@ -447,8 +447,9 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
     if (!takes_text) return reason;
     if (s->data_length != 0) {
         if (!c->owned && seq_gt(segment_data_seq(s) + s->data_length, c->rcv_nxt)) {
-            /* The user is gone: nobody will ever read it (RFC 9293 3.6.1). */
-            output_reset(t, c, BK_REASON_SEND_RST_LATE_DATA);
+            /* The user is gone: nobody will ever read it (RFC 9293 3.6.1). The RST is that of CLOSED, at SEG.ACK, which the peer expects next
+             * whatever of ours it has got; one at SND.NXT it would only challenge (RFC 5961 3.2). */
+            reply_reset(t, s, BK_REASON_SEND_RST_LATE_DATA);
             connection_end(t, c, 0, BK_REASON_ANSWER_RST_LATE_DATA);
             return BK_REASON_ANSWER_RST_LATE_DATA;
         }

@@ -196,8 +196,8 @@ static void test_settings_refused(void **state) {
     fails("`sysctl -q net.ipv4.tcp_sack=yes`\n" LISTEN, 1, "sysctl net.ipv4.tcp_sack takes no value 'yes'");
     fails("`sysctl -q net.ipv4.tcp_rmem=\"1 2\"`\n" LISTEN, 1, "sysctl net.ipv4.tcp_rmem takes no value '1 2'");
     fails("`sysctl -q net.ipv4.tcp_sack`\n" LISTEN, 1, "expected NAME=VALUE, not 'net.ipv4.tcp_sack'");
-    fails("`sysctl -q net.ipv4.tcp_frto=0`\n" LISTEN, 1,
-          "sysctl net.ipv4.tcp_frto=0 asks for leaving out F-RTO, which is not supported");
+    fails("`sysctl -q net.ipv4.tcp_recovery=0`\n" LISTEN, 1,
+          "sysctl net.ipv4.tcp_recovery=0 asks for another loss detection than RACK, which is not supported");
 }
 
 static void test_sysctl_values(void **state) {
