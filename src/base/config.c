@@ -154,7 +154,7 @@ static const struct config_range config_ranges[] = {
     RANGE(congestion, 0, 2),
     RANGE(pacing_ss_ratio, 1, 1000),
     RANGE(pacing_ca_ratio, 1, 1000),
-    RANGE(min_tso_segments, 1, 64),
+    RANGE(min_tso_segments, 1, 65535),
 };
 
 const char *config_fault(const struct bk_config *c) {

@@ -7,7 +7,7 @@
  *     echo 3 > /sys/module/M/parameters/N                  the setting M.N
  *     dd bs=1 count=5 if=/dev/zero of=F   a file that open() finds
  *     ip link set dev tun0 mtu 9000       the interface's MTU, before it is there
- *     tc, ethtool, ip, rm                 passed over: there is no such thing here
+ *     tc qdisc ... fq                     pacing; other queues, ethtool, ip, rm: passed over, there is no such thing here
  *
  * Lines and semicolons part commands, a backslash joins lines, # begins a comment, quotes hold together, $((a*b)) is a product.
  * Other redirections are passed over. Any other command fails the script. */
@@ -191,6 +191,13 @@ static bool script_do_ip(struct script_run *r, const struct script_words *w) {
     return true;
 }
 
+/* Of queues only whether they pace matters: fq does. */
+static bool script_do_tc(struct script_run *r, const struct script_words *w) {
+    for (size_t i = 2; i < w->count && strcmp(w->word[1], "qdisc") == 0; i++)
+        if (strcmp(w->word[i], "fq") == 0) r->settings.stack.pacing = true;
+    return true;
+}
+
 static bool script_do_nothing(struct script_run *r, const struct script_words *w) {
     (void)r;
     (void)w;
@@ -286,7 +293,7 @@ static const struct {
     {"dd", script_do_dd},
     {"ip", script_do_ip},
     {"echo", script_do_echo},
-    {"tc", script_do_nothing},
+    {"tc", script_do_tc},
     {"ethtool", script_do_nothing},
     {"rm", script_do_nothing},
 };

@@ -81,7 +81,8 @@ struct connection {
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    bool more : 1;                          /* the user said that more follows */
+    bool more : 1;                          /* the user said that more follows: a partial segment waits */
+    bool push : 1;                          /* what was queued last was all that the user had to say for now */
     bool cork : 1;                          /* and says so with every SEND */
     bool records : 1;                       /* some of what was queued ends a record (BK_SEND_RECORD) */
     bool probe_now : 1;                     /* a window probe or keep-alive is due */

@@ -417,6 +417,14 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     }
 }
 
+/* PSH (RFC 9293 3.9.1.2): at the end of what the user sent, unless more is to follow; at a record's end; and at the end of a unit of several
+ * segments, for receivers that merge them hand them on at once. */
+static bool is_pushed(const struct tcp *t, const struct connection *c, const struct output_decision *d) {
+    uint32_t end = d->seq + d->length;
+    bool waited = d->reason == BK_REASON_SEND_DATA_OVERRIDE;
+    return (end == c->snd_end && (c->push || waited)) || d->length > c->mss || ends_record(t, c, end);
+}
+
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
     struct base *b = &t->base;
     struct frame *f = frame_at(b, frame);
@@ -437,14 +445,11 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     };
     h.window = receive_window_offer(t, c, d->flags & WIRE_SYN);
     fill_options(t, c, d->flags, &h.option);
-    uint32_t end = d->seq + d->length;
     if (c->urgent_out && d->length != 0 && seq_gt(c->snd_up, d->seq) && c->snd_up - d->seq <= UINT16_MAX) {
         h.flags |= WIRE_URG;
         h.urgent = (uint16_t)(c->snd_up - d->seq);
     }
-    /* Also at the end of a unit of several segments: a receiver that merges them hands them on then, and does not wait for more. And
-     * at a record's end, which is worth telling. */
-    if (d->length != 0 && (end == c->snd_end || d->length > c->mss || ends_record(t, c, end))) h.flags |= WIRE_PSH;
+    if (d->length != 0 && is_pushed(t, c, d)) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
     h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;

@@ -289,7 +289,8 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     }
     c->retransmits = 0;
     c->soft_error = 0;
-    c->probes = 0; /* one may have been what is acknowledged */
+    if (!c->cork) c->more = false; /* who said that more follows at once has had a round trip for it */
+    c->probes = 0;                 /* one may have been what is acknowledged */
     c->progress_at = t->base.now;
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
     connection_grow_send_buffer(t, c);

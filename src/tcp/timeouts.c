@@ -16,8 +16,6 @@
 #include "tcp/rtt.h"
 #include "tcp/tail_probe.h"
 
-#define OVERRIDE_NS (200 * NS_PER_MS) /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
-
 static bool is_embryonic(const struct connection *c) {
     return c->state == BK_SYN_SENT || c->state == BK_SYN_RECEIVED;
 }
@@ -39,6 +37,11 @@ uint64_t timeouts_next(const struct connection *c) {
     return u64_min(next, user_timeout_due(c));
 }
 
+/* How long small data is held: about as long as a lost segment would be, within the bounds of RFC 9293 3.8.6.2.1. */
+static uint64_t override_ns(const struct connection *c) {
+    return u64_min(u64_max(rtt_rto_ns(c), 100 * NS_PER_MS), NS_PER_S);
+}
+
 void timeouts_prepare(struct tcp *t, struct connection *c) {
     if (!c->syn_acked || c->state == BK_CLOSED || c->rtx_due != BK_NEVER || recovery_has_lost(t, c)) return;
     if (connection_outstanding(c) != 0) return;
@@ -51,7 +54,7 @@ void timeouts_prepare(struct tcp *t, struct connection *c) {
     } else if (!c->override_now) {
         /* Data waits for a larger window or for more data; if nothing goes now, nothing else will wake us. */
         c->rtx_kind = RTX_OVERRIDE;
-        c->rtx_due = t->base.now + OVERRIDE_NS;
+        c->rtx_due = t->base.now + override_ns(c);
     }
 }
 

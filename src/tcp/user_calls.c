@@ -126,7 +126,8 @@ static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t 
         extent_queue_end_record(&t->base, &active_of(t, c)->send);
         c->records = true;
     }
-    c->more = c->cork || (flags & BK_SEND_MORE) != 0;
+    c->push = (flags & BK_SEND_MORE) == 0;
+    c->more = c->cork || !c->push;
     if (flags & BK_SEND_URGENT) {
         c->snd_up = c->snd_end; /* the number after the urgent data (RFC 9293 3.8.5) */
         c->urgent_out = true;
