@@ -412,6 +412,10 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         info->segments_resent = a->board.resent;
     }
     if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
+    struct send_times times = send_times_of(t, c);
+    info->busy_us = times.busy;
+    info->window_limited_us = times.window;
+    info->buffer_limited_us = times.buffer;
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
     if (c->state == BK_TIME_WAIT) {
