@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <linux/net_tstamp.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/time.h>
@@ -54,14 +55,18 @@ static int set_stack(const struct given *g, enum bk_tcp_option option, int64_t v
     return sock_set_stack(g->s, g->sock, option, (uint64_t)value, g->now);
 }
 
+static bool charges_overhead(const struct bk_sockets *s, enum bk_tcp_option option) {
+    const struct bk_config *config = bk_config_of(s->stack);
+    return option == BK_TCP_SEND_BUFFER ? config->send_overhead != 0 : config->receive_overhead;
+}
+
 /* The double of what is asked for is reported, as Linux does, which keeps as much again for itself; at least `min`, at most twice
  * `max`. */
 static int set_buffer(const struct given *g, enum bk_tcp_option option, int value, uint32_t max, uint32_t min) {
     uint32_t bytes = (uint32_t)value < max ? (uint32_t)value : max;
     if (2 * bytes < min) bytes = min / 2;
-    /* Where the stack charges its own bookkeeping to the buffer, too, it is the double that holds. */
-    bool charged = option == BK_TCP_SEND_BUFFER && bk_config_of(g->s->stack)->send_overhead != 0;
-    int error = sock_set_stack(g->s, g->sock, option, charged ? 2 * bytes : bytes, g->now);
+    /* Where the stack charges its own bookkeeping to the buffer, as Linux does, it is the double that holds. */
+    int error = sock_set_stack(g->s, g->sock, option, charges_overhead(g->s, option) ? 2 * bytes : bytes, g->now);
     if (error != 0) return error;
     if (option == BK_TCP_SEND_BUFFER)
         g->sock->sndbuf_named = true;
@@ -339,6 +344,7 @@ struct answer {
         struct linger linger;
         struct timeval time;
         struct bk_socket_tcp_info info;
+        uint32_t memory[SK_MEMINFO_VARS];
         char name[CONGESTION_NAME_MAX];
     };
     size_t size;
@@ -351,8 +357,7 @@ static void answer_time(struct answer *a, uint64_t ns) {
 
 static int buffer_of(const struct bk_sockets *s, const struct sock *sock, enum bk_tcp_option option, bool named) {
     uint64_t bytes = sock_get_stack(s, sock, option);
-    if (option == BK_TCP_SEND_BUFFER && bk_config_of(s->stack)->send_overhead != 0) named = false; /* as it is */
-    return (int)(named ? 2 * bytes : bytes);
+    return (int)(named && !charges_overhead(s, option) ? 2 * bytes : bytes);
 }
 
 static int get_socket(struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
@@ -391,6 +396,12 @@ static int get_socket(struct bk_sockets *s, struct sock *sock, int option, struc
         return 0;
     case SO_RCVBUF:
         a->number = buffer_of(s, sock, BK_TCP_RECEIVE_BUFFER, sock->rcvbuf_named);
+        return 0;
+    case SO_MEMINFO: /* the sizes of the buffers; what is in them is told by others */
+        memset(a->memory, 0, sizeof a->memory);
+        a->memory[SK_MEMINFO_RCVBUF] = (uint32_t)buffer_of(s, sock, BK_TCP_RECEIVE_BUFFER, sock->rcvbuf_named);
+        a->memory[SK_MEMINFO_SNDBUF] = (uint32_t)buffer_of(s, sock, BK_TCP_SEND_BUFFER, sock->sndbuf_named);
+        a->size = sizeof a->memory;
         return 0;
     case SO_SNDLOWAT:
         a->number = 1;

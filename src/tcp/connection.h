@@ -142,7 +142,7 @@ struct connection {
     uint64_t heard_at;     /* when the peer was last heard */
     uint64_t sent_at;      /* when data was last sent */
     uint64_t challenge_at; /* before this no further challenge ACK */
-    uint32_t text_ms;      /* when text last came in order: stack time, ms */
+    uint32_t text_ms;      /* when text last came in order, or the peer's SYN: stack time, ms */
 
     /* settings */
     uint32_t keepalive_idle_s;

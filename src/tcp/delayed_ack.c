@@ -113,7 +113,7 @@ void delayed_ack_duplicate(struct tcp *t, struct connection *c) {
 void delayed_ack_fin(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     bool waits = t->base.config.delay_fin_ack && a != NULL && a->receiving.delay_us != 0 && !c->quickack &&
-                 connection_rcv_wnd(c) != 0 && c->rcv_nxt - c->last_ack_sent <= c->rcv_mss &&
+                 seq_gt(c->rcv_edge, c->rcv_nxt) && c->rcv_nxt - c->last_ack_sent <= c->rcv_mss &&
                  c->state == BK_ESTABLISHED && c->owned;
     /* The user may well answer with its own FIN. */
     if (a != NULL) a->receiving.interactive = true;

@@ -133,7 +133,7 @@ uint16_t receive_text(struct tcp *t, struct connection *c, const struct segment 
     uint32_t left = cut_to_window(t, c, seq, n);
     if (left != n) { /* the sender may probe like that, and must be answered */
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
-        if (left == 0) return BK_REASON_ANSWER_ZERO_WINDOW;
+        if (left == 0) return seq_gt(seq, c->rcv_nxt) ? BK_REASON_ANSWER_UNACCEPTABLE : BK_REASON_ANSWER_ZERO_WINDOW;
         n = left;
     }
     if (n == 0) {

@@ -120,6 +120,7 @@ static int send_wait_budget(struct tcp *t, struct connection *c, uint32_t chunks
 
 /* n bytes were queued. */
 static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t flags) {
+    congestion_supply(t, c);
     c->snd_end += n;
     if (flags & BK_SEND_RECORD) {
         extent_queue_end_record(&t->base, &active_of(t, c)->send);
