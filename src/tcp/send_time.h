@@ -31,7 +31,7 @@ struct send_times {
     uint64_t busy, window, buffer; /* busy is all that was not idle */
 };
 
-/* Output has looked at the connection and sent what may go. */
+/* Output has looked at the connection and sent what may go; or the user waits for the buffer. */
 void send_time_note(struct tcp *t, struct connection *c);
 struct send_times send_times_of(const struct tcp *t, const struct connection *c);
 

@@ -108,6 +108,7 @@ static int send_refusal(const struct connection *c) {
 static int send_wait_buffer(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_SEND_FULL);
     c->want_write = true;
+    send_time_note(t, c);
     return ERROR_AGAIN;
 }
 
