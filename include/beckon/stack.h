@@ -519,9 +519,9 @@ struct bk_tcp_info {
     uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
     uint32_t receive_rtt_us;        /* the RTT as the receiving side sees it; 0: unknown */
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
-    uint32_t sent_age_ms,
-        heard_age_ms;     /* since data last left (none has: as the other), since the peer was last heard */
-    uint32_t text_age_ms; /* since text last came in order, or the peer's SYN */
+    uint32_t sent_age_ms;           /* since data last left (none has: as the next) */
+    uint32_t heard_age_ms;          /* since the peer was last heard */
+    uint32_t text_age_ms;           /* since text last came in order, or the peer's SYN */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
     uint8_t congestion;        /* enum bk_congestion */

@@ -58,6 +58,14 @@ static uint32_t unit_max(const struct tcp *t, const struct connection *c) {
     return max < c->mss ? c->mss : max - max % c->mss;
 }
 
+/* Whether pacing holds back what would leave now; then *d says until when. */
+static bool pacing_holds(const struct tcp *t, const struct connection *c, struct output_decision *d) {
+    uint64_t due = pacing_due(t, c);
+    if (due <= t->base.now) return false;
+    *d = (struct output_decision){.reason = BK_REASON_NONE, .again = due};
+    return true;
+}
+
 /* How many of the n bytes from `seq` on may share segments: the rest of their record (BK_SEND_RECORD). */
 static uint32_t of_one_record(const struct tcp *t, const struct connection *c, uint32_t seq, uint32_t n) {
     const struct active *a = active_of(t, c);
@@ -73,14 +81,6 @@ static bool ends_record(const struct tcp *t, const struct connection *c, uint32_
     if (!c->records || a == NULL) return false;
     const struct extent *e = extent_at(&t->base, extent_queue_find(&t->base, &a->send, end - 1, BK_NONE));
     return e->ends_record && extent_end(e) == end;
-}
-
-/* Whether pacing holds back what would leave now; then *d says until when. */
-static bool pacing_holds(const struct tcp *t, const struct connection *c, struct output_decision *d) {
-    uint64_t due = pacing_due(t, c);
-    if (due <= t->base.now) return false;
-    *d = (struct output_decision){.reason = BK_REASON_NONE, .again = due};
-    return true;
 }
 
 /* What was lost, again: as much of it as one unit, the windows and what was sent before allow. */

@@ -377,9 +377,9 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     update_ts_recent(t, c, s);
     bool old = seq_lt(ack, c->snd_una);
     take_ack(t, c, s, reason);
+    connection_touch(t, c);
     if (old) return 0;
     if (c->rtx_kind == RTX_PERSIST) c->probes = 0;
-    connection_touch(t, c);
 
     switch (c->state) {
     /* FIN-WAIT-1 with our FIN acknowledged: see process_data, once it is known whether their FIN came along. */
