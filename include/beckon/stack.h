@@ -545,6 +545,8 @@ struct bk_tcp_info {
     uint64_t segments_delivered;
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint64_t segments_sent, segments_received, segments_retransmitted;
+    /* How long data was queued or outstanding; of that, held back by the peer's window, and by a send buffer that the user waits for. */
+    uint64_t busy_us, window_limited_us, buffer_limited_us;
     uint64_t idle_since;           /* time of the last segment received */
     uint32_t backlog, backlog_max; /* of a listener: waiting for accept, and the bound */
 };

@@ -203,8 +203,12 @@ bool script_sysctl_set(struct script_settings *s, const char *name, const char *
     return good;
 }
 
+/* What Linux charges for a buffer of queued data besides the data. */
+#define SCRIPT_SEND_OVERHEAD 1280u
+
 bool script_sysctl_defaults(struct script_settings *s, char *why, size_t size) {
     /* Linux's account of buffers, which the windows in scripts show, its ACKs of FINs, and what it makes of missing timestamps. */
+    s->stack.send_overhead = SCRIPT_SEND_OVERHEAD;
     s->stack.receive_overhead = s->stack.delay_fin_ack = s->stack.accept_unstamped = true;
     for (size_t i = 0; i < BK_COUNT(script_defaults); i++)
         if (!script_sysctl_set(s, script_defaults[i].name, script_defaults[i].value, why, size)) return false;

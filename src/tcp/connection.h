@@ -37,6 +37,7 @@
 #include "tcp/receive_state.h"
 #include "tcp/recovery.h"
 #include "tcp/scoreboard.h"
+#include "tcp/send_time.h"
 #include "tcp/tcp.h"
 
 #define TCP_MSS_MIN         48u /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
@@ -142,7 +143,7 @@ struct connection {
     uint64_t heard_at;     /* when the peer was last heard */
     uint64_t sent_at;      /* when data was last sent */
     uint64_t challenge_at; /* before this no further challenge ACK */
-    uint32_t text_ms;      /* when text last came in order: stack time, ms */
+    uint32_t text_ms;      /* when text last came in order, or the peer's SYN: stack time, ms */
 
     /* settings */
     uint32_t keepalive_idle_s;
@@ -161,7 +162,8 @@ struct connection {
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
-    uint32_t unsent_low; /* see send_room.h */
+    uint32_t unsent_low;      /* see send_room.h */
+    uint32_t send_time_ms[3]; /* see send_time.h: busy, of that held back by the window, by the buffer */
     uint32_t delivered_segments, dsack_duplicates, reordering_seen;
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
 };
@@ -192,6 +194,7 @@ struct active {
     struct congestion congestion; /* the controller's own */
     struct link rest_link;        /* in tcp.resting */
     uint64_t rested_at;           /* since when it stands there */
+    struct send_time time;
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 

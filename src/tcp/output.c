@@ -480,6 +480,7 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
         list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);
         if (d.reason == BK_REASON_NONE) {
             connection_arm(t, c, d.again);
+            send_time_note(t, c);
             continue;
         }
         /* There may be more: it stands in line again, so that connections take turns. */

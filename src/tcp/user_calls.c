@@ -108,6 +108,7 @@ static int send_refusal(const struct connection *c) {
 static int send_wait_buffer(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_SEND_FULL);
     c->want_write = true;
+    send_time_note(t, c);
     return ERROR_AGAIN;
 }
 
@@ -414,6 +415,10 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         info->segments_resent = a->board.resent;
     }
     if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
+    struct send_times times = send_times_of(t, c);
+    info->busy_us = times.busy;
+    info->window_limited_us = times.window;
+    info->buffer_limited_us = times.buffer;
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
     if (c->state == BK_TIME_WAIT) {
