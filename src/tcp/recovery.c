@@ -51,9 +51,11 @@ void recovery_reduce(struct tcp *t, struct connection *c, uint32_t flight, enum 
     struct active *a = active_of(t, c);
     bool under_way = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
     if (!under_way) {
-        uint32_t outstanding =
-            c->recovery == RECOVERY_DISORDER ? a->recovery.loss_edge - c->snd_una : connection_outstanding(c);
-        c->ssthresh = congestion_ssthresh(t, c, u32_min(outstanding, connection_outstanding(c)));
+        /* FlightSize (RFC 5681 (4)): without what limited transmit added, and with what the ACK that tells has taken. */
+        uint32_t outstanding = connection_outstanding(c);
+        bool limited = c->recovery == RECOVERY_DISORDER && seq_gt(a->recovery.loss_edge, c->snd_una);
+        outstanding = limited ? u32_min(outstanding, a->recovery.loss_edge - c->snd_una) : u32_max(outstanding, flight);
+        c->ssthresh = congestion_ssthresh(t, c, outstanding);
         prr_begin(&a->recovery.prr, flight);
         a->recovery.tail_out = false;
     }
@@ -80,13 +82,6 @@ static void take_back(struct ack_news *n, bool find) {
     c->retransmits = 0;
     rtt_restore(n->t, c);
     recovery_settle(n->t, c);
-}
-
-void recovery_congestion(struct tcp *t, struct connection *c) {
-    struct active *a = active_of(t, c);
-    if (a == NULL || c->recovery >= RECOVERY_CWR || seq_le(c->snd_una, c->recover)) return;
-    undo_forget(t, c);
-    recovery_reduce(t, c, a->board.bytes - a->board.sacked_bytes, RECOVERY_CWR);
 }
 
 void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason) {
@@ -168,6 +163,16 @@ static void enter_fast(struct ack_news *n) {
     recovery_reduce(n->t, n->c, recover_flight(n), RECOVERY_FAST);
 }
 
+/* The network says that it is congested (RFC 3168 6.1.2): the window shrinks once for each window of data. */
+static void enter_reduction(struct ack_news *n) {
+    struct connection *c = n->c;
+    if (c->recovery >= RECOVERY_CWR || seq_le(c->snd_una, c->recover)) return;
+    undo_forget(n->t, c);
+    recovery_reduce(n->t, c, n->prior_unsacked, RECOVERY_CWR);
+    /* The ACK that says so may be the last: then nothing is left to be paced by ACKs. */
+    if (seq_ge(c->snd_una, c->recover)) recovery_end(n->t, c);
+}
+
 /* In LOSS. Returns whether that is over. */
 static bool acked_in_loss(struct ack_news *n) {
     struct connection *c = n->c;
@@ -220,7 +225,7 @@ static void set_window(struct ack_news *n, bool entered) {
         .prior_in_flight = n->prior_pipe,
         .in_flight = pipe,
         .rtt_us = n->newest == 0 ? 0 : (uint32_t)u64_min((t->base.now - n->newest) / NS_PER_US, UINT32_MAX),
-        .grow = !reducing,
+        .grow = !reducing && !n->ece, /* RFC 3168 6.1.2 */
         .ece = n->ece,
         .rate = n->rate,
     };
@@ -244,7 +249,7 @@ void recovery_acked(struct ack_news *n) {
         take_back(n, true);
     detect(n);
     bool entered = false;
-    if (n->ece) recovery_congestion(t, c);
+    if (n->ece) enter_reduction(n);
     if (n->a->board.lost_segments != 0 && (c->recovery < RECOVERY_FAST || n->resent_lost)) {
         entered = c->recovery != RECOVERY_FAST;
         if (entered) enter_fast(n);

@@ -140,8 +140,8 @@ static void give_up(struct tcp *t, struct connection *c, int error, uint16_t not
 /* Retransmissions that are allowed before the connection is given up: R2. */
 static uint32_t retries_max(const struct tcp *t, const struct connection *c) {
     const struct bk_config *config = &t->base.config;
-    if (c->state == BK_SYN_SENT) return c->syn_retries + config->syn_linear_timeouts;
-    if (c->state == BK_SYN_RECEIVED) return config->syn_ack_retries;
+    /* SYN-RECEIVED is here that of an active open, whose user waits for 3 minutes at least (MUST-23); passive ones are requests. */
+    if (is_embryonic(c)) return c->syn_retries + config->syn_linear_timeouts;
     return c->owned ? config->retries2 : config->orphan_retries;
 }
 

@@ -144,6 +144,25 @@ static void crash_and_return(void **state) {
     assert_int_equal(r.statistics.given_up, 0);
 }
 
+/* Segments come seconds late, and cookies remember nothing: long after TIME-WAIT one of them brings its connection back, which is then another's. */
+static void cookies_bring_back(void **state) {
+    (void)state;
+    uint32_t unwatched = 0;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        usual(NULL);
+        s.seed = seed;
+        s.host[0].up.reorder_ppm = 200000;
+        s.host[0].up.reorder_us = 2000000;
+        s.host[1].config.msl_ms = 8;
+        s.host[1].config.syn_cookies = BK_SYN_COOKIES_ALWAYS;
+        s.flow[0].kind = SCENARIO_REQUESTS;
+        s.flow[0].closer = 1;
+        s.flow[0].connections = 3;
+        unwatched += run().statistics.unwatched;
+    }
+    assert_true(unwatched != 0);
+}
+
 /* Nothing outstanding, and the other side dies for good: probes tell after 5 s and 4 times 2 s. */
 static void keep_alive_notices(void **state) {
     (void)state;
@@ -180,6 +199,7 @@ int main(void) {
         cmocka_unit_test_setup(slow_readers_are_slow, usual),
         cmocka_unit_test_setup(rate_is_goodput, usual),
         cmocka_unit_test_setup(crash_and_return, usual),
+        cmocka_unit_test_setup(cookies_bring_back, usual),
         cmocka_unit_test_setup(keep_alive_notices, usual),
         cmocka_unit_test_setup(clocks_jump, usual),
     };
