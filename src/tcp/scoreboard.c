@@ -314,9 +314,9 @@ static void sack_piece(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_
                        struct ack_news *n) {
     struct tree_of runs = runs_of(t);
     struct sent_run *r = sent_at_id(t, id);
-    /* Only segments that are covered from end to end count. */
+    /* Only segments that are covered from end to end count, a FIN included. */
     uint32_t first = (from - r->seq + r->mss - 1) / r->mss;
-    uint32_t last = to == r->end ? r->segments : (to - r->seq) / r->mss;
+    uint32_t last = to == r->end ? r->segments : u32_min((to - r->seq) / r->mss, r->segments - 1);
     if (first >= last) return;
     bool head = first == 0, tail = last == r->segments;
     from = r->seq + first * r->mss;
