@@ -110,6 +110,7 @@ struct bk_config {
     uint32_t addresses;  /* local addresses, of all interfaces together */
     uint32_t routes;
     uint32_t neighbours;    /* ARP and ND cache entries */
+    uint32_t paths;         /* destinations whose path MTU is remembered */
     uint32_t reassemblies;  /* datagrams being put together from fragments */
     uint32_t frames;        /* frames on their way out: built and not yet let go of by a link */
     uint32_t chunk_size;    /* bytes of a frame chunk, a power of two, 256 to 65,536 */
@@ -135,13 +136,14 @@ struct bk_config {
     uint32_t keepalive_idle_s;    /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
-    uint32_t syn_cookies;      /* enum bk_syn_cookies */
-    uint32_t ecn;              /* enum bk_ecn */
-    uint32_t time_wait_reuse;  /* enum bk_time_wait_reuse */
-    uint32_t orphans_max;      /* connections whose user has closed, at most: beyond it CLOSE resets */
-    uint32_t congestion;       /* enum bk_congestion */
-    uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
-    uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
+    uint32_t syn_cookies;       /* enum bk_syn_cookies */
+    uint32_t ecn;               /* enum bk_ecn */
+    uint32_t time_wait_reuse;   /* enum bk_time_wait_reuse */
+    uint32_t orphans_max;       /* connections whose user has closed, at most: beyond it CLOSE resets */
+    uint32_t congestion;        /* enum bk_congestion */
+    uint32_t path_mtu_expiry_s; /* how long what was heard of a path's MTU holds (RFC 1191 6.3) */
+    uint32_t challenge_ack_ms;  /* at most one challenge ACK a connection in this time (RFC 5961 10) */
+    uint16_t ephemeral_first;   /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
     bool timestamps;            /* offer and accept RFC 7323 timestamps */
     bool window_scaling;        /* offer and accept RFC 7323 window scaling */
@@ -230,6 +232,12 @@ BK_API int bk_iface_add(bk_stack *stack, const struct bk_iface_config *config, u
  * address detection first (RFC 4862 5.4) unless `skip_dad`. Returns 0, -ENOSPC, -EINVAL, -EEXIST. */
 BK_API int bk_iface_address_add(bk_stack *stack, uint32_t iface, const bk_addr *addr, uint8_t prefix_length,
                                 bool skip_dad, uint64_t now);
+/* The link's MTU has changed, to 576 (1,280 if IPv6 is used) to 65,535 and no more than was configured: connections that are open follow. A
+ * smaller one that a router advertises holds all the same. Returns 0 or -EINVAL. */
+BK_API int bk_iface_mtu_set(bk_stack *stack, uint32_t iface, uint32_t mtu, uint64_t now);
+/* Says what the user knows of the path to `remote`: packets larger than `mtu`, 128 to 65,535, do not fit. This bounds the segments of
+ * all connections to it, open ones too, and the MSS that is offered to it. 0 takes it back. Returns 0, -EINVAL, -ENOSPC (bk_config.paths). */
+BK_API int bk_path_mtu_set(bk_stack *stack, const bk_addr *remote, uint32_t mtu, uint64_t now);
 /* Sends packets to addr/prefix_length through `gateway` (or, when it is the unspecified address, directly)
  * on `iface`. The longest prefix wins. Returns 0, -ENOSPC, -EINVAL. */
 BK_API int bk_route_add(bk_stack *stack, const bk_addr *addr, uint8_t prefix_length, const bk_addr *gateway,
@@ -440,6 +448,7 @@ enum bk_tcp_option {
     BK_TCP_FIN_WAIT_2_S,    /* how long it may stay in FIN-WAIT-2 without owner; 0: fin_wait_2_ms */
     BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class (RFC 2474); the two low bits are ECN's, and ignored */
     BK_TCP_HOP_LIMIT,       /* IPv4's TTL, IPv6's hop limit; 0: the interface's */
+    BK_TCP_MTU_DISCOVERY,   /* enum bk_mtu_discovery */
     BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
     BK_TCP_WANT_WRITE,      /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
@@ -448,6 +457,14 @@ enum bk_tcp_option {
 enum bk_tcp_news {
     BK_NEWS_ARRIVALS = 1, /* READABLE each time that data arrives, not only at an empty queue */
     BK_NEWS_PROGRESS = 2, /* PROGRESS each time that SND.NXT or SND.UNA moves */
+};
+/* How the path's MTU is found out (RFC 1191, RFC 8201). */
+enum bk_mtu_discovery {
+    BK_MTU_DISCOVER, /* Don't Fragment is set, and routers that say that a segment is too big are heeded */
+    BK_MTU_FRAGMENT, /* IPv4 routers may fragment, and none is heeded; in IPv6, where routers do not, as BK_MTU_DISCOVER */
+    BK_MTU_PROBE,    /* Don't Fragment is set, segments are as large as the link takes: the user finds out */
+    BK_MTU_INTERFACE, /* the same without Don't Fragment */
+    BK_MTU_DISCOVERIES
 };
 /* Sets an option. Returns 0, -EINVAL (value out of range), -ENOPROTOOPT, -EBADF. */
 BK_API int bk_tcp_set(bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now);
@@ -472,7 +489,7 @@ struct bk_tcp_info {
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
     uint32_t send_mss, receive_mss, advertised_mss;
-    uint32_t path_mtu;
+    uint32_t path_mtu;                                  /* that its segments keep to */
     uint32_t send_queued, receive_queued, out_of_order; /* bytes */
     uint32_t send_buffer, receive_buffer;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;

@@ -15,6 +15,7 @@ void bk_config_default(struct bk_config *c) {
         .addresses = 32,
         .routes = 32,
         .neighbours = 256,
+        .paths = 1024,
         .reassemblies = 16,
         .frames = 1024,
         .chunk_size = 2048,
@@ -43,6 +44,7 @@ void bk_config_default(struct bk_config *c) {
         .time_wait_reuse = BK_REUSE_ALWAYS,
         .orphans_max = 4096,
         .congestion = BK_CONGESTION_CUBIC,
+        .path_mtu_expiry_s = 600,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -66,6 +68,7 @@ void bk_config_tiny(struct bk_config *c) {
     c->addresses = 2;
     c->routes = 2;
     c->neighbours = 2;
+    c->paths = 2;
     c->reassemblies = 1;
     c->frames = 8;
     c->chunk_size = 1024;
@@ -94,6 +97,7 @@ static const struct config_range config_ranges[] = {
     RANGE(addresses, 1, 65536),
     RANGE(routes, 1, 1048576),
     RANGE(neighbours, 1, 1048576),
+    RANGE(paths, 0, 1048576),
     RANGE(reassemblies, 0, 65536),
     RANGE(frames, 2, 16777216),
     RANGE(chunk_size, 256, 65536),
@@ -121,6 +125,7 @@ static const struct config_range config_ranges[] = {
     RANGE(ecn, 0, 2),
     RANGE(time_wait_reuse, 0, 2),
     RANGE(orphans_max, 0, 134217728),
+    RANGE(path_mtu_expiry_s, 1, 86400),
     RANGE(challenge_ack_ms, 0, 60000),
     RANGE(congestion, 0, 1),
 };

@@ -296,13 +296,6 @@ void connection_free(struct tcp *t, struct connection *c) {
     pool_free(&t->base, &t->connections, c->self);
 }
 
-void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu) {
-    uint32_t headers = (connection_is_ipv6(c) ? 40u : 20u) + WIRE_TCP_LENGTH;
-    uint32_t mss = u32_min(u32_max(peer_mss, TCP_MSS_MIN), mtu - headers);
-    if (c->mss_limit != 0) mss = u32_min(mss, c->mss_limit);
-    c->mss = (uint16_t)(mss - (c->timestamps ? TCP_TIMESTAMP_BYTES : 0));
-}
-
 uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c) {
     return c->fin_wait_2_s != 0 ? c->fin_wait_2_s * NS_PER_S : t->base.config.fin_wait_2_ms * NS_PER_MS;
 }

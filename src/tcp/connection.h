@@ -32,6 +32,7 @@
 #include "base/seq.h"
 #include "tcp/congestion.h"
 #include "tcp/event.h"
+#include "tcp/path_mtu.h"
 #include "tcp/tcp.h"
 
 #define TCP_MSS_MIN         48u /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
@@ -93,6 +94,7 @@ struct connection {
     bool ecn_echo : 1;     /* CE came, and no CWR since: ECE on all that leaves */
     bool ecn_cwr : 1;      /* CWR is due on the next new data */
     bool ecn_seen : 1;     /* the peer has sent ECN-capable segments */
+    uint8_t mtu_discovery; /* enum bk_mtu_discovery */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
     uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
 
@@ -112,6 +114,9 @@ struct connection {
     uint16_t mss_limit;   /* the user's bound for mss and mss_offered; 0: none */
     uint8_t congestion;   /* enum bk_congestion */
     uint8_t pad4;
+    uint16_t peer_mss;    /* its option's, or what stands for it */
+    uint16_t path_mtu;    /* that `mss` is for */
+    uint32_t path_epoch;  /* tcp.path_epoch when it last looked */
     uint32_t ts_recent;   /* TS.Recent */
     uint32_t ts_offset;   /* our timestamp clock's */
     uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
@@ -173,6 +178,7 @@ struct active {
     struct extent_queue out_of_order; /* beyond RCV.NXT */
     uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
     uint32_t connection;              /* whose it is */
+    struct path_proof proof;
     struct rate rate;
     struct congestion congestion; /* the controller's own */
     struct link rest_link;        /* in tcp.resting */
@@ -277,8 +283,6 @@ void connection_orphan(struct tcp *t, struct connection *c);
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */
 void connection_free(struct tcp *t, struct connection *c);
-/* Recomputes the effective MSS from the peer's MSS and the path's MTU. */
-void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu);
 /* How long it may stay in FIN-WAIT-2 without an owner. */
 uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c);
 /* Arms the wheel for the earliest deadline; `again` is output_decide's. */

@@ -308,6 +308,9 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
         if (seq_lt(c->rtx_nxt, end) && seq_ge(c->rtx_nxt, d->seq)) c->rtx_nxt = seq_min(end, c->rtx_end);
         c->rtx_high = seq_max(c->rtx_high, end);
         rtt_cancel(c);
+        path_mtu_resent(t, c);
+    } else {
+        path_mtu_sent(t, c, d->seq, d->length);
     }
     if (seq_gt(end, c->snd_nxt)) {
         if (c->snd_nxt == c->snd_una) c->progress_at = now;
@@ -374,6 +377,11 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     f->object = c->self;
     f->reason = d->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;
+    if (path_mtu_fragments(c)) {
+        /* One number for each packet, from an unknown beginning (RFC 6864 4.3). */
+        f->flags |= FRAME_MAY_FRAGMENT;
+        f->ip_id = (uint16_t)(c->hash + c->segments_sent);
+    }
     f->gso_size = d->length > c->mss ? c->mss : 0;
     struct event_about about = connection_about(c);
     event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
@@ -384,6 +392,7 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
     while (output->head != BK_NONE) {
         struct connection *c = connection_at(t, output->head);
         if (connection_outstanding(c) == 0 && seq_lt(c->snd_nxt, c->snd_end)) congestion_idle(t, c);
+        path_mtu_look(t, c);
         timeouts_prepare(t, c);
         struct output_decision d = output_decide(t, c);
         list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);

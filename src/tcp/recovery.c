@@ -81,6 +81,14 @@ void recovery_congestion(struct tcp *t, struct connection *c) {
     congestion_event(t, c, CONGESTION_RECOVER);
 }
 
+void recovery_smaller(struct tcp *t, struct connection *c) {
+    (void)t;
+    c->rtx_nxt = c->snd_una;
+    c->rtx_end = c->snd_nxt;
+    c->rtx_reason = BK_REASON_SEND_SMALLER;
+    rtt_cancel(c);
+}
+
 void recovery_timeout(struct tcp *t, struct connection *c) {
     /* Held constant while the same segment times out again (RFC 5681 3.1). */
     if (c->retransmits == 0) c->ssthresh = congestion_ssthresh(t, c, connection_outstanding(c));

@@ -22,6 +22,8 @@ void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_
 void recovery_duplicate_ack(struct tcp *t, struct connection *c);
 /* The peer echoes congestion (RFC 3168 6.1.2): once for each window of data. */
 void recovery_congestion(struct tcp *t, struct connection *c);
+/* The path takes smaller segments only: what is in flight is lost without being a sign of congestion. */
+void recovery_smaller(struct tcp *t, struct connection *c);
 /* The retransmission timer fired. */
 void recovery_timeout(struct tcp *t, struct connection *c);
 

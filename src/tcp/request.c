@@ -67,7 +67,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
     y.flags = r->ecn ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK;
     y.window = (uint16_t)request_window(t, request_listener(t, r)); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
-    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local),
+    y.option.mss = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
                              listener_option(request_listener(t, r), BK_TCP_MAX_SEGMENT, 0));
     y.option.has_wscale = r->scaling;
     y.option.wscale = r->receive_scale;
@@ -137,8 +137,8 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     c->send_scale = r->send_scale;
     c->receive_scale = r->receive_scale;
-    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6, c->mss_limit);
-    connection_set_mss(c, r->mss != 0 ? r->mss : mss_default(ipv6), t->path[r->iface].mtu);
+    c->mss_offered = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), ipv6, c->mss_limit);
+    path_mtu_begin(t, c, r->mss != 0 ? r->mss : mss_default(ipv6));
     c->retransmits = r->sent - 1;
     if (r->sent == 1) { /* the SYN-ACK was sent once: it can be timed (RFC 6298 3) */
         c->rtt_seq = c->snd_nxt;

@@ -70,7 +70,7 @@ static void take_syn_options(struct tcp *t, struct connection *c, const struct s
         c->send_scale = (uint8_t)u32_min(o->wscale, WINDOW_SCALE_MAX);
     else
         c->send_scale = c->receive_scale = 0;
-    connection_set_mss(c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)), t->path[c->iface].mtu);
+    path_mtu_begin(t, c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)));
 }
 
 /* SND.WND <- SEG.WND and what goes with it. */
@@ -283,6 +283,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     c->retransmits = 0;
     c->soft_error = 0;
     c->progress_at = t->base.now;
+    path_mtu_acked(t, c);
     recovery_acked(t, c, acked, flight);
     /* RFC 6298 5.2, 5.3: off when nothing is outstanding, anew when something was acknowledged. */
     c->rtx_kind = RTX_RETRANSMIT;
