@@ -308,10 +308,8 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
         if (seq_lt(c->rtx_nxt, end) && seq_ge(c->rtx_nxt, d->seq)) c->rtx_nxt = seq_min(end, c->rtx_end);
         c->rtx_high = seq_max(c->rtx_high, end);
         rtt_cancel(c);
-        path_mtu_resent(t, c);
-    } else {
-        path_mtu_sent(t, c, d->seq, d->length);
     }
+    if (d->length != 0) path_mtu_sent(t, c, d->seq, d->length);
     if (seq_gt(end, c->snd_nxt)) {
         if (c->snd_nxt == c->snd_una) c->progress_at = now;
         c->snd_nxt = end;

@@ -134,6 +134,5 @@ uint64_t path_cache_next_deadline(const struct tcp *t) {
 }
 
 void path_cache_advance(struct tcp *t) {
-    while (path_cache_next_deadline(t) <= t->base.now)
-        forget_heard(t, t->path_fifo.head, BK_REASON_NOTE_PATH_EXPIRED);
+    while (path_cache_next_deadline(t) <= t->base.now) forget_heard(t, t->path_fifo.head, BK_REASON_NOTE_PATH_EXPIRED);
 }

@@ -17,8 +17,7 @@ uint32_t path_mtu_offered(const struct tcp *t, uint32_t iface, const bk_addr *re
 }
 
 bool path_mtu_fragments(const struct connection *c) {
-    return !connection_is_ipv6(c) &&
-           (c->mtu_discovery == BK_MTU_FRAGMENT || c->mtu_discovery == BK_MTU_INTERFACE);
+    return !connection_is_ipv6(c) && (c->mtu_discovery == BK_MTU_FRAGMENT || c->mtu_discovery == BK_MTU_INTERFACE);
 }
 
 /* Whether what is heard of the path counts for this connection. */
@@ -85,8 +84,7 @@ static void believe(struct tcp *t, struct connection *c, uint32_t mtu) {
 
 uint16_t path_mtu_claimed(struct tcp *t, struct connection *c, uint32_t seq, uint32_t mtu) {
     mtu = u32_max(mtu, connection_is_ipv6(c) ? MTU_FLOOR_IPV6 : MTU_FLOOR_IPV4);
-    if (c->state < BK_ESTABLISHED || !heeds(c) || mtu >= full_packet(c))
-        return BK_REASON_DROP_ICMP_NOT_LESS;
+    if (c->state < BK_ESTABLISHED || !heeds(c) || mtu >= full_packet(c)) return BK_REASON_DROP_ICMP_NOT_LESS;
     struct active *a = active_of(t, c);
     if (a == NULL || a->proof.proven <= mtu) {
         believe(t, c, mtu);
@@ -110,16 +108,17 @@ void path_mtu_timeout(struct tcp *t, struct connection *c) {
 
 /* ---- proof ----------------------------------------------------------------------------------------- */
 
+/* A segment that was larger before proves its present size, too, whichever copy arrives; one that goes again in pieces proves nothing. */
 void path_mtu_sent(struct tcp *t, struct connection *c, uint32_t seq, uint32_t length) {
     struct active *a = active_of(t, c);
-    if (a == NULL || a->proof.watched != 0 || a->proof.proven >= full_packet(c) || length < c->mss) return;
-    a->proof.watched = (uint16_t)full_packet(c);
-    a->proof.end = seq + c->mss;
-}
-
-void path_mtu_resent(struct tcp *t, struct connection *c) {
-    struct active *a = active_of(t, c);
-    if (a != NULL) a->proof.watched = 0;
+    if (a == NULL) return;
+    struct path_proof *p = &a->proof;
+    if (length < c->mss) {
+        if (seq_lt(seq, p->end)) p->watched = 0;
+    } else if (p->watched == 0 && p->proven < full_packet(c)) {
+        p->watched = (uint16_t)full_packet(c);
+        p->end = seq + c->mss;
+    }
 }
 
 void path_mtu_acked(struct tcp *t, struct connection *c) {

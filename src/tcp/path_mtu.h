@@ -40,10 +40,8 @@ void path_mtu_look(struct tcp *t, struct connection *c);
 
 /* A router says that the segment at `seq`, which is outstanding, is too big for `mtu`. Returns what became of the claim. */
 uint16_t path_mtu_claimed(struct tcp *t, struct connection *c, uint32_t seq, uint32_t mtu);
-/* Text was sent for the first time, [seq, seq + length). */
+/* Text was sent, [seq, seq + length), for the first time or again. */
 void path_mtu_sent(struct tcp *t, struct connection *c, uint32_t seq, uint32_t length);
-/* Something was sent again: whether the watched segment arrives as it was cannot be known (as in Karn's algorithm). */
-void path_mtu_resent(struct tcp *t, struct connection *c);
 /* SND.UNA has moved. */
 void path_mtu_acked(struct tcp *t, struct connection *c);
 /* The retransmission timer fired. */
