@@ -7,7 +7,6 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -185,14 +184,12 @@ static void bridge_wait(struct bridge_run *b, uint64_t next) {
 }
 
 static _Noreturn void bridge_child(struct bridge_run *b) {
-    const struct sched_param priority = {.sched_priority = 1};
     const struct sigaction stop = {.sa_handler = bridge_on_signal};
     uint64_t seed = b->options.seed;
     int error;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_TIMERSLACK, 1UL);
     sigaction(SIGTERM, &stop, NULL);
-    (void)sched_setscheduler(0, SCHED_RR, &priority);
     for (uint32_t i = 0; i < b->options.flows; i++)
         for (uint32_t e = 0; e < 2; e++) {
             b->end[e].path[i] = path_new(&b->options.link, draw(&seed), bk_link_clock());

@@ -5,7 +5,7 @@
  * server's port, so that flows share neither rate nor queue nor luck. Frames of other kinds (ARP) pass at once and are not lost.
  *
  * The links' clock is this machine's: a frame enters when the bridge has read it and leaves when its time has come, or as late as the
- * bridge wakes; how late is in the report. It asks for a real-time priority, and does without if it may not have it.
+ * bridge wakes; how late is in the report.
  */
 #ifndef BENCH_BRIDGE_H
 #define BENCH_BRIDGE_H

@@ -569,6 +569,11 @@ void bk_pool_info(const bk_stack *s, enum bk_pool pool, struct bk_pool_info *inf
     if (pool == BK_POOL_ACTIVE) info->in_use -= s->net.tcp.resting.count;
 }
 
+const char *bk_congestion_name(enum bk_congestion congestion) {
+    static const char *const names[BK_CONGESTIONS] = {"cubic", "reno", "bbr"};
+    return (unsigned)congestion < BK_CONGESTIONS ? names[congestion] : "unknown";
+}
+
 const char *bk_pool_name(enum bk_pool pool) {
     static const char names[BK_POOLS][20] = {
         "connections",     "active", "listeners", "requests_ipv4", "requests_ipv6", "time_waits_ipv4",

@@ -61,12 +61,11 @@ enum bk_table_style {
 
 struct bk_table_options {
     enum bk_table_style style;
-    bool timers;            /* ss -o, netstat -o: the running timer of each connection */
-    bool internals;         /* ss -i: a second line with rto, rtt, cwnd, ... */
-    bool no_header;         /* ss -H */
-    const char *stack;      /* for JSON: names the stack, or NULL */
-    const char *congestion; /* name of the congestion control, for internals, or NULL */
-    uint64_t now;           /* the stack's time, for what is left of timers */
+    bool timers;       /* ss -o, netstat -o: the running timer of each connection */
+    bool internals;    /* ss -i: a second line with rto, rtt, cwnd, ... */
+    bool no_header;    /* ss -H */
+    const char *stack; /* for JSON: names the stack, or NULL */
+    uint64_t now;      /* the stack's time, for what is left of timers */
 };
 
 /* The connections as a table, in the order given; columns are as wide as their contents. NULL options: ss style, nothing more.

@@ -92,8 +92,11 @@ enum bk_time_wait_reuse { BK_REUSE_NEVER, BK_REUSE_ALWAYS, BK_REUSE_LOOPBACK };
 enum bk_congestion {
     BK_CONGESTION_CUBIC,   /* RFC 9438 */
     BK_CONGESTION_NEWRENO, /* RFC 5681, 6582 */
+    BK_CONGESTION_BBR,     /* draft-ietf-ccwg-bbr, version 3 */
     BK_CONGESTIONS
 };
+/* "cubic", "reno", "bbr": as ss(8) has them. */
+BK_API const char *bk_congestion_name(enum bk_congestion congestion);
 
 /* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
  * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
@@ -141,6 +144,9 @@ struct bk_config {
     uint32_t time_wait_reuse;   /* enum bk_time_wait_reuse */
     uint32_t orphans_max;       /* connections whose user has closed, at most: beyond it CLOSE resets */
     uint32_t congestion;        /* enum bk_congestion */
+    uint32_t pacing_ss_ratio;   /* percent of cwnd / srtt at which paced connections send in slow start, */
+    uint32_t pacing_ca_ratio;   /* and afterwards; 1 to 1,000. BBR has its own rates */
+    uint32_t min_tso_segments;  /* of paced connections: a unit is about 1 ms of their rate, but so much at least */
     uint32_t path_mtu_expiry_s; /* how long what was heard of a path's MTU holds (RFC 1191 6.3) */
     uint32_t challenge_ack_ms;  /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;   /* ports for active opens without a local port (RFC 6056) */
@@ -150,6 +156,7 @@ struct bk_config {
     bool sack;                  /* offer and accept selective acknowledgments (RFC 2018) */
     bool ecn_fallback;          /* a SYN that goes again does not ask for ECN any more */
     bool hystart;               /* the first slow start ends when delay rises (RFC 9406), not only by loss */
+    bool pacing;                /* CUBIC and NewReno are paced, too; BBR always is */
     bool slow_start_after_idle; /* a window that was not used for an RTO shrinks (RFC 5681 4.1, RFC 2861) */
     bool reset_on_unread;       /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
@@ -494,12 +501,17 @@ struct bk_tcp_info {
     uint32_t send_buffer, receive_buffer;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
-    uint8_t congestion;  /* enum bk_congestion */
-    uint8_t recovery;    /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
-    uint8_t retransmits; /* back-offs of the segment at SND.UNA */
-    uint8_t probes;      /* keep-alive or window probes unanswered */
-    uint8_t timer;       /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
-    uint64_t timer_due;  /* absolute time, BK_NEVER if none */
+    uint8_t congestion;        /* enum bk_congestion */
+    bool delivery_app_limited; /* delivery_rate is of an application that had no more to send */
+    uint64_t pacing_rate;      /* bytes a second; 0: not paced */
+    uint64_t delivery_rate;    /* bytes a second, by the last sample that tells of the path; 0: none yet */
+    uint64_t bbr_bw;           /* of BBR's model: bytes a second, */
+    uint32_t bbr_min_rtt_us;   /* and the least RTT; 0: another controller, or not known yet */
+    uint8_t recovery;          /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
+    uint8_t retransmits;       /* back-offs of the segment at SND.UNA */
+    uint8_t probes;            /* keep-alive or window probes unanswered */
+    uint8_t timer;             /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
+    uint64_t timer_due;        /* absolute time, BK_NEVER if none */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint64_t segments_sent, segments_received, segments_retransmitted;
     uint64_t idle_since;           /* time of the last segment received */

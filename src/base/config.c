@@ -45,6 +45,9 @@ void bk_config_default(struct bk_config *c) {
         .orphans_max = 4096,
         .congestion = BK_CONGESTION_CUBIC,
         .path_mtu_expiry_s = 600,
+        .pacing_ss_ratio = 200,
+        .pacing_ca_ratio = 120,
+        .min_tso_segments = 2,
         .challenge_ack_ms = 500,
         .ephemeral_first = 32768,
         .ephemeral_last = 60999,
@@ -53,6 +56,7 @@ void bk_config_default(struct bk_config *c) {
         .sack = false,
         .ecn_fallback = true,
         .hystart = true,
+        .pacing = false,
         .slow_start_after_idle = true,
         .reset_on_unread = true,
     };
@@ -127,7 +131,10 @@ static const struct config_range config_ranges[] = {
     RANGE(orphans_max, 0, 134217728),
     RANGE(path_mtu_expiry_s, 1, 86400),
     RANGE(challenge_ack_ms, 0, 60000),
-    RANGE(congestion, 0, 1),
+    RANGE(congestion, 0, 2),
+    RANGE(pacing_ss_ratio, 1, 1000),
+    RANGE(pacing_ca_ratio, 1, 1000),
+    RANGE(min_tso_segments, 1, 64),
 };
 
 const char *config_fault(const struct bk_config *c) {

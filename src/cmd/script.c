@@ -15,6 +15,7 @@
 #include "base/common.h"
 #include "cmd/cmd.h"
 #include "lab/script_python.h"
+#include "lab/script_sysctl.h"
 
 /* ---- running --------------------------------------------------------------------------------------- */
 
@@ -124,6 +125,7 @@ enum {
     SCRIPT_WRITE_EXPECTED,
     SCRIPT_AGAINST,
     SCRIPT_PYTHON,
+    SCRIPT_SETTINGS,
 };
 
 static const struct argp_option script_options[] = {
@@ -133,6 +135,7 @@ static const struct argp_option script_options[] = {
     {"tolerance_usecs", SCRIPT_TOLERANCE_KEY, "N", 0, "How far times may differ, unless the script says (4000)", 1},
     {"python", SCRIPT_PYTHON, "PROGRAM", 0, "Who executes %{ code }% (python3)", 1},
     {"threads", 'j', "N", 0, "Threads, 1 to 64 (1)", 1},
+    {"settings", SCRIPT_SETTINGS, NULL, 0, "List the settings by sysctl's names, and run nothing", 1},
     {"check", SCRIPT_CHECK, NULL, 0, "Read the scripts, and do not run them", 1},
     {NULL, 0, NULL, 0, "What to tell:", 2},
     {"verbose", 'v', NULL, 0, "Also what passes or is skipped", 2},
@@ -164,11 +167,12 @@ static void script_family_key(struct script_command *c, const char *arg, struct 
 
 /* Options that are only noted. */
 static bool script_note_key(struct script_command *c, int key, char *arg) {
-    bool *const on = key == 'v'             ? &c->verbose
-                     : key == SCRIPT_CHECK  ? &c->check
-                     : key == SCRIPT_LADDER ? &c->ladder
-                     : key == SCRIPT_JSON   ? &c->json
-                                            : NULL;
+    bool *const on = key == 'v'               ? &c->verbose
+                     : key == SCRIPT_CHECK    ? &c->check
+                     : key == SCRIPT_LADDER   ? &c->ladder
+                     : key == SCRIPT_SETTINGS ? &c->settings
+                     : key == SCRIPT_JSON     ? &c->json
+                                              : NULL;
     const char **const text = key == SCRIPT_ROOT             ? &c->root
                               : key == SCRIPT_PCAP           ? &c->pcap
                               : key == SCRIPT_EXPECTED       ? &c->expected
@@ -206,7 +210,7 @@ static error_t script_key(int key, char *arg, struct argp_state *state) {
         c->path_count = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which scripts? Name files, or folders with *.pkt");
+        if (!c->settings) argp_error(state, "which scripts? Name files, or folders with *.pkt");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -224,6 +228,13 @@ static bool script_together(struct script_command *c) {
     return false;
 }
 
+static int script_list_settings(void) {
+    const char *name;
+    char words[200];
+    for (size_t i = 0; script_sysctl_row(i, &name, words, sizeof words); i++) printf("| `%s` | %s |\n", name, words);
+    return CMD_WORKED;
+}
+
 int cmd_script(int argc, char **argv) {
     static const struct argp argp = {
         .options = script_options,
@@ -234,6 +245,7 @@ int cmd_script(int argc, char **argv) {
     };
     struct script_command c = {.python = "python3", .threads = 1};
     argp_parse(&argp, argc, argv, 0, NULL, &c);
+    if (c.settings) return script_list_settings();
     if (!script_together(&c)) return CMD_USAGE;
     int status = CMD_USAGE;
     if (script_find(&c)) {

@@ -26,7 +26,7 @@ struct script_command {
     size_t define_count;
     uint64_t tolerance; /* ns; 0: default */
     const char *root, *pcap, *expected, *write_expected, *against, *python;
-    bool check, ladder, verbose, json;
+    bool check, ladder, verbose, json, settings;
     uint32_t threads;
     char **path;
     size_t path_count;

@@ -21,8 +21,8 @@
 #include "tcp/time_wait.h"
 #include "wire/ip.h"
 
-_Static_assert(sizeof(struct connection) == 440, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 272, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
+_Static_assert(sizeof(struct active) == 440, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
 _Static_assert(sizeof(struct listener) == 136, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");

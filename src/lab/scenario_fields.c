@@ -93,6 +93,9 @@ static const struct scenario_field fields_host[] = {
     CONFIG(orphans_max),
     CONFIG(congestion),
     CONFIG(path_mtu_expiry_s),
+    CONFIG(pacing_ss_ratio),
+    CONFIG(pacing_ca_ratio),
+    CONFIG(min_tso_segments),
     CONFIG(challenge_ack_ms),
     CONFIG(ephemeral_first),
     CONFIG(ephemeral_last),
@@ -101,6 +104,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(syn_cookies),
     CONFIG(ecn_fallback),
     CONFIG(hystart),
+    CONFIG(pacing),
     CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
 };

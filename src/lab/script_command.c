@@ -4,12 +4,13 @@
  *     sysctl -q net.ipv4.tcp_sack=0
  *     ./set_sysctls.py /proc/sys/net/ipv4/tcp_sack=0      the same; sysctl_restore*.sh takes them back
  *     nstat | grep Name | grep -q " 3 "   answered from the stack's counters; so is grep over /proc/net/tcp
+ *     echo 3 > /sys/module/M/parameters/N                  the setting M.N
  *     dd bs=1 count=5 if=/dev/zero of=F   a file that open() finds
  *     ip link set dev tun0 mtu 9000       the interface's MTU, before it is there
  *     tc, ethtool, ip, rm                 passed over: there is no such thing here
  *
  * Lines and semicolons part commands, a backslash joins lines, # begins a comment, quotes hold together, $((a*b)) is a product.
- * Redirections are passed over. Any other command fails the script. */
+ * Other redirections are passed over. Any other command fails the script. */
 #define _GNU_SOURCE 1
 #include "lab/script_runner.h"
 
@@ -25,6 +26,8 @@
 struct script_words {
     const char *word[SCRIPT_WORDS];
     size_t count;
+    const char *to; /* where `>` sends what it says, or NULL */
+    size_t to_length;
     char end; /* what ended it: '|', ';', '\n' or '\0' */
 };
 
@@ -65,12 +68,14 @@ static const char *script_word_of(const char *at, char **out, const char *limit)
 }
 
 /* A redirection, such as 2>&1 or > /dev/null; returns where it ends, or `at` if there is none. */
-static const char *script_redirection(const char *at) {
+static const char *script_redirection(const char *at, struct script_words *w) {
     const char *sign = at + strspn(at, "0123456789");
     if (*sign != '>' && *sign != '<') return at;
     sign += strspn(sign, "<>&");
     sign += strspn(sign, " \t");
-    return sign + strcspn(sign, " \t\n;|");
+    w->to = sign;
+    w->to_length = strcspn(sign, " \t\n;|");
+    return sign + w->to_length;
 }
 
 static const char *script_blank(const char *at) {
@@ -87,9 +92,10 @@ static const char *script_blank(const char *at) {
 static const char *script_words(const char *at, struct script_words *w, char *room, size_t size) {
     const char *limit = room + size - 1;
     w->count = 0;
+    w->to = NULL;
     for (;;) {
         at = script_blank(at);
-        const char *over = script_redirection(at);
+        const char *over = script_redirection(at, w);
         if (over != at) {
             at = over;
         } else if (*at == '\0' || strchr("\n;|", *at) != NULL) {
@@ -148,11 +154,17 @@ static bool script_do_restore(struct script_run *r, const struct script_words *w
     return true;
 }
 
-/* echo VALUE > /sys/module/tcp_cubic/parameters/NAME; the redirection has been passed over, and so the name with it. */
+/* echo VALUE > /sys/module/MODULE/parameters/NAME is the setting MODULE.NAME. */
 static bool script_do_echo(struct script_run *r, const struct script_words *w) {
-    (void)r;
-    (void)w;
-    return script_fail(r, "echo: parameters of Linux's modules cannot be set");
+    static const char begin[] = "/sys/module/", middle[] = "/parameters/";
+    char to[128], name[128], why[200];
+    snprintf(to, sizeof to, "%.*s", (int)w->to_length, w->to != NULL ? w->to : "");
+    char *parameter = strstr(to, middle);
+    if (w->count != 2 || parameter == NULL || strncmp(to, begin, sizeof begin - 1) != 0)
+        return script_fail(r, "echo: expected a value, and a parameter of a module to write it to");
+    *parameter = '\0';
+    snprintf(name, sizeof name, "%.60s.%.60s", to + sizeof begin - 1, parameter + sizeof middle - 1);
+    return script_sysctl_set(&r->settings, name, w->word[1], why, sizeof why) || script_fail(r, "%s", why);
 }
 
 /* ---- files and devices ----------------------------------------------------------------------------- */

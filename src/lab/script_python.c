@@ -20,7 +20,7 @@ extern char **environ;
 static const char script_python_program[] =
     "import io, sys\n"
     "requests, answers = sys.stdin.buffer, sys.stdout.buffer\n"
-    "scope = {}\n"
+    "scope, compiled = {}, {}\n"
     "while True:\n"
     "    head = requests.readline()\n"
     "    if not head:\n"
@@ -32,8 +32,14 @@ static const char script_python_program[] =
     "    sys.stdout = said = io.StringIO()\n"
     "    message = ''\n"
     "    try:\n"
-    "        exec(variables, scope)\n"
-    "        exec(compile('\\n' * (line - 1) + code.lstrip(' \\t') + '\\n\\n', path, 'exec'), scope)\n"
+    "        for assignment in variables.splitlines():\n"
+    "            name, value = assignment.split(' = ')\n"
+    "            scope[name] = int(value)\n"
+    "        ready = compiled.get((path, line, code))\n"
+    "        if ready is None:\n"
+    "            ready = compile('\\n' * (line - 1) + code.lstrip(' \\t') + '\\n\\n', path, 'exec')\n"
+    "            compiled[path, line, code] = ready\n"
+    "        exec(ready, scope)\n"
     "    except BaseException as e:\n"
     "        where, at = line, e.__traceback__\n"
     "        while at:\n"
@@ -104,15 +110,24 @@ static bool script_python_start(struct script_python *p) {
     return p->pid > 0;
 }
 
+/* The first line of an answer. */
+static bool script_python_head(FILE *from, bool *bad, size_t *length) {
+    char line[64], *end;
+    if (fgets(line, sizeof line, from) == NULL) return false;
+    *bad = strtoul(line, &end, 10) != 0;
+    *length = strtoul(end, &end, 10);
+    return *end == '\n';
+}
+
 enum script_python_answer script_python_run(struct script_python *python, bool fresh, const char *path, uint32_t line,
                                             const char *variables, const char *code, struct bk_text *message) {
-    int bad;
+    bool bad;
     size_t length;
     char piece[512];
     if (python == NULL || !script_python_start(python)) return SCRIPT_PYTHON_MISSING;
     fprintf(python->to, "%d %" PRIu32 " %zu %zu %zu\n%s%s%s", fresh, line, strlen(path), strlen(variables),
             strlen(code), path, variables, code);
-    if (fflush(python->to) != 0 || fscanf(python->from, "%d %zu", &bad, &length) != 2 || fgetc(python->from) != '\n') {
+    if (fflush(python->to) != 0 || !script_python_head(python->from, &bad, &length)) {
         script_python_end(python);
         return SCRIPT_PYTHON_MISSING;
     }

@@ -15,7 +15,7 @@ void script_python_free(struct script_python *python);
 
 enum script_python_answer { SCRIPT_PYTHON_GOOD, SCRIPT_PYTHON_BAD, SCRIPT_PYTHON_MISSING };
 
-/* Executes `code`, which stands in `path` at `line`, after `variables` (assignments, one a line). `fresh`: as the first of a script. BAD: *message says
+/* Executes `code`, which stands in `path` at `line`, after `variables` ("name = number", one a line). `fresh`: as the first of a script. BAD: *message says
  * why, to be freed by the caller. MISSING: there is no such program, or it is gone. */
 enum script_python_answer script_python_run(struct script_python *python, bool fresh, const char *path, uint32_t line,
                                             const char *variables, const char *code, struct bk_text *message);

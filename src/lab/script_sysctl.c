@@ -13,9 +13,11 @@
 #include "base/common.h"
 
 enum script_sysctl_kind {
-    SYSCTL_BOOL,   /* a bool of the stack's */
-    SYSCTL_NUMBER, /* a uint32_t of the stack's, times `factor` */
-    SYSCTL_THIRD,  /* the last of three numbers, into a uint32_t of the stack's */
+    SYSCTL_BOOL,        /* a bool of the stack's */
+    SYSCTL_NUMBER,      /* a uint32_t of the stack's, times `factor` */
+    SYSCTL_THIRD,       /* the last of three numbers, into a uint32_t of the stack's */
+    SYSCTL_CHOICE,      /* the place of a word among those of `only`, into a uint32_t of the stack's */
+    SYSCTL_CHOICE_BOOL, /* the same into a bool */
     SYSCTL_SOCKETS_BOOL,
     SYSCTL_SOCKETS_NUMBER,
     SYSCTL_IGNORED, /* `note` says why */
@@ -37,6 +39,8 @@ struct script_sysctl {
     { name, SYSCTL_NUMBER, #member, offsetof(struct bk_config, member), times, NULL, "" }
 #define SOCKETS(kind, name, member)                                                                                    \
     { name, kind, #member, offsetof(struct bk_sockets_config, member), 1, NULL, "" }
+#define CHOICE(name, member, words)                                                                                    \
+    { name, SYSCTL_CHOICE, #member, offsetof(struct bk_config, member), 1, words, "" }
 #define IGNORED(name, why)                                                                                             \
     { name, SYSCTL_IGNORED, "", 0, 1, NULL, why }
 #define ONLY(name, values, missing)                                                                                    \
@@ -46,6 +50,15 @@ static const struct script_sysctl script_sysctls[] = {
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_timestamps", timestamps),
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_window_scaling", window_scaling),
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_sack", sack),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_slow_start_after_idle", slow_start_after_idle),
+    CHOICE("net.ipv4.tcp_ecn", ecn, "0 1 2"),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_ecn_fallback", ecn_fallback),
+    CHOICE("net.ipv4.tcp_congestion_control", congestion, "cubic reno"),
+    {"tcp_cubic.hystart_detect", SYSCTL_CHOICE_BOOL, "hystart", offsetof(struct bk_config, hystart), 1, "0 3", ""},
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_syncookies", syn_cookies),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_syn_linear_timeouts", syn_linear_timeouts),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_tw_reuse", time_wait_reuse),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_max_orphans", orphans_max),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_syn_retries", syn_retries),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_synack_retries", syn_ack_retries),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_retries2", retries2),
@@ -71,16 +84,11 @@ static const struct script_sysctl script_sysctls[] = {
     IGNORED("net.ipv4.tcp_tso_win_divisor", "how segments are grouped into units does not show on the wire"),
     IGNORED("net.ipv4.tcp_min_tso_segs", "how segments are grouped into units does not show on the wire"),
 
-    ONLY("net.ipv4.tcp_syncookies", "0 1", "cookies for each SYN"),
     ONLY("net.ipv4.tcp_dsack", "1", "leaving out DSACK"),
     ONLY("net.ipv4.tcp_frto", "2", "leaving out F-RTO"),
     ONLY("net.ipv4.tcp_recovery", "1", "another loss detection than RACK"),
     ONLY("net.ipv4.tcp_early_retrans", "3 4", "leaving out tail loss probes"),
     ONLY("net.ipv4.tcp_reordering", "3", "another threshold of duplicates"),
-    ONLY("net.ipv4.tcp_congestion_control", "cubic", "the choice of a congestion control"),
-    ONLY("net.ipv4.tcp_slow_start_after_idle", "0", "slow start after idle time"),
-    ONLY("net.ipv4.tcp_ecn", "0", "ECN"),
-    ONLY("net.ipv4.tcp_ecn_fallback", "1", "ECN"),
     ONLY("net.ipv4.tcp_ecn_option", "2", "the AccECN option"),
     ONLY("net.ipv4.tcp_ecn_option_beacon", "3", "the AccECN option"),
     ONLY("net.ipv4.tcp_mtu_probing", "0", "packetization-layer path MTU discovery"),
@@ -91,7 +99,6 @@ static const struct script_sysctl script_sysctls[] = {
     ONLY("net.ipv4.tcp_fastopen", "0 0x3 0x70403", "Fast Open"),
     ONLY("net.ipv4.tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4", "Fast Open"),
     ONLY("net.ipv4.tcp_fastopen_blackhole_timeout_sec", "0", "Fast Open"),
-    ONLY("tcp_cubic.hystart_detect", "3", "parts of HyStart"),
 };
 
 static const struct {
@@ -128,12 +135,13 @@ static const struct script_sysctl *script_sysctl_find(const char *name) {
     return NULL;
 }
 
-/* Whether `value` is one of the words of `only`. */
-static bool script_sysctl_takes(const char *only, const char *value) {
+/* The place of `value` among the words of `only`, or -1. */
+static int script_sysctl_place(const char *only, const char *value) {
     size_t n = strlen(value);
-    for (const char *at = only; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " "))
-        if (strcspn(at, " ") == n && memcmp(at, value, n) == 0) return true;
-    return false;
+    int place = 0;
+    for (const char *at = only; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " "), place++)
+        if (strcspn(at, " ") == n && memcmp(at, value, n) == 0) return place;
+    return -1;
 }
 
 /* The number, or the third of three. */
@@ -155,8 +163,11 @@ static bool script_sysctl_store(const struct script_sysctl *k, struct script_set
     bool of_sockets = k->kind == SYSCTL_SOCKETS_BOOL || k->kind == SYSCTL_SOCKETS_NUMBER;
     unsigned char *at = (of_sockets ? (unsigned char *)&s->sockets : (unsigned char *)&s->stack) + k->offset;
     uint32_t number = 0;
-    if (!script_sysctl_number(value, k->kind == SYSCTL_THIRD, &number)) return false;
-    if (k->kind == SYSCTL_BOOL || k->kind == SYSCTL_SOCKETS_BOOL) {
+    bool choice = k->kind == SYSCTL_CHOICE || k->kind == SYSCTL_CHOICE_BOOL;
+    int place = choice ? script_sysctl_place(k->only, value) : 0;
+    if (place < 0 || (!choice && !script_sysctl_number(value, k->kind == SYSCTL_THIRD, &number))) return false;
+    if (choice) number = (uint32_t)place;
+    if (k->kind == SYSCTL_BOOL || k->kind == SYSCTL_CHOICE_BOOL || k->kind == SYSCTL_SOCKETS_BOOL) {
         bool on = number != 0;
         memcpy(at, &on, sizeof on);
     } else {
@@ -174,11 +185,13 @@ bool script_sysctl_set(struct script_settings *s, const char *name, const char *
     }
     bool good = true;
     if (k->kind == SYSCTL_ONLY) {
-        good = script_sysctl_takes(k->only, value);
+        good = script_sysctl_place(k->only, value) >= 0;
         if (!good) snprintf(why, size, "sysctl %s=%s asks for %s, which is not supported", name, value, k->note);
     } else if (k->kind != SYSCTL_IGNORED) {
         good = script_sysctl_store(k, s, value);
-        if (!good) snprintf(why, size, "sysctl %s takes no value '%s'", name, value);
+        if (!good)
+            snprintf(why, size, "sysctl %s takes no value '%s'%s%s", name, value, k->only != NULL ? ", only " : "",
+                     k->only != NULL ? k->only : "");
     }
     return good;
 }
@@ -189,9 +202,17 @@ bool script_sysctl_defaults(struct script_settings *s, char *why, size_t size) {
     return true;
 }
 
-bool script_sysctl_row(size_t index, struct script_sysctl_row *out) {
+bool script_sysctl_row(size_t index, const char **name, char *words, size_t size) {
     if (index >= BK_COUNT(script_sysctls)) return false;
     const struct script_sysctl *k = &script_sysctls[index];
-    *out = (struct script_sysctl_row){k->name, k->kind == SYSCTL_ONLY ? k->only : k->field, k->note};
+    *name = k->name;
+    if (k->kind == SYSCTL_ONLY)
+        snprintf(words, size, "only %s; not supported: %s", k->only, k->note);
+    else if (k->kind == SYSCTL_IGNORED)
+        snprintf(words, size, "any value: %s", k->note);
+    else if (k->kind == SYSCTL_CHOICE || k->kind == SYSCTL_CHOICE_BOOL)
+        snprintf(words, size, "`%s`, one of: %s", k->field, k->only);
+    else
+        snprintf(words, size, "`%s`", k->field);
     return true;
 }

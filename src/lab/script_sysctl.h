@@ -17,10 +17,7 @@ bool script_sysctl_set(struct script_settings *s, const char *name, const char *
 /* Sets what the scripts' defaults.sh sets. False: as above, which one fails. */
 bool script_sysctl_defaults(struct script_settings *s, char *why, size_t size);
 
-/* The table, for the documentation and its test: name, what it means here, and how. False past the last. */
-struct script_sysctl_row {
-    const char *name, *field, *note;
-};
-bool script_sysctl_row(size_t index, struct script_sysctl_row *out);
+/* The table, for people: the index-th setting's name, and what it is here in words. False past the last. */
+bool script_sysctl_row(size_t index, const char **name, char *words, size_t size);
 
 #endif

@@ -178,7 +178,23 @@ static int set_notsent(const struct given *g, int value) {
     return 0;
 }
 
+/* Names as Linux has them, in the order of enum bk_congestion. */
+static const char *const congestion_name[BK_CONGESTIONS] = {"cubic", "reno", "bbr"};
+#define CONGESTION_NAME_MAX 16u /* TCP_CA_NAME_MAX */
+
+static int set_congestion(const struct given *g) {
+    char name[CONGESTION_NAME_MAX] = "";
+    size_t n = g->length < sizeof name - 1 ? g->length : sizeof name - 1;
+    if (n == 0) return -EINVAL;
+    if (!memory_good(g->s, g->value, n, false)) return -EFAULT;
+    memcpy(name, g->value, n);
+    for (unsigned i = 0; i < BK_CONGESTIONS; i++)
+        if (strcmp(name, congestion_name[i]) == 0) return set_stack(g, BK_TCP_CONGESTION, i, 0, BK_CONGESTIONS - 1);
+    return -ENOENT;
+}
+
 static int set_tcp(const struct given *g, int option) {
+    if (option == TCP_CONGESTION) return set_congestion(g);
     int value, error = given_copy(g, &value, sizeof value);
     if (error != 0) return error;
     switch (option) {
@@ -324,6 +340,7 @@ struct answer {
         struct linger linger;
         struct timeval time;
         struct bk_socket_tcp_info info;
+        char name[CONGESTION_NAME_MAX];
     };
     size_t size;
 };
@@ -338,7 +355,7 @@ static int buffer_of(const struct bk_sockets *s, const struct sock *sock, enum b
     return (int)(named ? 2 * bytes : bytes);
 }
 
-static int get_socket(const struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
+static int get_socket(struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
     static const struct sock_more none = {.rcvlowat = 1};
     const struct sock_more *more = sock->more != NULL ? sock->more : &none;
     struct bk_tcp_look look;
@@ -436,7 +453,7 @@ static int max_segment(const struct bk_sockets *s, const struct sock *sock) {
     return own != 0 ? own : 536;
 }
 
-static int get_tcp(const struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
+static int get_tcp(struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
     enum bk_tcp_option stack;
     if (plain_tcp(option, &stack)) {
         a->number = (int)sock_get_stack(s, sock, stack);
@@ -456,6 +473,11 @@ static int get_tcp(const struct bk_sockets *s, struct sock *sock, int option, st
         return 0;
     case TCP_INQ:
         a->number = sock->more != NULL && sock->more->inq;
+        return 0;
+    case TCP_CONGESTION:
+        memset(a->name, 0, sizeof a->name);
+        strcpy(a->name, congestion_name[sock_get_stack(s, sock, BK_TCP_CONGESTION)]);
+        a->size = sizeof a->name;
         return 0;
     case TCP_INFO:
         tcp_info_fill(s, sock, &a->info);
@@ -506,7 +528,7 @@ static int get_ip(const struct bk_sockets *s, const struct sock *sock, int optio
     }
 }
 
-static int get(const struct bk_sockets *s, struct sock *sock, int level, int option, struct answer *a) {
+static int get(struct bk_sockets *s, struct sock *sock, int level, int option, struct answer *a) {
     static const int ip[] = {IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_MTU, IP_FREEBIND, IP_RECVERR};
     static const int ipv6[] = {IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_MTU_DISCOVER,
                                IPV6_MTU,    IPV6_FREEBIND,     IPV6_RECVERR};

@@ -168,7 +168,7 @@ int64_t receive_step(struct step *p, const struct span *to, int flags, struct ms
     (void)sock_look(p->s, sock, &look);
     bool waits, enough = r.done >= sock_low_water(sock, to->total, (flags & MSG_WAITALL) != 0) || r.stopped;
     if (r.error != 0) return r.done != 0 ? (int64_t)r.done : r.error;
-    if (to->total == 0) enough = sock->phase == SOCK_CONNECTED && !sock->over;
+    if (to->total == 0) enough = look.receive_queued != 0; /* as Linux has it: to read nothing waits for something */
     if (!enough) {
         /* With data in hand an error stays pending for the next call. */
         bool ended = sock->peer_done || sock->error != 0 || sock->read_shut || look.state == BK_CLOSED;

@@ -44,7 +44,7 @@ static void look_at_urgent(struct sock *sock, const struct bk_tcp_look *look) {
     }
 }
 
-bool sock_look(const struct bk_sockets *s, struct sock *sock, struct bk_tcp_look *look) {
+bool sock_look(struct bk_sockets *s, struct sock *sock, struct bk_tcp_look *look) {
     if (!sock_has_conn(sock) || bk_tcp_look(s->stack, sock->conn, look) != 0) {
         *look = (struct bk_tcp_look){.state = BK_CLOSED};
         return false;
@@ -52,6 +52,7 @@ bool sock_look(const struct bk_sockets *s, struct sock *sock, struct bk_tcp_look
     if (look->fin_received) sock->peer_done = true;
     if (!sock->over && (look->state == BK_CLOSED || look->state == BK_TIME_WAIT)) {
         sock->over = true;
+        if (!sock->port_named) port_drop(s, sock); /* a port that nobody named goes with the connection */
         /* A reset after the peer's FIN means that what was sent since went nowhere. */
         if (look->error != 0) sock->error = look->error == -ECONNRESET && look->fin_received ? EPIPE : -look->error;
     }
@@ -118,7 +119,8 @@ uint32_t sock_poll(struct bk_sockets *s, struct sock *sock) {
 struct endpoint sock_local(const struct bk_sockets *s, const struct sock *sock) {
     struct endpoint e = {.addr = address_any(sock->ipv6)};
     struct bk_tcp_info info;
-    if (sock_has_conn(sock) && bk_tcp_status(s->stack, sock->conn, &info) == 0) {
+    bool bound_anew = sock->over && sock->port_named && sock->more != NULL;
+    if (!bound_anew && sock_has_conn(sock) && bk_tcp_status(s->stack, sock->conn, &info) == 0) {
         e = (struct endpoint){info.local, info.local_port};
     } else if (sock->more != NULL && sock->more->local_port != 0) {
         e = (struct endpoint){sock->more->local, sock->more->local_port};
@@ -166,6 +168,10 @@ static uint64_t stack_default(const struct bk_config *config, enum bk_tcp_option
         return config->send_buffer;
     case BK_TCP_RECEIVE_BUFFER:
         return config->receive_buffer;
+    case BK_TCP_SYN_RETRIES:
+        return config->syn_retries;
+    case BK_TCP_CONGESTION:
+        return config->congestion;
     default:
         return 0;
     }

@@ -88,7 +88,7 @@ int sock_get(const struct bk_sockets *s, int fd, struct sock **out);
 struct sock_more *sock_more_of(struct sock *sock);
 bool sock_has_conn(const struct sock *sock);
 /* Asks the stack how the connection is, and takes over what has ended. False: there is none (look->state is BK_CLOSED). */
-bool sock_look(const struct bk_sockets *s, struct sock *sock, struct bk_tcp_look *look);
+bool sock_look(struct bk_sockets *s, struct sock *sock, struct bk_tcp_look *look);
 /* The pending error as a negative errno, which then is no longer pending. */
 int sock_take_error(struct sock *sock);
 uint32_t sock_poll(struct bk_sockets *s, struct sock *sock);

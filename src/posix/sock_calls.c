@@ -71,7 +71,8 @@ int bk_bind(struct bk_sockets *s, int fd, const struct sockaddr *address, sockle
         }
     }
     if (error != 0) return error;
-    bool bound = sock->phase != SOCK_FRESH || sock->port != NULL;
+    struct bk_tcp_look look;
+    bool bound = sock->port != NULL || (sock_look(s, sock, &look) && look.state != BK_CLOSED);
     if (sock->ipv6) {
         bool mapped = bk_addr_is_ipv4(&e.addr);
         if (address_is_multicast(&e.addr) || (mapped && sock->v6only) || bound) return -EINVAL;
@@ -242,10 +243,10 @@ static int connect_start(struct step *p, struct sock *sock) {
     return error;
 }
 
+/* Stages: 1 begun, 2 it started the attempt, 3 another call had. */
 int64_t connect_step(struct step *p) {
     struct sock *sock = sock_of(p->file);
     const struct sockaddr *address = p->call->connect.address;
-    int busy = -EINPROGRESS;
     if (p->call->progress.stage == 1) {
         p->call->progress.stage = 2;
         if (p->call->connect.length > sizeof(struct sockaddr_storage)) return -EINVAL;
@@ -261,7 +262,7 @@ int64_t connect_step(struct step *p) {
         }
         if (sock->phase == SOCK_LISTENING || sock->phase == SOCK_CONNECTED) return -EISCONN;
         if (sock->phase == SOCK_CONNECTING) {
-            busy = -EALREADY;
+            p->call->progress.stage = 3;
         } else {
             int error = connect_start(p, sock);
             if (error != 0) return error;
@@ -273,6 +274,7 @@ int64_t connect_step(struct step *p) {
     (void)sock_look(p->s, sock, &look);
     if (look.state == BK_SYN_SENT || look.state == BK_SYN_RECEIVED) {
         uint64_t timeout = sock->more != NULL && sock->more->sndtimeo != 0 ? sock->more->sndtimeo : BK_NEVER;
+        int busy = p->call->progress.stage == 3 ? -EALREADY : -EINPROGRESS;
         return step_may_wait(p, 0) ? step_wait(p, p->file, POLLOUT, timeout, busy) : busy;
     }
     if (look.state == BK_CLOSED) { /* it failed; the next connect begins anew */

@@ -119,7 +119,6 @@ static int readable_now(struct sock *sock, const struct bk_tcp_look *look) {
     uint32_t n = look->receive_queued;
     if (sock->more == NULL || sock->more->urgent == URGENT_NONE || sock->oob_inline) return (int)n;
     uint32_t before = sock->more->urgent_seq - look->read_seq;
-    if (before == 0) return n == 0 ? 0 : (int)n - 1;
     return (int)(before < n ? before : n);
 }
 
@@ -136,7 +135,7 @@ static int sock_ioctl(struct bk_sockets *s, struct sock *sock, unsigned long req
         return 0;
     case SIOCOUTQ:
         if (sock->phase == SOCK_LISTENING) return -EINVAL;
-        *value = quiet ? 0 : (int)(look.send_buffer - look.send_room);
+        *value = quiet ? 0 : (int)(look.send_end + look.fin_queued - look.snd_una); /* a FIN counts as Linux has it */
         return 0;
     case SIOCOUTQNSD:
         if (sock->phase == SOCK_LISTENING) return -EINVAL;

@@ -52,7 +52,7 @@ static void fill_connection(const struct bk_tcp_info *c, struct bk_socket_tcp_in
     info->tcpi_rcv_wnd = c->rcv_wnd;
 }
 
-void tcp_info_fill(const struct bk_sockets *s, struct sock *sock, struct bk_socket_tcp_info *info) {
+void tcp_info_fill(struct bk_sockets *s, struct sock *sock, struct bk_socket_tcp_info *info) {
     struct bk_tcp_info c;
     *info = (struct bk_socket_tcp_info){.tcpi_state = state_number(BK_CLOSED)};
     if (sock->phase == SOCK_LISTENING) {

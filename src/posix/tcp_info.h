@@ -4,6 +4,6 @@
 
 #include "posix/sock.h"
 
-void tcp_info_fill(const struct bk_sockets *s, struct sock *sock, struct bk_socket_tcp_info *info);
+void tcp_info_fill(struct bk_sockets *s, struct sock *sock, struct bk_socket_tcp_info *info);
 
 #endif

@@ -7,6 +7,7 @@ static const struct congestion_controller *controller_of(const struct connection
     static const struct congestion_controller *const controller[BK_CONGESTIONS] = {
         [BK_CONGESTION_CUBIC] = &congestion_cubic,
         [BK_CONGESTION_NEWRENO] = &congestion_newreno,
+        [BK_CONGESTION_BBR] = &congestion_bbr,
     };
     return controller[c->congestion];
 }
@@ -38,6 +39,19 @@ void congestion_start(struct tcp *t, struct connection *c, uint32_t syn_retransm
     c->cwnd = syn_retransmits > 1 ? c->mss : congestion_initial_window(c);
     c->ssthresh = UINT32_MAX;
     if (c->active != BK_NONE) congestion_begin(t, c);
+}
+
+void congestion_status(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info) {
+    const struct active *a = active_of(t, c);
+    info->congestion = c->congestion;
+    if (a == NULL) return;
+    info->pacing_rate = a->congestion.pacing.rate;
+    info->delivery_rate = a->rate.latest;
+    info->delivery_app_limited = a->rate.latest_app_limited;
+    if (c->congestion != BK_CONGESTION_BBR) return;
+    const struct bbr *b = &a->congestion.bbr;
+    info->bbr_bw = b->bw;
+    info->bbr_min_rtt_us = b->min_rtt_us == BBR_RTT_UNKNOWN ? 0 : b->min_rtt_us;
 }
 
 /* ---- window validation ------------------------------------------------------------------------------ */
@@ -110,14 +124,18 @@ void congestion_acked(struct tcp *t, struct connection *c, const struct congesti
     struct active *a = active_of(t, c);
     if (a == NULL) return;
     const struct congestion_controller *controller = controller_of(c);
-    if (!controller->owns_window) {
-        if (!s->grow || s->acked == 0) return;
-        if (!window_was_used(c, &a->congestion)) {
-            a->congestion.use_gap = true;
-            return;
-        }
+    if (controller->owns_window) {
+        controller->acked(t, c, &a->congestion, s);
+        return;
     }
-    controller->acked(t, c, &a->congestion, s);
+    bool used = window_was_used(c, &a->congestion);
+    if (s->grow && s->acked != 0) {
+        if (used)
+            controller->acked(t, c, &a->congestion, s);
+        else
+            a->congestion.use_gap = true;
+    }
+    pacing_follow(t, c);
 }
 
 uint32_t congestion_ssthresh(struct tcp *t, struct connection *c, uint32_t flight) {

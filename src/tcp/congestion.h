@@ -28,7 +28,9 @@
 #ifndef TCP_CONGESTION_H
 #define TCP_CONGESTION_H
 
+#include "tcp/congestion_bbr.h"
 #include "tcp/hystart.h"
+#include "tcp/pacing.h"
 #include "tcp/rate.h"
 
 struct tcp;
@@ -88,10 +90,12 @@ struct congestion {
     uint8_t pad;
     uint64_t used_at;   /* when the window was last in use; see congestion_sent */
     uint32_t used_most; /* most bytes outstanding since */
+    struct pacing pacing;
     struct hystart hystart;
     union {
         struct newreno newreno;
         struct cubic cubic;
+        struct bbr bbr;
     };
 };
 
@@ -106,6 +110,9 @@ void congestion_choose(struct tcp *t, struct connection *c, enum bk_congestion w
 uint32_t congestion_initial_window(const struct connection *c);
 /* Whether cwnd is the controller's at all times. */
 bool congestion_owns_window(const struct connection *c);
+
+/* The part of STATUS that tells of rates and of the model. */
+void congestion_status(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info);
 
 /* Those below hold without an active record, too: then no data is outstanding, and nothing grows. */
 void congestion_acked(struct tcp *t, struct connection *c, const struct congestion_sample *s);
@@ -130,7 +137,7 @@ struct congestion_controller {
     void (*lost)(struct tcp *t, struct connection *c, struct congestion *g, const struct rate_mark *m, uint32_t length);
     bool owns_window;
 };
-extern const struct congestion_controller congestion_newreno, congestion_cubic;
+extern const struct congestion_controller congestion_newreno, congestion_cubic, congestion_bbr;
 
 /* Slow start, with HyStart++: grows cwnd by what was acknowledged, up to ssthresh. Returns what is left of it. */
 uint32_t congestion_slow_start(struct tcp *t, struct connection *c, struct congestion *g,

@@ -112,8 +112,6 @@ struct connection {
     uint16_t mss_offered; /* in our SYN */
     uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
     uint16_t mss_limit;   /* the user's bound for mss and mss_offered; 0: none */
-    uint8_t congestion;   /* enum bk_congestion */
-    uint8_t pad4;
     uint16_t peer_mss;    /* its option's, or what stands for it */
     uint16_t path_mtu;    /* that `mss` is for */
     uint32_t path_epoch;  /* tcp.path_epoch when it last looked */
@@ -158,7 +156,8 @@ struct connection {
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
-    uint32_t pad3;
+    uint8_t congestion; /* enum bk_congestion */
+    uint8_t pad[3];
 };
 
 /* With a connection table entry (8 bytes, 16 with slack) and a socket object (48, a later layer), an idle connection stays

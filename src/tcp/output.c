@@ -313,6 +313,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     if (seq_gt(end, c->snd_nxt)) {
         if (c->snd_nxt == c->snd_una) c->progress_at = now;
         c->snd_nxt = end;
+        if ((c->news & BK_NEWS_PROGRESS) && d->length != 0) connection_hear(t, c, BK_READY_PROGRESS);
         congestion_sent(t, c, recovery_pipe(c));
         if (!again) rtt_start(t, c, end);
     }
@@ -339,6 +340,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
     struct base *b = &t->base;
     struct frame *f = frame_at(b, frame);
+    f->hop_limit = c->hop_limit;
     if (d->length != 0) {
         uint32_t held = add_payload(t, c, f, d->seq, d->length);
         if (held != d->length) {
@@ -360,7 +362,8 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         h.flags |= WIRE_URG;
         h.urgent = (uint16_t)(c->snd_up - d->seq);
     }
-    if (d->length != 0 && end == c->snd_end) h.flags |= WIRE_PSH;
+    /* Also at the end of a unit of several segments: a receiver that merges them hands them on then, and does not wait for more. */
+    if (d->length != 0 && (end == c->snd_end || d->length > c->mss)) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
     h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;
@@ -429,6 +432,7 @@ void output_reset(struct tcp *t, const struct connection *c, uint16_t reason) {
         .object = c->self,
         .seq = c->snd_nxt,
         .ack = c->rcv_nxt,
+        .hop_limit = c->hop_limit,
     };
     if (c->timestamps) { /* RFC 7323 3.2: SHOULD be in a RST, too */
         r.option.has_timestamps = true;

@@ -20,8 +20,8 @@ void rate_app_limit(struct rate *r, uint32_t in_flight) {
     r->app_limited = u64_max(r->delivered + in_flight, 1);
 }
 
-void rate_begin(struct rate_sample *s) {
-    *s = (struct rate_sample){0};
+void rate_begin(const struct rate *r, struct rate_sample *s) {
+    *s = (struct rate_sample){.lost_before = r->lost};
 }
 
 void rate_delivered(struct rate *r, struct rate_sample *s, const struct rate_mark *m, uint64_t sent_at, uint32_t end,
@@ -43,13 +43,13 @@ void rate_delivered(struct rate *r, struct rate_sample *s, const struct rate_mar
     r->first_sent_at = sent_at; /* the next flight to be sampled begins here */
 }
 
-void rate_lost(struct rate *r, struct rate_sample *s, uint32_t length) {
+void rate_lost(struct rate *r, uint32_t length) {
     r->lost += length;
-    s->newly_lost += length;
 }
 
 void rate_take(struct rate *r, struct rate_sample *s, uint32_t min_rtt_us) {
     if (r->app_limited != 0 && r->delivered > r->app_limited) r->app_limited = 0;
+    s->newly_lost = (uint32_t)(r->lost - s->lost_before);
     if (s->sent_at == 0) return;
     s->delivered = (uint32_t)(r->delivered - s->prior_delivered);
     s->lost = (uint32_t)r->lost - s->prior_lost;
@@ -59,4 +59,8 @@ void rate_take(struct rate *r, struct rate_sample *s, uint32_t min_rtt_us) {
     /* Within 64 bits: an interval of more than 4 s loses nothing that matters by being counted in us. */
     s->rate = interval < 4 * NS_PER_S ? s->delivered * NS_PER_S / interval
                                       : s->delivered * UINT64_C(1000000) / (interval / NS_PER_US);
+    /* What an application sends that has no more tells of the path only that it is at least as fast. */
+    if (s->app_limited && s->rate < r->latest) return;
+    r->latest = s->rate;
+    r->latest_app_limited = s->app_limited;
 }

@@ -20,6 +20,9 @@ struct rate {
     uint64_t first_sent_at; /* C.first_send_time: the flight being sampled began to leave then */
     uint64_t lost;          /* C.lost */
     uint64_t app_limited;   /* until so much is delivered, samples show the application's rate; 0: they do not */
+    uint64_t latest;        /* the last sample that tells something of the path, bytes a second; 0: none yet */
+    bool latest_app_limited;
+    uint8_t pad[7];
 };
 
 /* Kept with each record of what was sent; a part that is split off keeps a copy. Counts modulo 2^32 are enough: they are looked at within a
@@ -46,8 +49,8 @@ struct rate_sample {
     bool app_limited;
     bool again; /* the newest delivered record had been sent more than once */
     uint8_t pad[2];
-    /* of the newest record, for rate_take */
-    uint64_t prior_at, send_elapsed_ns;
+    /* for rate_take: C.lost before the ACK; of the newest record */
+    uint64_t lost_before, prior_at, send_elapsed_ns;
     uint32_t prior_lost, end;
 };
 
@@ -57,13 +60,13 @@ void rate_sent(struct rate *r, struct rate_mark *m, uint32_t in_flight, uint32_t
  * device has taken all. `in_flight` as of now. */
 void rate_app_limit(struct rate *r, uint32_t in_flight);
 
-void rate_begin(struct rate_sample *s);
+void rate_begin(const struct rate *r, struct rate_sample *s);
 /* `length` bytes, ending at sequence number `end`, that last left at `sent_at` with this mark, are newly acknowledged (by SACK or SND.UNA). `again`:
  * they had been sent more than once. */
 void rate_delivered(struct rate *r, struct rate_sample *s, const struct rate_mark *m, uint64_t sent_at, uint32_t end,
                     uint32_t length, bool again, uint64_t now);
-/* `length` bytes are newly believed lost. */
-void rate_lost(struct rate *r, struct rate_sample *s, uint32_t length);
+/* `length` bytes are newly believed lost, by an ACK or a timer. */
+void rate_lost(struct rate *r, uint32_t length);
 /* Completes the sample. An interval below the connection's least RTT cannot be: such a sample says nothing. */
 void rate_take(struct rate *r, struct rate_sample *s, uint32_t min_rtt_us);
 

@@ -93,7 +93,6 @@ void recovery_timeout(struct tcp *t, struct connection *c) {
     /* Held constant while the same segment times out again (RFC 5681 3.1). */
     if (c->retransmits == 0) c->ssthresh = congestion_ssthresh(t, c, connection_outstanding(c));
     c->cwnd = c->mss;
-    congestion_event(t, c, CONGESTION_RTO);
     rtt_back_off(t, c);
     rtt_cancel(c);
     if (c->retransmits != UINT8_MAX) c->retransmits++;
@@ -103,4 +102,5 @@ void recovery_timeout(struct tcp *t, struct connection *c) {
     c->rtx_nxt = c->snd_una;
     c->rtx_end = c->snd_nxt;
     c->rtx_reason = BK_REASON_SEND_RTO;
+    congestion_event(t, c, CONGESTION_RTO);
 }

@@ -279,6 +279,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
             a->send_hint = BK_NONE;
         extent_queue_consume(&t->base, &a->send, bytes);
         c->bytes_acked += bytes;
+        if (c->news & BK_NEWS_PROGRESS) connection_hear(t, c, BK_READY_PROGRESS);
     }
     c->retransmits = 0;
     c->soft_error = 0;

@@ -384,7 +384,6 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
         .in_flight = recovery_pipe(c),
-        .congestion = c->congestion,
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,
@@ -397,6 +396,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .segments_retransmitted = c->segments_retransmitted,
         .idle_since = c->heard_at,
     };
+    congestion_status(t, c, info);
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
     if (c->state == BK_TIME_WAIT) {

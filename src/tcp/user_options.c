@@ -191,7 +191,7 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
 int user_listener_set(struct tcp *t, struct listener *l, enum bk_tcp_option option, uint64_t value) {
     if (option >= LISTENER_OPTIONS) return ERROR_NOPROTOOPT;
     /* Tried on a connection that nobody will see: so the range of each option is said once. */
-    struct connection probe = {.state = BK_CLOSED, .detached = true};
+    struct connection probe = {.state = BK_CLOSED, .detached = true, .active = BK_NONE};
     int error = user_set(t, &probe, option, value);
     if (error != 0) return error;
     l->option[option] = (uint32_t)value;

@@ -205,6 +205,12 @@ static void json_info_path(struct json *j, const struct bk_tcp_info *i) {
     json_number(j, "cwnd", i->cwnd);
     json_number(j, "ssthresh", i->ssthresh);
     json_number(j, "in_flight", i->in_flight);
+    json_string(j, "congestion", bk_congestion_name((enum bk_congestion)i->congestion));
+    json_number(j, "pacing_rate", i->pacing_rate);
+    json_number(j, "delivery_rate", i->delivery_rate);
+    json_bool(j, "delivery_app_limited", i->delivery_app_limited);
+    json_number(j, "bbr_bw", i->bbr_bw);
+    json_number(j, "bbr_min_rtt_us", i->bbr_min_rtt_us);
     json_string(j, "recovery", i->recovery < BK_COUNT(recovery) ? recovery[i->recovery] : "unknown");
     json_number(j, "retransmits", i->retransmits);
     json_number(j, "probes", i->probes);

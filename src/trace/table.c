@@ -148,11 +148,15 @@ static void table_nonzero(const struct text_out *out, const char *name, uint64_t
     if (value) text_printf(out, " %s:%" PRIu64, name, value);
 }
 
+static void table_rate(const struct text_out *out, const char *name, uint64_t bytes) {
+    if (bytes) text_printf(out, " %s %" PRIu64 "bps", name, 8 * bytes);
+}
+
 /* The line under a connection that ss -i shows. */
 static void table_internals(const struct text_out *out, const struct bk_tcp_info *i, const struct bk_table_options *o) {
     text_put(out, "\t");
     if (i->timestamps) text_put(out, " ts");
-    if (o->congestion) text_printf(out, " %s", o->congestion);
+    text_printf(out, " %s", bk_congestion_name((enum bk_congestion)i->congestion));
     if (i->send_scale || i->receive_scale) text_printf(out, " wscale:%u,%u", i->send_scale, i->receive_scale);
     text_printf(out, " rto:%g", i->rto_us / 1000.0);
     if (i->srtt_us) text_printf(out, " rtt:%g/%g", i->srtt_us / 1000.0, i->rttvar_us / 1000.0);
@@ -160,12 +164,16 @@ static void table_internals(const struct text_out *out, const struct bk_tcp_info
                 i->advertised_mss);
     table_segments(out, "cwnd", i->cwnd, i->send_mss, false);
     if (i->ssthresh < INT32_MAX) table_segments(out, "ssthresh", i->ssthresh, i->send_mss, false);
+    if (i->bbr_bw) text_printf(out, " bbr:(bw:%" PRIu64 "bps,mrtt:%g)", 8 * i->bbr_bw, i->bbr_min_rtt_us / 1000.0);
     table_nonzero(out, "bytes_sent", i->bytes_sent);
     table_nonzero(out, "bytes_retrans", i->bytes_retransmitted);
     table_nonzero(out, "bytes_acked", i->bytes_acked);
     table_nonzero(out, "bytes_received", i->bytes_received);
     table_nonzero(out, "segs_out", i->segments_sent);
     table_nonzero(out, "segs_in", i->segments_received);
+    table_rate(out, "pacing_rate", i->pacing_rate);
+    table_rate(out, "delivery_rate", i->delivery_rate);
+    if (i->delivery_app_limited) text_put(out, " app_limited");
     text_printf(out, " lastrcv:%" PRIu64, o->now > i->idle_since ? (o->now - i->idle_since) / NS_PER_MS : 0);
     if (i->in_flight) table_segments(out, "unacked", i->in_flight, i->send_mss, true);
     if (i->segments_retransmitted) text_printf(out, " retrans:%u/%" PRIu64, i->retransmits, i->segments_retransmitted);

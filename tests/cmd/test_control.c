@@ -32,8 +32,10 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
         &info->rcv_wnd,     &info->rcv_up,         &info->send_mss,     &info->receive_mss, &info->advertised_mss,
         &info->send_queued, &info->receive_queued, &info->out_of_order, &info->send_buffer, &info->receive_buffer,
         &info->srtt_us,     &info->rttvar_us,      &info->min_rtt_us,   &info->rto_us,      &info->cwnd,
-        &info->ssthresh,    &info->in_flight,      &info->backlog,      &info->backlog_max};
+        &info->ssthresh,    &info->in_flight,      &info->backlog,      &info->backlog_max, &info->bbr_min_rtt_us};
     for (size_t i = 0; i < sizeof u32 / sizeof *u32; i++) *u32[i] = UINT32_MAX - (uint32_t)i * (round + 1);
+    info->congestion = 2;
+    info->delivery_app_limited = true;
     info->recovery = 2;
     info->retransmits = 255;
     info->probes = 9;
@@ -46,7 +48,10 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->segments_sent,
                        &info->segments_received,
                        &info->segments_retransmitted,
-                       &info->idle_since};
+                       &info->idle_since,
+                       &info->pacing_rate,
+                       &info->delivery_rate,
+                       &info->bbr_bw};
     for (size_t i = 0; i < sizeof u64 / sizeof *u64; i++) *u64[i] = (UINT64_C(1) << 40) + i * (round + 1);
 }
 
@@ -55,7 +60,7 @@ static void expect_equal(const struct bk_tcp_info *a, const struct bk_tcp_info *
     json_t *x = control_info_encode(a), *y = control_info_encode(b);
     assert_non_null(x);
     assert_non_null(y);
-    assert_int_equal(json_object_size(x), 55);
+    assert_int_equal(json_object_size(x), 61);
     assert_true(json_equal(x, y));
     json_decref(x);
     json_decref(y);

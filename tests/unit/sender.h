@@ -6,6 +6,7 @@
 #include "core.h"
 
 #include "tcp/connection.h"
+#include "tcp/rtt.h"
 
 struct sender {
     struct core k;

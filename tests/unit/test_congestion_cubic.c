@@ -1,5 +1,5 @@
 /* Shows that CUBIC's window follows RFC 9438: points of its curve, its regions, reductions, and the average window of its response function. */
-#include "sender.h"
+#include "path_model.h"
 
 #define MSS    1000u
 #define RTT_US 100000u
@@ -232,6 +232,28 @@ static void the_response_function(void **state) {
     }
 }
 
+/* In a closed loop with a bottleneck of 10 Mbit/s, 40 ms and a buffer of one BDP: the link is full, and two flows share it. */
+static void closed_loop(void **state) {
+    (void)state;
+    const uint64_t rate = 1250000, us = 60000000;
+    struct path_model m = path_up(rate, 40000, 50000);
+    path_add(&m, BK_CONGESTION_CUBIC);
+    path_run(&m, 5000000, NULL, NULL);
+    path_measure(&m);
+    path_run(&m, us, NULL, NULL);
+    double full = (double)rate * 60, one = (double)m.flow[0].delivered / full;
+    path_add(&m, BK_CONGESTION_CUBIC);
+    path_run(&m, 20000000, NULL, NULL);
+    path_measure(&m);
+    path_run(&m, us, NULL, NULL);
+    double a = (double)m.flow[0].delivered / full, b = (double)m.flow[1].delivered / full;
+    printf("CUBIC, 10 Mbit/s, 40 ms, buffer 1 BDP: goodput %.3f; of two flows %.3f and %.3f\n", one, a, b);
+    assert_true(one > 0.98);
+    assert_true(a + b > 0.98);
+    assert_true((a + b) * (a + b) / (2 * (a * a + b * b)) > 0.9);
+    path_down(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reduction),
@@ -243,6 +265,7 @@ int main(void) {
         cmocka_unit_test(undo),
         cmocka_unit_test(pauses_do_not_count),
         cmocka_unit_test(the_response_function),
+        cmocka_unit_test(closed_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,19 @@ static void units_of_whole_segments(void **state) {
     }
 }
 
+/* PSH stands on the last segment of a unit of several, and on the last one that there is to send (RFC 9293 3.9.1.2: MUST-61). */
+static void push_ends_units(void **state) {
+    (void)state;
+    fx.flow.wnd = 65535;
+    established();
+    int64_t mss = call_status().send_mss, seq = 1;
+    expect_call(call_send((uint32_t)mss * 4 + 1),
+                (ptrdiff_t)mss * 4 + 1); /* four segments fit into the first window (RFC 6928: more do) */
+    for (int i = 1; i <= 4; i++, seq += mss) expect(SEG(.flags = ACK, .seq = seq, .ack = 1, .len = mss, .psh = i == 4));
+    receive(SEG(.flags = ACK, .ack = seq));
+    expect(SEG(.flags = ACK, .seq = seq, .ack = 1, .len = 1, .psh = 1));
+}
+
 /* A connection that is over has nothing to send, and nothing will change that. */
 static void nothing_after_the_end(void **state) {
     (void)state;
@@ -159,8 +172,9 @@ static void no_time_wait_at_all(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(more_parts_than_a_frame),      BOTH(units_of_whole_segments), BOTH(nothing_after_the_end),
-        BOTH(the_scale_follows_the_buffer), BOTH(a_fin_behind_known_text), BOTH(no_time_wait_at_all),
+        BOTH(more_parts_than_a_frame), BOTH(units_of_whole_segments),      BOTH(push_ends_units),
+        BOTH(nothing_after_the_end),   BOTH(the_scale_follows_the_buffer), BOTH(a_fin_behind_known_text),
+        BOTH(no_time_wait_at_all),
     };
     return run_fixture_tests(tests);
 }

@@ -21,7 +21,7 @@ static void fly(struct flight *f, int i, uint64_t now) {
 /* An ACK of the segments [from, to). */
 static struct rate_sample land(struct flight *f, int from, int to, uint64_t now, uint32_t min_rtt_us) {
     struct rate_sample s;
-    rate_begin(&s);
+    rate_begin(&f->r, &s);
     for (int i = from; i < to; i++) {
         rate_delivered(&f->r, &s, &f->mark[i], f->sent_at[i], (uint32_t)i * MSS + MSS, MSS, false, now);
         f->in_flight -= MSS;
@@ -107,7 +107,7 @@ static void which_samples_count(void **state) {
     fly(&f, 0, 100 * NS_PER_MS);
     fly(&f, 1, 120 * NS_PER_MS);
     struct rate_sample s;
-    rate_begin(&s);
+    rate_begin(&f.r, &s);
     rate_delivered(&f.r, &s, &f.mark[1], f.sent_at[1], 2 * MSS, MSS, false, 200 * NS_PER_MS);
     rate_delivered(&f.r, &s, &f.mark[0], f.sent_at[0], MSS, MSS, true, 200 * NS_PER_MS);
     rate_take(&f.r, &s, 101000);
@@ -117,7 +117,7 @@ static void which_samples_count(void **state) {
     assert_int_equal(s.interval_ns, 0);
     assert_int_equal(s.rate, 0);
     assert_int_equal(s.delivered, 2 * MSS); /* known all the same */
-    rate_begin(&s);
+    rate_begin(&f.r, &s);
     rate_take(&f.r, &s, 0); /* an ACK that delivers nothing */
     assert_int_equal(s.rate, 0);
     assert_int_equal(s.sent_at, 0);
@@ -129,11 +129,12 @@ static void losses(void **state) {
     struct flight f = {0};
     struct rate_sample s;
     fly(&f, 0, 100 * NS_PER_MS);
-    rate_begin(&s);
-    rate_lost(&f.r, &s, 300);
+    rate_begin(&f.r, &s);
+    rate_lost(&f.r, 300);
+    rate_take(&f.r, &s, 0);
     assert_int_equal(s.newly_lost, 300);
     fly(&f, 1, 120 * NS_PER_MS);
-    rate_lost(&f.r, &s, 500);
+    rate_lost(&f.r, 500);
     assert_int_equal(land(&f, 0, 1, 200 * NS_PER_MS, 0).lost, 800);
     assert_int_equal(land(&f, 1, 2, 220 * NS_PER_MS, 0).lost, 500);
 }
@@ -144,8 +145,7 @@ static void counts_wrap(void **state) {
     struct flight f = {.r = {.delivered = UINT32_MAX - 1500, .lost = UINT32_MAX - 1}};
     for (int i = 0; i < 3; i++) fly(&f, i, 100 * NS_PER_MS);
     struct rate_sample s;
-    rate_begin(&s);
-    rate_lost(&f.r, &s, 100);
+    rate_lost(&f.r, 100);
     land(&f, 0, 1, 200 * NS_PER_MS, 0);
     fly(&f, 3, 200 * NS_PER_MS);
     s = land(&f, 1, 4, 300 * NS_PER_MS, 0);
@@ -161,12 +161,12 @@ static void extremes(void **state) {
     struct flight f = {0};
     struct rate_sample s;
     rate_sent(&f.r, &f.mark[0], 0, UINT32_C(1) << 31, 100);
-    rate_begin(&s);
+    rate_begin(&f.r, &s);
     rate_delivered(&f.r, &s, &f.mark[0], 100, 1, UINT32_C(1) << 31, false, 1100);
     rate_take(&f.r, &s, 0);
     assert_int_equal(s.rate, (UINT64_C(1) << 31) * 1000000); /* 2^31 bytes in a microsecond */
     rate_sent(&f.r, &f.mark[0], 0, 1000, 0);
-    rate_begin(&s);
+    rate_begin(&f.r, &s);
     rate_delivered(&f.r, &s, &f.mark[0], 0, 1, 1000, false, 3600 * NS_PER_S);
     rate_take(&f.r, &s, 0);
     assert_int_equal(s.interval_ns, 3600 * NS_PER_S);

@@ -303,8 +303,30 @@ static void idle_connections_are_silent(void **state) {
     pair_close(&w.p);
 }
 
+/* What goes out for the first time, and what is acknowledged, is told to who asks for it, and to nobody else. */
+static void progress_is_told_where_asked(void **state) {
+    (void)state;
+    struct world w;
+    struct bk_tx unit;
+    world_open(&w);
+    send_some(&w, 0);
+    assert_int_equal(next(&w, 0, w.conn[0]), 0);
+    bk_stack *stack = w.p.side[0].stack;
+    assert_int_equal(bk_tcp_set(stack, w.conn[0], BK_TCP_NEWS, BK_NEWS_PROGRESS, w.p.now), 0);
+    assert_int_equal(pair_send(&w.p, 0, w.conn[0], 1, 100, 100), 100);
+    assert_int_equal(next(&w, 0, w.conn[0]), 0); /* queued, and no more */
+    assert_int_equal(bk_output(stack, 0, &unit, 1, w.p.now), 1);
+    assert_int_equal(next(&w, 0, w.conn[0]), BK_READY_PROGRESS);
+    bk_output_done(stack, &unit.id, 1); /* lost */
+    pair_run(&w.p, 5000 * PAIR_MS);     /* again, which is nothing new, and acknowledged */
+    assert_int_equal(next(&w, 0, w.conn[0]), BK_READY_PROGRESS);
+    assert_int_equal(next(&w, 0, w.conn[0]), 0);
+    pair_close(&w.p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(progress_is_told_where_asked),
         cmocka_unit_test(opening),
         cmocka_unit_test(acceptable_is_an_edge),
         cmocka_unit_test(readable_is_an_edge),

@@ -106,6 +106,37 @@ static void the_local_address_stays(void **state) {
     expect(SEG(.flags = ACK, .seq = 1, .len = 10, .src = &second));
 }
 
+/* MUST-48, SHLD-21, SHLD-22: the Differentiated Services field is the user's, from the SYN on and with any segment, and goes to IP as it is; so
+ * is, for one connection, the TTL (MUST-49). */
+static void differentiated_services(void **state) {
+    (void)state;
+    stack_up();
+    struct bk_tcp_open open = {.local = fx.flow.local,
+                               .remote = fx.flow.remote,
+                               .local_port = fx.flow.local_port,
+                               .remote_port = fx.flow.remote_port};
+    assert_int_equal(bk_tcp_connect(fx.stack, &open, fx.now, &fx.flow.conn), 0);
+    fx.flow.held = true;
+    assert_int_equal(bk_tcp_set(fx.stack, fx.flow.conn, BK_TCP_TRAFFIC_CLASS, 0xb8, fx.now), 0);
+    assert_int_equal(bk_tcp_set(fx.stack, fx.flow.conn, BK_TCP_HOP_LIMIT, 7, fx.now), 0);
+    assert_true(anything_sent());
+    expect(SEG(.flags = SYN, .seq = 0));
+    assert_int_equal(fx.last.tc, 0xb8);
+    assert_int_equal(fx.last.ttl, 7);
+    receive(SEG(.flags = SYN | ACK));
+    expect(SEG(.flags = ACK, .seq = 1));
+    assert_int_equal(fx.last.tc, 0xb8);
+    expect_call(call_set(BK_TCP_TRAFFIC_CLASS, 0x28), 0);
+    expect_call(call_set(BK_TCP_HOP_LIMIT, 0), 0);
+    expect_call(call_send(10), 10);
+    expect(SEG(.flags = ACK, .seq = 1, .len = 10));
+    assert_int_equal(fx.last.tc, 0x28);
+    assert_int_equal(fx.last.ttl, 64);
+    call_abort();
+    expect(SEG(.flags = RST | ACK));
+    assert_int_equal(fx.last.tc, 0x28);
+}
+
 /* MUST-69, MUST-68: behind the options a header is padded with zeros, and each option but the two single octets has its length. */
 static void options_end_in_zeros(void **state) {
     (void)state;
@@ -151,6 +182,7 @@ int main(void) {
         BOTH(urgent_at_zero_window),
         BOTH(listen_beside_embryonic_connections),
         BOTH(the_local_address_stays),
+        BOTH(differentiated_services),
         cmocka_unit_test(options_end_in_zeros),
         BOTH(syn_received_remembers_its_origin),
     };

@@ -158,13 +158,26 @@ static void test_internals(void **state) {
     i->bytes_retransmitted = 2896;
     i->rcv_wnd = 65536;
     i->snd_wnd = 64240;
-    expect(rows, 2, &(struct bk_table_options){.internals = true, .congestion = "reno", .now = S(2)},
+    i->congestion = BK_CONGESTION_NEWRENO;
+    expect(rows, 2, &(struct bk_table_options){.internals = true, .now = S(2)},
            "State  Recv-Q Send-Q Local Address:Port Peer Address:Port\n"
            "LISTEN 1      128          0.0.0.0:80        0.0.0.0:*\n"
            "ESTAB  0      2000       192.0.2.1:80      192.0.2.2:49152\n"
            "\t ts reno wscale:7,10 rto:204 rtt:3.25/1.5 mss:1448 rcvmss:1448 advmss:1460 cwnd:10 ssthresh:20"
            " bytes_sent:5000 bytes_retrans:2896 bytes_acked:3500 segs_out:7 segs_in:6 lastrcv:2000 unacked:2"
            " retrans:0/2 notsent:500 rcv_wnd:65536 snd_wnd:64240\n");
+    rows[1] = row(BK_ESTABLISHED);
+    i->congestion = BK_CONGESTION_BBR;
+    i->bbr_bw = 1250000;
+    i->bbr_min_rtt_us = 40250;
+    i->pacing_rate = 3427500;
+    i->delivery_rate = 1249999;
+    i->delivery_app_limited = true;
+    expect(rows + 1, 1, &(struct bk_table_options){.internals = true, .now = S(2)},
+           "State  Recv-Q Send-Q Local Address:Port Peer Address:Port\n"
+           "ESTAB  0      0          192.0.2.1:80      192.0.2.2:49152\n"
+           "\t bbr rto:204 mss:1448 rcvmss:1448 advmss:1460 cwnd:10 bbr:(bw:10000000bps,mrtt:40.25)"
+           " pacing_rate 27420000bps delivery_rate 9999992bps app_limited lastrcv:2000 rcv_wnd:0 snd_wnd:0\n");
 }
 
 static void test_json_and_nothing(void **state) {
