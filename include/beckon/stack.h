@@ -119,17 +119,29 @@ struct bk_config {
     uint32_t chunk_size;    /* bytes of a frame chunk, a power of two, 256 to 65,536 */
     uint32_t chunks;        /* chunks in all */
     uint32_t buffer_chunks; /* of those, how many may hold queued data; the rest stays free for links */
-    uint32_t trace_events;  /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
+    uint32_t
+        sent_records; /* of what is outstanding, beyond one for each active connection; without them loss is known more coarsely */
+    uint32_t trace_events; /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
 
     /* TCP defaults for new connections. */
-    uint32_t send_buffer;    /* bytes of payload */
-    uint32_t receive_buffer; /* bytes of payload; also decides the window scale offered */
+    uint32_t send_buffer; /* bytes of payload */
+    uint32_t
+        send_buffer_max; /* it grows up to this with the congestion window, unless set by hand; not larger: it does not */
+    uint32_t receive_buffer; /* bytes of payload */
+    uint32_t
+        receive_buffer_max; /* it grows up to this with what the user reads in a round trip, unless set by hand; the larger of the
+                                  * two decides the window scale offered */
     uint32_t msl_ms;         /* maximum segment lifetime; TIME-WAIT lasts twice this (RFC 9293 3.4.2) */
     uint32_t rto_initial_ms; /* RFC 6298 2.1 */
     uint32_t rto_min_ms;
     uint32_t rto_max_ms;
-    uint32_t delayed_ack_ms;      /* RFC 9293 3.8.6.3: below 500 */
-    uint32_t syn_retries;         /* of an active open, before it fails with ETIMEDOUT (R2 for SYN), besides the next */
+    uint32_t delayed_ack_ms; /* RFC 9293 3.8.6.3: below 500 */
+    uint32_t
+        delayed_ack_max_ms; /* an ACK is delayed for so long at most, where text comes slowly; below delayed_ack_ms: for that */
+    uint32_t quick_acks;       /* so many ACKs at most go at once when a connection begins, or goes on after a pause */
+    uint32_t ack_compress_us;  /* an ACK for text behind a known gap waits this long for more of it; 0: not at all */
+    uint32_t ack_compress_max; /* and for so many segments at most */
+    uint32_t syn_retries;      /* of an active open, before it fails with ETIMEDOUT (R2 for SYN), besides the next */
     uint32_t syn_linear_timeouts; /* of an active open: so many times the SYN goes again before the RTO doubles */
     uint32_t syn_ack_retries;     /* of a passive open, before the request is dropped */
     uint32_t retries2;            /* R2 for data: retransmissions of one segment before ETIMEDOUT */
@@ -139,6 +151,9 @@ struct bk_config {
     uint32_t keepalive_idle_s;    /* silence before the first probe (RFC 9293 3.8.4: 2 h or more by default) */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_probes;
+    uint32_t
+        reordering; /* segments that may arrive out of order before the first counts as lost (DupThresh, RFC 5681 3.2) */
+    uint32_t reordering_max;    /* and how far that may grow where the path is seen to reorder */
     uint32_t syn_cookies;       /* enum bk_syn_cookies */
     uint32_t ecn;               /* enum bk_ecn */
     uint32_t time_wait_reuse;   /* enum bk_time_wait_reuse */
@@ -151,14 +166,23 @@ struct bk_config {
     uint32_t challenge_ack_ms;  /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;   /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
-    bool timestamps;            /* offer and accept RFC 7323 timestamps */
-    bool window_scaling;        /* offer and accept RFC 7323 window scaling */
-    bool sack;                  /* offer and accept selective acknowledgments (RFC 2018) */
-    bool ecn_fallback;          /* a SYN that goes again does not ask for ECN any more */
-    bool hystart;               /* the first slow start ends when delay rises (RFC 9406), not only by loss */
-    bool pacing;                /* CUBIC and NewReno are paced, too; BBR always is */
+    bool timestamps;      /* offer and accept RFC 7323 timestamps */
+    bool window_scaling;  /* offer and accept RFC 7323 window scaling */
+    bool sack;            /* offer and accept selective acknowledgments (RFC 2018), and with them RACK (RFC 8985) */
+    bool dsack;           /* and report with them what came twice (RFC 2883) */
+    bool tail_loss_probe; /* RFC 8985 7 */
+    bool frto;            /* detect spurious timeouts (RFC 5682) */
+    bool ecn_fallback;    /* a SYN that goes again does not ask for ECN any more */
+    bool hystart;         /* the first slow start ends when delay rises (RFC 9406), not only by loss */
+    bool pacing;          /* CUBIC and NewReno are paced, too; BBR always is */
     bool slow_start_after_idle; /* a window that was not used for an RTO shrinks (RFC 5681 4.1, RFC 2861) */
-    bool reset_on_unread;       /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
+    bool delay_fin_ack; /* the ACK of the peer's FIN waits for the user's answer as others do; off: it goes at once */
+    /* Offer less than before when memory is short (against RFC 9293 SHLD-14), as Linux's tcp_shrink_window. */
+    bool shrink_window;
+    /* Linux's account: buffers count with the memory that segments take there, and windows follow (receive_window.c); for what
+     * was written to run against Linux. */
+    bool receive_overhead;
+    bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
 /* Fills in defaults that suit a server with a few thousand connections (64 MiB of chunks). */
@@ -499,6 +523,10 @@ struct bk_tcp_info {
     uint32_t path_mtu;                                  /* that its segments keep to */
     uint32_t send_queued, receive_queued, out_of_order; /* bytes */
     uint32_t send_buffer, receive_buffer;
+    uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
+    uint32_t receive_rtt_us;        /* the RTT as the receiving side sees it; 0: unknown */
+    uint32_t out_of_order_segments; /* kept behind a gap when they came */
+    uint32_t text_age_ms;           /* since text last came in order, or the connection was opened */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
     uint8_t congestion;        /* enum bk_congestion */
@@ -507,11 +535,19 @@ struct bk_tcp_info {
     uint64_t delivery_rate;    /* bytes a second, by the last sample that tells of the path; 0: none yet */
     uint64_t bbr_bw;           /* of BBR's model: bytes a second, */
     uint32_t bbr_min_rtt_us;   /* and the least RTT; 0: another controller, or not known yet */
-    uint8_t recovery;          /* 0 open, 1 fast recovery, 2 after a retransmission timeout */
-    uint8_t retransmits;       /* back-offs of the segment at SND.UNA */
-    uint8_t probes;            /* keep-alive or window probes unanswered */
-    uint8_t timer;             /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
-    uint64_t timer_due;        /* absolute time, BK_NEVER if none */
+    /* 0 open 1 disorder 2 cwnd being reduced 3 fast recovery 4 after a retransmission timeout, as tcp_info's ca_state */
+    uint8_t recovery;
+    uint8_t retransmits; /* back-offs of the segment at SND.UNA */
+    uint8_t probes;      /* keep-alive or window probes unanswered */
+    uint8_t timer;       /* 0 none 1 retransmission 2 keepalive 3 TIME-WAIT/FIN-WAIT-2 4 persist, as ss(8) */
+    uint64_t timer_due;  /* absolute time, BK_NEVER if none */
+    uint8_t backoff;     /* doublings that rto_us contains */
+    /* Segments outstanding; of those SACKed, believed lost, sent again and on their way. */
+    uint32_t segments_unacked, segments_sacked, segments_lost, segments_resent;
+    uint32_t reordering;       /* segments that may come out of order before one counts as lost */
+    uint32_t reordering_seen;  /* how often some did */
+    uint32_t dsack_duplicates; /* segments that the peer reported to have got twice */
+    uint64_t segments_delivered;
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint64_t segments_sent, segments_received, segments_retransmitted;
     uint64_t idle_since;           /* time of the last segment received */

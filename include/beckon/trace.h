@@ -36,6 +36,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_FIN, BK_SENT, "RFC 9293 3.10.4", "", "FIN: the user has closed")                                            \
     R(SEND_RTO, BK_SENT, "RFC 6298 5.4", "", "retransmission: the RTO expired")                                        \
     R(SEND_FAST_RETRANSMIT, BK_SENT, "RFC 5681 3.2", "", "fast retransmit: three duplicate ACKs")                      \
+    R(SEND_RACK, BK_SENT, "RFC 8985 6.2", "", "retransmission: what was sent later has arrived (RACK)")                \
+    R(SEND_TAIL_PROBE, BK_SENT, "RFC 8985 7.3", "", "tail loss probe: no ACK within the PTO")                          \
     R(SEND_PARTIAL_ACK, BK_SENT, "RFC 6582 3.2", "", "retransmission: a partial ACK shows the next hole")              \
     R(SEND_FIN_AGAIN, BK_SENT, "RFC 6298 5.4", "", "FIN again: no ACK within the RTO")                                 \
     R(SEND_LIMITED_TRANSMIT, BK_SENT, "RFC 3042", "", "new data on a duplicate ACK (limited transmit)")                \
@@ -45,6 +47,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_ACK_NOW, BK_SENT, "RFC 9293 3.8.6.3", "", "ACK: two full segments, or one that may not wait")               \
     R(SEND_ACK_DELAYED, BK_SENT, "RFC 9293 3.8.6.3", "", "ACK: the delayed-ACK time is over")                          \
     R(SEND_ACK_OUT_OF_ORDER, BK_SENT, "RFC 5681 4.2", "", "duplicate ACK: a gap before this segment")                  \
+    R(SEND_ACK_COMPRESSED, BK_SENT, "RFC 5681 4.2", "",                                                                \
+      "ACK for several segments behind a gap, which is known already")                                                 \
     R(SEND_ACK_GAP_FILLED, BK_SENT, "RFC 5681 4.2", "", "ACK: a gap was filled")                                       \
     R(SEND_ACK_DUPLICATE, BK_SENT, "RFC 9293 3.10.7.4", "", "ACK: that segment had been received before")              \
     R(SEND_ACK_FIN, BK_SENT, "RFC 9293 3.10.7.4", "", "ACK of the peer's FIN")                                         \
@@ -203,6 +207,10 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(NOTE_CLAIM_REFUTED, BK_NOTED, "RFC 5927 7.2", "", "a claimed MTU forgotten: the segment arrived")                \
     R(NOTE_PATH_EXPIRED, BK_NOTED, "RFC 1191 6.3", "", "a path's MTU forgotten: larger packets are tried again")       \
     R(NOTE_PATH_EVICTED, BK_NOTED, "", "", "the path MTU heard longest ago forgotten before its time: pool full")      \
+    R(NOTE_UNDO, BK_NOTED, "RFC 4015", "", "a reduction undone: what seemed lost was late")                            \
+    R(NOTE_SACK_INVALID, BK_NOTED, "RFC 2018 5", "", "a SACK block ignored: it names what cannot be SACKed")           \
+    R(NOTE_SACK_RENEGED, BK_NOTED, "RFC 2018 8", "", "the peer took back what it had SACKed")                          \
+    R(NOTE_SENT_RECORDS, BK_NOTED, "", "", "what is outstanding is known more coarsely: records spent")                \
     R(NOTE_RTO, BK_NOTED, "RFC 6298 5", "", "retransmission timer fired")                                              \
     R(NOTE_TIMEOUT, BK_NOTED, "RFC 9293 3.10.8", "", "connection given up: user timeout or R2")                        \
     R(NOTE_ORPHAN_LIMIT, BK_NOTED, "", "", "CLOSE reset the connection: too many are left without their users")        \

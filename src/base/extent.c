@@ -3,8 +3,7 @@
  * A chunk is written to only by the queue that allocated it for copies, at its tail extent, and only while it holds
  * the chunk's single reference: so bytes that a frame or another queue refers to never change.
  */
-#include "base/extent.h"
-
+#include "base/extent_internal.h"
 #include "base/seq.h"
 
 void extent_queue_init(struct extent_queue *q) {
@@ -21,13 +20,13 @@ static uint32_t extent_alloc(struct base *b, const struct extent_queue *q) {
     return id;
 }
 
-static void extent_free(struct base *b, uint32_t id) {
+void extent_free(struct base *b, uint32_t id) {
     chunk_release(b, extent_at(b, id)->chunk);
     b->buffer_chunks_used--;
     pool_free(b, &b->extents, id);
 }
 
-static void queue_link_tail(struct base *b, struct extent_queue *q, uint32_t id) {
+void extent_queue_link_tail(struct base *b, struct extent_queue *q, uint32_t id) {
     extent_at(b, id)->next = BK_NONE;
     if (q->tail != BK_NONE)
         extent_at(b, q->tail)->next = id;
@@ -48,7 +47,7 @@ void extent_queue_clear(struct base *b, struct extent_queue *q) {
     q->bytes = q->count = 0;
 }
 
-static uint32_t chunk_bytes(const struct base *b) {
+uint32_t extent_chunk_bytes(const struct base *b) {
     return u32_min(b->config.chunk_size, UINT16_MAX);
 }
 
@@ -58,11 +57,10 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     const struct extent *e = extent_at(b, q->tail);
     if (*chunk_references(b, e->chunk) != 1) return 0;
     uint32_t end = (uint32_t)e->offset + e->length; /* may be 65,536, beyond what chunk_bytes says */
-    return end < chunk_bytes(b) ? chunk_bytes(b) - end : 0;
+    return end < extent_chunk_bytes(b) ? extent_chunk_bytes(b) - end : 0;
 }
 
-/* An empty extent in a chunk of its own, not yet linked; BK_NONE at a bound. */
-static uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq) {
+uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq) {
     uint32_t id = extent_alloc(b, q);
     if (id == BK_NONE) return BK_NONE;
     uint32_t chunk = chunk_alloc(b);
@@ -71,7 +69,7 @@ static uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, u
         pool_free(b, &b->extents, id);
         return BK_NONE;
     }
-    *extent_at(b, id) = (struct extent){BK_NONE, chunk, seq, 0, 0};
+    *extent_at(b, id) = (struct extent){.next = BK_NONE, .chunk = chunk, .seq = seq};
     return id;
 }
 
@@ -83,8 +81,8 @@ uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32
         if (room == 0) {
             uint32_t id = extent_new_chunk(b, q, seq + done);
             if (id == BK_NONE) break;
-            queue_link_tail(b, q, id);
-            room = chunk_bytes(b);
+            extent_queue_link_tail(b, q, id);
+            room = extent_chunk_bytes(b);
         }
         struct extent *e = extent_at(b, q->tail);
         uint32_t take = u32_min(room, n - done);
@@ -96,32 +94,30 @@ uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32
     return done;
 }
 
-/* An extent for a run of bytes, with a reference of its own to the chunk, not yet linked; BK_NONE at a bound. */
-static uint32_t extent_refer(struct base *b, const struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
+uint32_t extent_refer(struct base *b, const struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
     uint32_t id = extent_alloc(b, q);
     if (id == BK_NONE) return BK_NONE;
     chunk_hold(b, part->chunk);
-    *extent_at(b, id) = (struct extent){BK_NONE, part->chunk, seq, part->offset, part->length};
+    *extent_at(b, id) = (struct extent){
+        .next = BK_NONE, .chunk = part->chunk, .seq = seq, .offset = part->offset, .length = part->length};
     return id;
 }
 
 bool extent_queue_append_part(struct base *b, struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
     uint32_t id = extent_refer(b, q, seq, part);
     if (id == BK_NONE) return false;
-    queue_link_tail(b, q, id);
+    extent_queue_link_tail(b, q, id);
     return true;
 }
 
-/* The part of packet bytes [offset, ...) that lies in one chunk, at most n long. */
-static struct bk_part packet_part(const struct packet *p, uint32_t offset, uint32_t n) {
+struct bk_part extent_packet_part(const struct packet *p, uint32_t offset, uint32_t n) {
     uint32_t skip = p->start + offset;
     const struct bk_part *part = p->parts;
     while (skip >= part->length) skip -= part++->length;
     return (struct bk_part){part->chunk, (uint16_t)(part->offset + skip), (uint16_t)u32_min(n, part->length - skip)};
 }
 
-/* Whether n bytes are too few to hold a chunk for: half a chunk or more is worth its reference. */
-static bool is_small(const struct base *b, uint32_t n) {
+bool extent_is_small(const struct base *b, uint32_t n) {
     return n < b->config.chunk_size / 2;
 }
 
@@ -130,9 +126,9 @@ bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t
     uint32_t before = q->tail, before_bytes = q->bytes, before_count = q->count;
     uint16_t before_length = before == BK_NONE ? 0 : extent_at(b, before)->length;
     for (uint32_t done = 0; done < n;) {
-        struct bk_part part = packet_part(p, offset + done, n - done);
+        struct bk_part part = extent_packet_part(p, offset + done, n - done);
         bool ok;
-        if (is_small(b, part.length))
+        if (extent_is_small(b, part.length))
             ok = extent_queue_append_copy(b, q, seq + done, chunk_data(b, part.chunk) + part.offset, part.length) ==
                  part.length;
         else
@@ -162,7 +158,7 @@ bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t
     return true;
 }
 
-static void queue_pop_head(struct base *b, struct extent_queue *q) {
+void extent_queue_pop_head(struct base *b, struct extent_queue *q) {
     uint32_t id = q->head;
     struct extent *e = extent_at(b, id);
     q->head = e->next;
@@ -178,7 +174,7 @@ void extent_queue_consume(struct base *b, struct extent_queue *q, uint32_t n) {
         struct extent *e = extent_at(b, q->head);
         if (e->length <= n) {
             n -= e->length;
-            queue_pop_head(b, q);
+            extent_queue_pop_head(b, q);
             continue;
         }
         e->offset = (uint16_t)(e->offset + n);
@@ -208,108 +204,4 @@ uint32_t extent_queue_find(const struct base *b, const struct extent_queue *q, u
         BK_ASSERT(id != BK_NONE, "a sequence number asked for lies in the queue");
     }
     return id;
-}
-
-/* Links `id` between `prev` (BK_NONE: at the head) and what follows it. */
-static void queue_link_after(struct base *b, struct extent_queue *q, uint32_t prev, uint32_t id) {
-    struct extent *e = extent_at(b, id);
-    if (prev == BK_NONE) {
-        e->next = q->head;
-        q->head = id;
-    } else {
-        e->next = extent_at(b, prev)->next;
-        extent_at(b, prev)->next = id;
-    }
-    if (e->next == BK_NONE) q->tail = id;
-    q->bytes += e->length;
-    q->count++;
-}
-
-/* Keeps packet bytes [offset, offset + n), numbered from seq and known to lie in a gap behind `prev`. Returns the
- * last extent of them, or BK_NONE at a bound (what was kept until then stays: it is good data, and q->bytes tells). */
-static uint32_t queue_fill_gap(struct base *b, struct extent_queue *q, uint32_t prev, uint32_t seq,
-                               const struct packet *p, uint32_t offset, uint32_t n, uint32_t max) {
-    for (uint32_t done = 0; done < n;) {
-        struct bk_part part = packet_part(p, offset + done, n - done);
-        struct extent *before = prev == BK_NONE ? NULL : extent_at(b, prev);
-        /* A small piece joins the extent that it continues, if that one's chunk is ours alone and has room. */
-        if (before != NULL && is_small(b, part.length) && extent_end(before) == seq + done &&
-            *chunk_references(b, before->chunk) == 1 &&
-            (uint32_t)before->offset + before->length + part.length <= chunk_bytes(b)) {
-            memcpy(chunk_data(b, before->chunk) + before->offset + before->length,
-                   chunk_data(b, part.chunk) + part.offset, part.length);
-            before->length = (uint16_t)(before->length + part.length);
-            q->bytes += part.length;
-            done += part.length;
-            continue;
-        }
-        if (q->count >= max) return BK_NONE;
-        uint32_t id;
-        if (is_small(b, part.length)) {
-            id = extent_new_chunk(b, q, seq + done);
-            if (id == BK_NONE) return BK_NONE;
-            struct extent *e = extent_at(b, id);
-            memcpy(chunk_data(b, e->chunk), chunk_data(b, part.chunk) + part.offset, part.length);
-            e->length = part.length;
-        } else {
-            id = extent_refer(b, q, seq + done, &part);
-            if (id == BK_NONE) return BK_NONE;
-        }
-        queue_link_after(b, q, prev, id);
-        prev = id;
-        done += part.length;
-    }
-    return prev;
-}
-
-int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p, uint32_t offset,
-                        uint32_t n, uint32_t max) {
-    uint32_t end = seq + n, prev = BK_NONE, id = q->head, before = q->bytes;
-    /* Most segments come in order behind the last gap. */
-    if (BK_FAST && q->tail != BK_NONE && seq_ge(seq, extent_end(extent_at(b, q->tail)))) {
-        prev = q->tail;
-        id = BK_NONE;
-    }
-    while (seq_lt(seq, end)) {
-        while (id != BK_NONE && seq_le(extent_end(extent_at(b, id)), seq)) {
-            prev = id;
-            id = extent_at(b, id)->next;
-        }
-        uint32_t gap_end = id == BK_NONE ? end : seq_min(end, extent_at(b, id)->seq);
-        if (seq_lt(seq, gap_end)) {
-            prev = queue_fill_gap(b, q, prev, seq, p, offset, gap_end - seq, max);
-            if (prev == BK_NONE) return q->bytes != before ? 1 : -1;
-            offset += gap_end - seq;
-            seq = gap_end;
-        }
-        if (id == BK_NONE) break;
-        uint32_t known = seq_min(end, extent_end(extent_at(b, id)));
-        if (seq_lt(seq, known)) {
-            offset += known - seq;
-            seq = known;
-        }
-    }
-    return q->bytes != before ? 1 : 0;
-}
-
-uint32_t extent_queue_splice(struct base *b, struct extent_queue *to, struct extent_queue *from, uint32_t seq) {
-    while (from->head != BK_NONE && seq_le(extent_at(b, from->head)->seq, seq)) {
-        uint32_t id = from->head;
-        struct extent *e = extent_at(b, id);
-        if (seq_le(extent_end(e), seq)) {
-            queue_pop_head(b, from);
-            continue;
-        }
-        uint32_t known = seq - e->seq;
-        from->head = e->next;
-        if (from->head == BK_NONE) from->tail = BK_NONE;
-        from->bytes -= e->length;
-        from->count--;
-        e->offset = (uint16_t)(e->offset + known);
-        e->length = (uint16_t)(e->length - known);
-        e->seq = seq;
-        seq = extent_end(e);
-        queue_link_tail(b, to, id);
-    }
-    return seq;
 }

@@ -1,6 +1,6 @@
 /* Extents: queues of bytes that lie in chunks.
  *
- * A send queue, a receive queue and the out-of-order data are each a chain of extents in the order of their sequence
+ * A send queue, a receive queue and the out-of-order data (runs.h) are each a chain of extents in the order of their sequence
  * numbers; an extent is a run of bytes in one chunk and holds one reference to it. The chunk is charged at its full size against the
  * stack's budget (config.buffer_chunks) as long as a queue holds it; small pieces are therefore copied together
  * instead of each holding a chunk.
@@ -10,6 +10,7 @@
 
 #include "base/packet.h"
 #include "base/region.h"
+#include "base/tree.h"
 
 struct extent {
     uint32_t next; /* BK_NONE at the end */
@@ -17,6 +18,8 @@ struct extent {
     uint32_t seq; /* sequence number of the first byte */
     uint16_t offset;
     uint16_t length;
+    uint32_t link;         /* in out-of-order data (runs.h) */
+    struct tree_node node; /* likewise */
 };
 
 struct extent_queue {
@@ -52,13 +55,5 @@ void extent_queue_copy(const struct base *b, const struct extent_queue *q, void 
 /* The extent that holds `seq`, which lies in the queue; `hint` (an extent of this queue at or before it, or BK_NONE) saves
  * the walk from the head. */
 uint32_t extent_queue_find(const struct base *b, const struct extent_queue *q, uint32_t seq, uint32_t hint);
-
-/* Inserts packet bytes [offset, offset + n), numbered from seq, among out-of-order data: what is known already is not
- * kept twice. Returns 1 if something new was kept, 0 if all was known, -1 if the budget or `max` extents are spent. */
-int extent_queue_insert(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p, uint32_t offset,
-                        uint32_t n, uint32_t max);
-/* Moves the extents at `from`'s head that begin at or before `seq` to `to`'s tail, trimmed to what is new; returns the
- * sequence number after the last byte moved (or seq). */
-uint32_t extent_queue_splice(struct base *b, struct extent_queue *to, struct extent_queue *from, uint32_t seq);
 
 #endif

@@ -58,6 +58,32 @@ static inline void list_remove(struct base *b, const struct pool *p, size_t offs
     l->count--;
 }
 
+static inline void list_push_head(struct base *b, const struct pool *p, size_t offset, struct list *l, uint32_t id) {
+    struct link *k = link_at(b, p, offset, id);
+    k->prev = BK_NONE;
+    k->next = l->head;
+    if (l->head != BK_NONE)
+        link_at(b, p, offset, l->head)->prev = id;
+    else
+        l->tail = id;
+    l->head = id;
+    l->count++;
+}
+
+/* Puts `id` behind `at`, which stands in the list. */
+static inline void list_insert_after(struct base *b, const struct pool *p, size_t offset, struct list *l, uint32_t at,
+                                     uint32_t id) {
+    struct link *k = link_at(b, p, offset, id), *front = link_at(b, p, offset, at);
+    k->prev = at;
+    k->next = front->next;
+    if (front->next != BK_NONE)
+        link_at(b, p, offset, front->next)->prev = id;
+    else
+        l->tail = id;
+    front->next = id;
+    l->count++;
+}
+
 static inline uint32_t list_pop_head(struct base *b, const struct pool *p, size_t offset, struct list *l) {
     uint32_t id = l->head;
     if (id != BK_NONE) list_remove(b, p, offset, l, id);

@@ -36,6 +36,7 @@ static void cells_config(struct bk_config *c, enum goodput_buffer buffer) {
     c->listeners = c->interfaces = c->reassemblies = 1;
     c->receive_buffer = bytes[buffer];
     c->send_buffer = 2 * bytes[buffer];
+    c->send_buffer_max = c->receive_buffer_max = 0;
 }
 
 static uint32_t cells_bdp(uint64_t rate, uint32_t rtt_ms) {

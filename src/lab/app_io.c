@@ -171,7 +171,9 @@ static ptrdiff_t io_receive_copy(struct sim_world *w, struct app_connection *c, 
 static void io_status(struct sim_world *w, const struct app_connection *c, unsigned end) {
     const struct sim_host *h = &w->host[c->host[end]];
     const struct app_end *e = &c->end[end];
-    uint32_t buffer = u32_max(bk_config_of(host_stack(h->host))->receive_buffer, w->plan.flow[c->flow].resize);
+    const struct bk_config *config = bk_config_of(host_stack(h->host));
+    uint32_t buffer =
+        u32_max(u32_max(config->receive_buffer, config->receive_buffer_max), w->plan.flow[c->flow].resize);
     struct bk_tcp_info info;
     if (bk_tcp_status(host_stack(h->host), e->conn, &info) != 0) return;
     if (info.receive_queued > buffer + (UINT32_C(1) << info.receive_scale)) {

@@ -23,7 +23,7 @@ struct audit {
     const struct audit_held *held;
     uint32_t *references; /* to each chunk, as found */
     struct fault *fault;
-    uint32_t connections, attached, active, resting, current, armed, queued_chunks, extents, frames;
+    uint32_t connections, attached, active, resting, sent, sent_shared, current, armed, queued_chunks, extents, frames;
     uint32_t orphans;
     uint32_t in_output, in_ready, starved, accepting; /* connections whose links say that they stand in a list */
     uint64_t earliest;                                /* deadline of anything */
@@ -54,6 +54,7 @@ static bool audit_pools(struct audit *a) {
         {&a->b->chunks, "chunks"},
         {&a->t->connections, "connections"},
         {&a->t->active, "active"},
+        {&a->t->sent, "sent"},
         {&a->t->listeners, "listeners"},
         {&a->t->requests[0], "requests IPv4"},
         {&a->t->time_waits[0], "time-waits IPv4"},
@@ -223,9 +224,11 @@ static bool audit_one(struct audit *a, uint32_t id) {
     if (active != NULL) {
         a->active++;
         a->resting += link_in(&active->rest_link);
+        a->sent += active->board.records;
+        a->sent_shared += active->board.records == 0 ? 0 : active->board.records - 1;
         audit_queue_chunks(a, &active->send);
         audit_queue_chunks(a, &active->receive);
-        audit_queue_chunks(a, &active->out_of_order);
+        audit_queue_chunks(a, &active->out_of_order.queue);
     }
     if (c->detached) return true;
     a->attached++;
@@ -242,6 +245,9 @@ static bool audit_connections(struct audit *a) {
     FAULT_UNLESS(a->orphans == a->t->orphans, "%u orphans, and %u are counted", a->orphans, a->t->orphans);
     FAULT_UNLESS(a->resting == a->t->resting.count, "%u active records rest, and the list has %u", a->resting,
                  a->t->resting.count);
+    FAULT_UNLESS(a->sent == a->t->sent.in_use && a->sent_shared == a->t->sent_shared,
+                 "%u records of what was sent, %u of them shared, and %u and %u are counted", a->sent, a->sent_shared,
+                 a->t->sent.in_use, a->t->sent_shared);
     FAULT_UNLESS(a->current == a->t->mib.curr_estab, "%u connections are established, and tcpCurrEstab is %llu",
                  a->current, (unsigned long long)a->t->mib.curr_estab);
     FAULT_UNLESS(a->armed == a->t->wheel.armed, "%u timers are set, and the wheel says %u", a->armed,

@@ -1,6 +1,7 @@
 /* The audit of one connection: see audit.h. */
 #include "lab/audit_connection.h"
 
+#include "lab/audit_scoreboard.h"
 #include "tcp/recovery.h"
 #include "tcp/timeouts.h"
 
@@ -22,6 +23,30 @@ bool audit_extents(const struct base *b, const struct extent_queue *q, const cha
     FAULT_UNLESS(q->tail == last, "%s: the tail is not the last extent", what);
     FAULT_UNLESS(q->bytes == bytes && q->count == count, "%s: holds %u bytes in %u extents and says %u in %u", what,
                  bytes, count, q->bytes, q->count);
+    return true;
+}
+
+/* Runs are unbroken, do not touch each other, and stand in the tree by their first numbers. */
+static bool audit_runs(const struct base *b, const struct runs *r, struct fault *fault) {
+    struct tree_of of = runs_tree(b);
+    uint32_t runs = 0, at = tree_first(&of, &r->tree);
+    for (uint32_t run = runs_first(r); run != BK_NONE; run = runs_next(b, run), at = tree_next(&of, at)) {
+        FAULT_UNLESS(at == run, "a run of out-of-order data is not where the tree says");
+        uint32_t last = run;
+        while (last != extent_at(b, run)->link) {
+            uint32_t id = extent_at(b, last)->next;
+            FAULT_UNLESS(id != BK_NONE && extent_at(b, id)->seq == extent_end(extent_at(b, last)),
+                         "a run of out-of-order data has a gap");
+            FAULT_UNLESS(extent_at(b, id)->link == last, "an extent does not know the one before it");
+            last = id;
+        }
+        uint32_t next = runs_next(b, run);
+        FAULT_UNLESS(next == BK_NONE || seq_lt(extent_end(extent_at(b, last)), extent_at(b, next)->seq),
+                     "two runs of out-of-order data touch");
+        runs++;
+    }
+    FAULT_UNLESS(at == BK_NONE && runs == r->count, "%u runs of out-of-order data, and the record says %u", runs,
+                 r->count);
     return true;
 }
 
@@ -56,22 +81,25 @@ static bool audit_queues(const struct tcp *t, const struct connection *c, struct
         return true;
     }
     FAULT_UNLESS(c->active < t->active.fresh, "the active record's id names none");
-    bool holds = a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.bytes != 0;
+    bool holds =
+        a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0 || a->board.records != 0;
     FAULT_UNLESS(a->connection == c->self, "an active record is another connection's");
     FAULT_UNLESS(holds != link_in(&a->rest_link),
                  holds ? "an active record rests with data" : "one without does not rest");
     FAULT_UNLESS(holds || !c->detached, "an ended connection keeps an active record that holds nothing");
     if (!audit_extents(b, &a->send, "send queue", fault) || !audit_extents(b, &a->receive, "receive queue", fault) ||
-        !audit_extents(b, &a->out_of_order, "out-of-order data", fault))
+        !audit_extents(b, &a->out_of_order.queue, "out-of-order data", fault) ||
+        !audit_runs(b, &a->out_of_order, fault))
         return false;
     if (c->detached) {
-        FAULT_UNLESS(a->send.bytes == 0 && a->out_of_order.bytes == 0, "an ended connection has more than unread data");
+        FAULT_UNLESS(a->send.bytes == 0 && a->out_of_order.queue.bytes == 0,
+                     "an ended connection has more than unread data");
         return true;
     }
     uint32_t to = c->rcv_nxt - (c->fin_received ? 1 : 0);
     return audit_run(b, &a->send, from, c->snd_end, "send queue", fault) &&
            audit_run(b, &a->receive, to - a->receive.bytes, to, "receive queue", fault) &&
-           audit_out_of_order(b, c, &a->out_of_order, fault);
+           audit_out_of_order(b, c, &a->out_of_order.queue, fault);
 }
 
 /* ---- variables ------------------------------------------------------------------------------------- */
@@ -86,9 +114,8 @@ static bool audit_variables(const struct connection *c, struct fault *fault) {
     /* Later the numbers may have gone round, and ISS says nothing. */
     FAULT_UNLESS(c->syn_acked || c->snd_una == c->iss, "our SYN is not acknowledged, and SND.UNA is not ISS");
     FAULT_UNLESS(seq_le(c->snd_nxt, c->snd_end + (c->fin_queued ? 1 : 0)), "SND.NXT is beyond what is queued");
-    FAULT_UNLESS(seq_le(c->snd_una, c->rtx_nxt) && seq_le(c->rtx_nxt, c->rtx_end) && seq_le(c->rtx_end, c->snd_nxt),
-                 "what is believed lost does not lie in what is outstanding");
     FAULT_UNLESS(seq_le(c->rcv_nxt, c->rcv_adv), "RCV.NXT is beyond the window offered");
+    FAULT_UNLESS(seq_le(c->rcv_edge, c->rcv_adv), "the last window offered ends beyond the furthest");
     FAULT_UNLESS(!c->fin_received || c->fin_known, "a FIN was taken that is not known");
     FAULT_UNLESS(!c->fin_received || c->rcv_nxt == c->fin_seq + 1, "RCV.NXT is not behind the FIN that was taken");
     FAULT_UNLESS(!c->fin_known || c->fin_received || seq_le(c->rcv_nxt, c->fin_seq),
@@ -124,7 +151,7 @@ static bool audit_timers(const struct tcp *t, const struct connection *c, struct
     FAULT_UNLESS(c->ack_owed != ACK_NONE || !c->syn_acked || c->rcv_nxt == c->last_ack_sent,
                  "%u numbers were taken that no ACK is owed for", c->rcv_nxt - c->last_ack_sent);
     FAULT_UNLESS(c->ack_owed != ACK_NOW || waits_to_send, "an ACK is owed now, and the connection is not asked");
-    FAULT_UNLESS(c->ack_owed != ACK_DELAYED || c->ack_due <= t->base.now + t->base.config.delayed_ack_ms * NS_PER_MS,
+    FAULT_UNLESS(c->ack_owed != ACK_DELAYED || c->ack_due <= t->base.now + delayed_ack_most_ns(t),
                  "an ACK is delayed for longer than it may be");
     if (!c->owned && c->syn_acked)
         FAULT_UNLESS(c->linger_due != BK_NEVER, "the user is gone and nothing ends the wait in %s",
@@ -145,5 +172,6 @@ bool audit_record(const struct tcp *t, const struct connection *c, struct fault 
         FAULT_UNLESS(c->owned, "an ended connection that nobody owns was not freed");
         return audit_queues(t, c, fault);
     }
-    return audit_variables(c, fault) && audit_state(c, fault) && audit_queues(t, c, fault) && audit_timers(t, c, fault);
+    return audit_variables(c, fault) && audit_state(c, fault) && audit_queues(t, c, fault) &&
+           audit_scoreboard(t, c, fault) && audit_timers(t, c, fault);
 }

@@ -16,18 +16,20 @@
 #include "lab/explore_machine.h"
 #include "lab/inside.h"
 #include "tcp/connection.h"
+#include "tcp/frto.h"
 #include "tcp/request.h"
 #include "tcp/rtt.h"
 #include "tcp/time_wait.h"
 #include "wire/ip.h"
 
-_Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 440, "a field came or went: does it belong to put_queues?");
-_Static_assert(sizeof(struct extent) == 16, "a field came or went: does it belong to put_queue?");
+_Static_assert(sizeof(struct connection) == 440, "a field came or went: does it belong to put_connection?");
+_Static_assert(sizeof(struct active) == 688, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct sent_run) == 88, "a field came or went: does it belong to put_scoreboard?");
+_Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
 _Static_assert(sizeof(struct listener) == 136, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
 _Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
-_Static_assert(sizeof(struct watch_end) == 28, "a field came or went: does it belong to put_watch?");
+_Static_assert(sizeof(struct watch_end) == 32, "a field came or went: does it belong to put_watch?");
 _Static_assert(sizeof(struct explore_user) == 24, "a field came or went: does it belong to put_user?");
 _Static_assert(sizeof(struct explore_incarnation) == 20, "a field came or went: does it belong to put_incarnation?");
 
@@ -110,17 +112,48 @@ static void put_congestion(struct projection *p, const struct view *v, const str
     put32(p, g->used_most);
 }
 
+/* What is outstanding. Worlds have neither SACK nor timestamps, so RACK, tail loss probes and all but F-RTO's undoing rest, and the times of
+ * transmissions change nothing. */
+static void put_scoreboard(struct projection *p, const struct view *v, const struct connection *c,
+                           const struct active *a) {
+    const struct scoreboard *b = &a->board;
+    const struct recovery *r = &a->recovery;
+    struct tree_of of = {v->b, &v->t->sent, offsetof(struct sent_run, by_seq), offsetof(struct sent_run, seq)};
+    put32(p, b->records);
+    for (uint32_t id = tree_first(&of, &b->runs); id != BK_NONE; id = tree_next(&of, id)) {
+        const struct sent_run *run = sent_at_id(v->t, id);
+        put_seq(p, v->mine, run->seq);
+        put_seq(p, v->mine, run->end);
+        put8(p, run->flags);
+        put32(p, run->mss);
+    }
+    put8(p, r->frto);
+    if (c->recovery == RECOVERY_DISORDER) put_seq(p, v->mine, r->loss_edge);
+    if (c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST) {
+        put32(p, r->prr.delivered);
+        put32(p, r->prr.out);
+        put32(p, r->prr.flight);
+    }
+    if (r->frto != FRTO_OFF) {
+        put32(p, r->undo_cwnd);
+        put32(p, r->undo_ssthresh);
+    }
+}
+
 static void put_queues(struct projection *p, const struct view *v, const struct connection *c) {
     const struct active *a = active_of(v->t, c);
     put8(p, a != NULL);
     if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, c, &a->congestion);
+    /* Worlds have no quick ACKs, one delay, no SACK and buffers that stay: of the receiving side only whether text has come counts. */
+    put8(p, a != NULL && a->receiving.delay_us != 0);
     /* A record at rest, or taken over, holds nothing. */
     bool holds = a != NULL && !link_in(&a->rest_link);
     put8(p, holds);
     if (!holds) return;
     put_queue(p, v, &a->send, v->mine);
     put_queue(p, v, &a->receive, v->theirs);
-    put_queue(p, v, &a->out_of_order, v->theirs);
+    put_queue(p, v, &a->out_of_order.queue, v->theirs);
+    put_scoreboard(p, v, c, a);
 }
 
 /* What a user can still learn of a connection that the stack is done with. */
@@ -142,16 +175,8 @@ static void put_sending(struct projection *p, const struct view *v, const struct
     put32(p, c->max_snd_wnd);
     put32(p, c->mss);
     put32(p, c->send_buffer);
-    /* What is lost; of an empty range only whether it begins with our SYN. */
-    bool lost = c->rtx_nxt != c->rtx_end;
-    PUT_BITS(p, lost, c->rtx_nxt == c->iss && !c->syn_acked);
-    if (lost) {
-        put_seq(p, v->mine, c->rtx_nxt);
-        put_seq(p, v->mine, c->rtx_end);
-    }
     put_seq(p, v->mine, c->recover);
     put32(p, c->duplicate_acks);
-    if (c->duplicate_acks != 0) put_seq(p, v->mine, c->loss_edge);
     put32(p, c->cwnd);
     put32(p, c->ssthresh);
     put32(p, c->rto_us);
@@ -163,6 +188,7 @@ static void put_receiving(struct projection *p, const struct view *v, const stru
     put_seq(p, v->theirs, c->irs);
     put_seq(p, v->theirs, c->rcv_nxt);
     put_seq(p, v->theirs, c->rcv_adv);
+    put_seq(p, v->theirs, c->rcv_edge);
     put_seq(p, v->theirs, c->last_ack_sent);
     put_seq(p, v->theirs, c->snd_wl1);
     put_seq(p, v->mine, c->snd_wl2);
@@ -191,7 +217,8 @@ static void put_connection(struct projection *p, const struct view *v, const str
         put_detached(p, v, c);
         return;
     }
-    BK_ASSERT(!c->timestamps && !c->keepalive && !link_in(&c->starved_link), "worlds use neither, nor run dry");
+    BK_ASSERT(!c->timestamps && !c->sack && !c->keepalive && !link_in(&c->starved_link),
+              "worlds use neither, nor run dry");
     put8(p, c->state);
     put8(p, c->ready);
     put8(p, c->rtx_kind);
@@ -203,7 +230,8 @@ static void put_connection(struct projection *p, const struct view *v, const str
     put8(p, c->receive_scale);
     PUT_BITS(p, c->owned, c->active_open, c->fin_queued, c->fin_known, c->fin_received, c->nodelay, c->quickack,
              c->more, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
-             c->syn_answered, link_in(&c->output_link), link_in(&c->ready_link), link_in(&c->accept_link));
+             c->syn_answered, c->control_lost, link_in(&c->output_link), link_in(&c->ready_link),
+             link_in(&c->accept_link));
     PUT_BITS(p, c->ecn_asked, c->ecn, c->ecn_echo, c->ecn_cwr);
     put(p, (uint16_t)c->error, 2);
     put(p, (uint16_t)c->soft_error, 2);
@@ -393,6 +421,7 @@ static void put_watch(struct projection *p, const struct watch *w) {
         if (e->heard_any && e->began) put_seq(p, side, e->heard);
         if (e->heard_any && !e->began) put32(p, e->heard);
         if (e->finished) put_seq(p, side, e->fin);
+        /* `arrived` is for SACK, which worlds do not use. */
     }
 }
 

@@ -105,8 +105,8 @@ void explore_network_arrive(struct explore_machine *m, unsigned i) {
     struct wire_tcp h;
     unsigned to = !f.from;
     explore_network_remove(m, i);
-    explore_flight_parse(f.bytes, f.length, &h);
-    if (f.incarnation != EXPLORE_NOBODY) watch_arrived(&s->watch[f.incarnation], to, &h);
+    uint32_t data = explore_flight_parse(f.bytes, f.length, &h);
+    if (f.incarnation != EXPLORE_NOBODY) watch_arrived(&s->watch[f.incarnation], to, &h, data);
     uint16_t reason = bk_input_copy(m->side[to].stack, 0, f.bytes, f.length, s->clock[to]);
     if (m->listener != NULL && m->listener->frame != NULL)
         m->listener->frame(m->listener->context, f.from, f.bytes, f.length, reason, true);

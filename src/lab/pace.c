@@ -27,7 +27,7 @@ bool pace_sent(struct pace *p, const struct watch *w, unsigned from, const struc
     uint32_t iss = w->end[from].iss;
     if (s->flags & WIRE_SYN) {
         e->mss = s->option.mss;
-        e->answered = e->timed_out = false;
+        e->answered = e->timed_out = e->probed = false;
         return true;
     }
     if (w->ended || (s->flags & WIRE_RST) || length == 0) return true;
@@ -35,6 +35,8 @@ bool pace_sent(struct pace *p, const struct watch *w, unsigned from, const struc
     uint32_t sent = s->seq + length - (iss + 1), most = pace_initial(segment);
     /* What is sent in smaller segments is all that was outstanding, in answer to an ICMP message (RFC 1191 6.4). */
     if (reason == BK_REASON_SEND_SMALLER) e->timed_out = false;
+    if (reason == BK_REASON_SEND_TAIL_PROBE) e->probed = true;
+    if (e->probed) most += segment;
     FAULT_UNLESS(e->answered || sent <= most,
                  "%c sends up to %u before anything came in answer, and the initial window is %u", pace_name[from],
                  sent, most);

@@ -114,6 +114,12 @@ static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
     if (one_in(r, 3)) c->delayed_ack_ms = draw_below(r, 400);
     c->timestamps = !one_in(r, 3);
     c->window_scaling = !one_in(r, 3);
+    c->tail_loss_probe = !one_in(r, 3);
+    c->frto = !one_in(r, 3);
+    if (one_in(r, 4)) c->sent_records = draw_below(r, 12);
+    c->sack = !one_in(r, 4);
+    if (one_in(r, 3)) c->receive_buffer_max = draw_log(r, 1000, 1000000);
+    if (one_in(r, 3)) c->quick_acks = draw_below(r, 20);
     c->syn_cookies = draw_below(r, 3);
     c->reset_on_unread = !one_in(r, 4);
     c->ecn = draw_below(r, 3);

@@ -177,7 +177,7 @@ struct sim_arrival sim_watch_arrives(struct sim_world *w, const uint8_t *frame, 
     const struct watch_end *e = &c->watch.end[from];
     /* An old duplicate is not of this incarnation, if it does not lie in what this one has sent. */
     if (c->blind || !e->began || !seq_in(s.tcp.seq, e->iss, e->snd_max - e->iss + 1)) return nobody;
-    watch_arrived(&c->watch, !from, &s.tcp);
+    watch_arrived(&c->watch, !from, &s.tcp, s.length);
     pace_arrived(&c->pace, &c->watch, !from, &s.tcp);
     return (struct sim_arrival){.connection = (uint32_t)(c - w->app.connection), .end = !from, .segment = s.tcp};
 }

@@ -91,19 +91,51 @@ static bool watch_ack(struct watch *w, unsigned from, const struct wire_tcp *s, 
     return true;
 }
 
+/* Whether a first block tells of what came twice (RFC 2883 4): below the ACK, or within the second. */
+static bool is_duplicate_block(const struct wire_tcp *s) {
+    const struct wire_sack_block *b = s->option.sack;
+    return seq_le(b[0].right, s->ack) ||
+           (s->option.sack_count > 1 && seq_le(b[1].left, b[0].left) && seq_le(b[0].right, b[1].right));
+}
+
+static bool watch_sack(const struct watch *w, unsigned from, const struct wire_tcp *s, struct fault *fault) {
+    const struct watch_end *e = &w->end[from];
+    const struct wire_sack_block *b = s->option.sack;
+    unsigned first = s->option.sack_count != 0 && is_duplicate_block(s);
+    for (unsigned i = 0; i < s->option.sack_count; i++) {
+        FAULT_UNLESS(seq_lt(b[i].left, b[i].right), "%c sends an empty SACK block", watch_name[from]);
+        FAULT_UNLESS(e->arrived_any && seq_le(b[i].right, e->arrived), "%c reports octets that have not arrived",
+                     watch_name[from]);
+        if (i < first) continue;
+        FAULT_UNLESS(seq_gt(b[i].left, s->ack), "%c reports octets that it acknowledges", watch_name[from]);
+        for (unsigned k = first; k < i; k++)
+            FAULT_UNLESS(seq_lt(b[i].right, b[k].left) || seq_lt(b[k].right, b[i].left),
+                         "%c sends SACK blocks that touch", watch_name[from]);
+    }
+    return true;
+}
+
 bool watch_sent(struct watch *w, unsigned from, const struct wire_tcp *s, uint32_t length, uint16_t reason,
                 struct fault *fault) {
     if (w->ended || (s->flags & WIRE_RST)) return true;
     if ((s->flags & WIRE_SYN) && !watch_syn(w, from, s)) return true;
     FAULT_UNLESS(w->end[from].began, "%c sends before its SYN", watch_name[from]);
-    return watch_numbers(w, from, s, length, reason, fault) && (!(s->flags & WIRE_ACK) || watch_ack(w, from, s, fault));
+    return watch_numbers(w, from, s, length, reason, fault) &&
+           (!(s->flags & WIRE_ACK) || (watch_ack(w, from, s, fault) && watch_sack(w, from, s, fault)));
 }
 
 /* ---- arrived --------------------------------------------------------------------------------------- */
 
-void watch_arrived(struct watch *w, unsigned to, const struct wire_tcp *s) {
+void watch_arrived(struct watch *w, unsigned to, const struct wire_tcp *s, uint32_t length) {
     struct watch_end *e = &w->end[to];
+    const struct watch_end *other = &w->end[!to];
     if (w->ended || (s->flags & WIRE_RST)) return;
+    if (other->began && seq_ge(s->seq, other->iss)) {
+        uint32_t end = s->seq + ((s->flags & WIRE_SYN) != 0) + length;
+        bool known = e->arrived_any && seq_ge(e->arrived, other->iss) && seq_le(e->arrived, other->snd_max);
+        e->arrived = known ? seq_max(e->arrived, end) : end;
+        e->arrived_any = true;
+    }
     uint32_t edge;
     if (s->flags & WIRE_ACK) {
         if (!e->began) return;

@@ -22,9 +22,9 @@ static uint32_t segments(uint32_t bytes, uint32_t mss) {
 static void fill_connection(const struct bk_tcp_info *c, struct bk_socket_tcp_info *info) {
     uint32_t mss = c->send_mss;
     info->tcpi_state = state_number(c->state);
-    info->tcpi_ca_state = c->recovery == 0 ? 0 : c->recovery == 1 ? 3 : 4;
+    info->tcpi_ca_state = c->recovery;
     info->tcpi_retransmits = c->retransmits;
-    info->tcpi_backoff = c->retransmits;
+    info->tcpi_backoff = c->backoff;
     info->tcpi_probes = c->probes;
     info->tcpi_options = (c->timestamps ? OPTION_TIMESTAMPS : 0) | (c->sack ? OPTION_SACK : 0) |
                          (c->send_scale != 0 || c->receive_scale != 0 ? OPTION_SCALE : 0);
@@ -33,7 +33,14 @@ static void fill_connection(const struct bk_tcp_info *c, struct bk_socket_tcp_in
     info->tcpi_rto = c->rto_us;
     info->tcpi_snd_mss = mss;
     info->tcpi_rcv_mss = c->receive_mss;
-    info->tcpi_unacked = segments(c->snd_nxt - c->snd_una, mss);
+    info->tcpi_unacked = c->segments_unacked;
+    info->tcpi_sacked = c->segments_sacked;
+    info->tcpi_lost = c->segments_lost;
+    info->tcpi_retrans = c->segments_resent;
+    info->tcpi_reordering = c->reordering;
+    info->tcpi_reord_seen = c->reordering_seen;
+    info->tcpi_dsack_dups = c->dsack_duplicates;
+    info->tcpi_delivered = (uint32_t)c->segments_delivered;
     info->tcpi_pmtu = c->path_mtu;
     info->tcpi_rtt = c->srtt_us;
     info->tcpi_rttvar = c->rttvar_us;

@@ -195,7 +195,7 @@ static void bbr_event(struct tcp *t, struct connection *c, struct congestion *g,
     case CONGESTION_RTO:
         save_state_upon_loss(&x);
         x.b->in_recovery = true;
-        c->cwnd = recovery_pipe(c) + c->mss;
+        c->cwnd = recovery_pipe(t, c) + c->mss;
         break;
     case CONGESTION_RECOVER:
         x.b->in_recovery = false;

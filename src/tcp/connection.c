@@ -36,11 +36,14 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->congestion = (uint8_t)config->congestion;
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
+    c->reordering = (uint16_t)config->reordering;
+    c->payload_share = 128;
     c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
     c->ts_offset = isn_timestamp_offset(t, tuple);
     c->ecn_asked = config->ecn == BK_ECN_ASK;
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
+    c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
     c->keepalive_idle_s = config->keepalive_idle_s;
     c->keepalive_interval_s = (uint16_t)config->keepalive_interval_s;
     c->keepalive_probes = (uint8_t)config->keepalive_probes;
@@ -117,16 +120,22 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     link_init(&a->rest_link);
     extent_queue_init(&a->send);
     extent_queue_init(&a->receive);
-    extent_queue_init(&a->out_of_order);
-    a->send.limit = a->out_of_order.limit = budget_mark(t);
+    runs_init(&a->out_of_order);
+    a->send.limit = a->out_of_order.queue.limit = budget_mark(t);
     a->send_hint = BK_NONE;
+    scoreboard_init(&a->board);
+    rack_init(&a->rack, c->snd_una);
+    a->recovery.reorder_due = BK_NEVER;
     congestion_begin(t, c);
+    receive_begin(t, c, &a->receiving);
     return a;
 }
 
 void connection_settle(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
-    if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.bytes != 0) return;
+    if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0) return;
+    a->receiving.charge = 0;
+    if (a->board.records != 0) return;
     if (!c->detached) {
         if (link_in(&a->rest_link)) return;
         a->rested_at = t->base.now;
@@ -214,16 +223,22 @@ void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when,
         c->ack_owed = (uint8_t)when;
         c->ack_reason = reason;
     }
-    if (when == ACK_DELAYED && c->ack_due == BK_NEVER)
-        c->ack_due = t->base.now + t->base.config.delayed_ack_ms * NS_PER_MS;
+    if (when == ACK_DELAYED && c->ack_due == BK_NEVER) c->ack_due = t->base.now + delayed_ack_ns(t, c);
     connection_touch(t, c);
+}
+
+void connection_grow_send_buffer(const struct tcp *t, struct connection *c) {
+    if (c->send_fixed || c->send_buffer >= t->base.config.send_buffer_max) return;
+    uint64_t want = u64_min(2 * (uint64_t)c->cwnd, t->base.config.send_buffer_max);
+    c->send_buffer = (uint32_t)u64_max(c->send_buffer, want);
 }
 
 static void connection_drop_send(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL) return;
     extent_queue_clear(&t->base, &a->send);
-    extent_queue_clear(&t->base, &a->out_of_order);
+    runs_clear(&t->base, &a->out_of_order);
+    scoreboard_clear(t, &a->board);
     a->send_hint = BK_NONE;
 }
 

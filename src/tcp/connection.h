@@ -19,7 +19,8 @@
  *
  * Timers: each deadline below is a field of its own, and the wheel knows the earliest of them. Fields hold BK_NEVER when
  * they do not run. What happens when one is due: timeouts.c.
- *     rtx_due      retransmission, or window probe, or SWS override: rtx_kind says which (they exclude each other)
+ *     rtx_due      retransmission, tail loss probe, RACK's reordering timer, window probe, or SWS override: rtx_kind says which (they exclude
+ *                  each other)
  *     ack_due      the delayed ACK
  *     keepalive_due
  *     linger_due   an end for connections whose user is gone
@@ -33,16 +34,17 @@
 #include "tcp/congestion.h"
 #include "tcp/event.h"
 #include "tcp/path_mtu.h"
+#include "tcp/rack.h"
+#include "tcp/receive_state.h"
+#include "tcp/recovery.h"
+#include "tcp/scoreboard.h"
 #include "tcp/tcp.h"
 
 #define TCP_MSS_MIN         48u /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
 #define TCP_TIMESTAMP_BYTES 12u /* of the option with its padding, in each segment */
 
-enum rtx_kind { RTX_RETRANSMIT, RTX_PERSIST, RTX_OVERRIDE };
+enum rtx_kind { RTX_RETRANSMIT, RTX_PERSIST, RTX_OVERRIDE, RTX_TAIL_PROBE, RTX_REORDER };
 enum ack_owed { ACK_NONE, ACK_DELAYED, ACK_NOW };
-
-/* Which bytes are believed lost, and how the window recovers: see recovery.h. */
-enum recovery_state { RECOVERY_OPEN, RECOVERY_FAST, RECOVERY_LOSS };
 
 struct connection {
     struct link output_link;  /* in path[iface].output */
@@ -80,15 +82,17 @@ struct connection {
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    bool more : 1;         /* the user said that more follows */
-    bool probe_now : 1;    /* a window probe or keep-alive is due */
-    bool override_now : 1; /* the SWS override time is over */
-    bool want_write : 1;   /* the user was told -EAGAIN */
-    bool urgent_out : 1;   /* SND.UP is ahead of SND.UNA */
-    bool urgent_in : 1;    /* RCV.UP is ahead of what the user has read */
-    bool syn_acked : 1;    /* SND.UNA is past our SYN */
-    bool syn_answered : 1; /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool more : 1;                          /* the user said that more follows */
+    bool probe_now : 1;                     /* a window probe or keep-alive is due */
+    bool override_now : 1;                  /* the SWS override time is over */
+    bool want_write : 1;                    /* the user was told -EAGAIN */
+    bool urgent_out : 1;                    /* SND.UP is ahead of SND.UNA */
+    bool urgent_in : 1;                     /* RCV.UP is ahead of what the user has read */
+    bool syn_acked : 1;                     /* SND.UNA is past our SYN */
+    bool syn_answered : 1;                  /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
+    bool receive_fixed : 1, send_fixed : 1; /* the user has set the size of the buffer: it stays */
     bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
+    bool control_lost : 1; /* our SYN, or a FIN without a record, is to be sent again */
     bool ecn_asked : 1;    /* our SYN asks for ECN */
     bool ecn : 1;          /* both ends do (RFC 3168) */
     bool ecn_echo : 1;     /* CE came, and no CWR since: ECE on all that leaves */
@@ -96,24 +100,30 @@ struct connection {
     bool ecn_seen : 1;     /* the peer has sent ECN-capable segments */
     uint8_t mtu_discovery; /* enum bk_mtu_discovery */
     uint16_t ack_reason;   /* why the ACK that is owed is owed */
-    uint16_t rtx_reason;   /* why [rtx_nxt, rtx_end) is sent again */
+    uint16_t rtx_reason;   /* why what is lost is sent again */
 
     /* SND.*; RCV.* (RFC 9293 3.3.1) */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
     uint32_t max_snd_wnd; /* largest window the peer ever offered (RFC 5961 5.2) */
     uint32_t snd_end;
     uint32_t irs, rcv_nxt, rcv_up;
-    uint32_t rcv_adv; /* right edge offered: RCV.NXT + RCV.WND */
+    uint32_t rcv_adv;  /* right edge offered, the furthest: RCV.NXT + RCV.WND */
+    uint32_t rcv_edge; /* right edge offered last; less than rcv_adv if the window was taken back (receive_window.c) */
     uint32_t fin_seq;
     uint32_t last_ack_sent; /* Last.ACK.sent (RFC 7323 4.3) */
 
     /* options */
-    uint16_t mss;         /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
-    uint16_t mss_offered; /* in our SYN */
-    uint16_t rcv_mss;     /* largest payload seen: what a full segment of the peer's is */
-    uint16_t mss_limit;   /* the user's bound for mss and mss_offered; 0: none */
-    uint16_t peer_mss;    /* its option's, or what stands for it */
-    uint16_t path_mtu;    /* that `mss` is for */
+    uint16_t mss;           /* payload of a full segment, options of every segment taken off (Eff.snd.MSS) */
+    uint16_t mss_offered;   /* in our SYN */
+    uint16_t rcv_mss;       /* largest payload seen: what a full segment of the peer's is */
+    uint16_t payload_share; /* 256ths of the receive buffer that are text, by Linux's account (receive_overhead) */
+    uint16_t reordering;    /* DupThresh: segments that may come out of order before the first of them counts as lost */
+    uint16_t mss_limit;     /* the user's bound for mss and mss_offered; 0: none */
+    uint8_t congestion;     /* enum bk_congestion */
+    uint8_t backoff;        /* doublings that the RTO contains */
+    uint16_t peer_mss;      /* its option's, or what stands for it */
+    uint16_t path_mtu;      /* that `mss` is for */
+    uint16_t pad4;
     uint32_t path_epoch;  /* tcp.path_epoch when it last looked */
     uint32_t ts_recent;   /* TS.Recent */
     uint32_t ts_offset;   /* our timestamp clock's */
@@ -122,16 +132,11 @@ struct connection {
 
     /* RTT (rtt.h); microseconds */
     uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
-    uint32_t rtt_seq;  /* the segment being timed ends here */
-    uint64_t rtt_sent; /* when it was sent; 0: none is */
 
     /* loss and congestion (recovery.h, congestion.h) */
     uint32_t cwnd, ssthresh;
-    uint32_t recover;          /* SND.NXT when the loss was noticed */
-    uint32_t rtx_nxt, rtx_end; /* lost, to be sent again: rtx_nxt is the next */
-    uint32_t rtx_high;         /* end of the last number ever sent again; SND.UNA when that is acknowledged */
-    uint32_t loss_edge;        /* SND.NXT at the first duplicate ACK */
-    uint32_t duplicate_acks;
+    uint32_t recover;        /* SND.NXT when the loss was noticed */
+    uint32_t duplicate_acks; /* without SACK: segments that have left the network by them */
 
     /* deadlines and times, ns */
     uint64_t rtx_due, ack_due, keepalive_due, linger_due;
@@ -139,6 +144,7 @@ struct connection {
     uint64_t heard_at;     /* when the peer was last heard */
     uint64_t sent_at;      /* when data was last sent */
     uint64_t challenge_at; /* before this no further challenge ACK */
+    uint32_t text_ms;      /* when text last came in order: stack time, ms */
 
     /* settings */
     uint32_t keepalive_idle_s;
@@ -156,8 +162,8 @@ struct connection {
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
-    uint8_t congestion; /* enum bk_congestion */
-    uint8_t pad[3];
+    uint32_t delivered_segments, dsack_duplicates, reordering_seen;
+    uint32_t out_of_order_segments; /* kept behind a gap when they came */
 };
 
 /* With a connection table entry (8 bytes, 16 with slack) and a socket object (48, a later layer), an idle connection stays
@@ -172,11 +178,15 @@ static inline uint32_t budget_mark(const struct tcp *t) {
 }
 
 struct active {
-    struct extent_queue send;         /* [max(snd_una, iss + 1), snd_end) */
-    struct extent_queue receive;      /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
-    struct extent_queue out_of_order; /* beyond RCV.NXT */
-    uint32_t send_hint;               /* extent near SND.NXT, or BK_NONE */
-    uint32_t connection;              /* whose it is */
+    struct extent_queue send;    /* [max(snd_una, iss + 1), snd_end) */
+    struct extent_queue receive; /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
+    struct runs out_of_order;    /* beyond RCV.NXT */
+    struct receive_state receiving;
+    uint32_t send_hint;      /* extent near SND.NXT, or BK_NONE */
+    uint32_t connection;     /* whose it is */
+    struct scoreboard board; /* what is outstanding */
+    struct rack rack;
+    struct recovery recovery;
     struct path_proof proof;
     struct rate rate;
     struct congestion congestion; /* the controller's own */
@@ -230,7 +240,7 @@ static inline uint32_t connection_receive_queued(const struct tcp *t, const stru
 }
 static inline uint32_t connection_out_of_order(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
-    return a == NULL ? 0 : a->out_of_order.bytes;
+    return a == NULL ? 0 : a->out_of_order.queue.bytes;
 }
 /* Bytes of data (and SYN, FIN) sent and not acknowledged. */
 static inline uint32_t connection_outstanding(const struct connection *c) {
@@ -264,6 +274,8 @@ void connection_touch(struct tcp *t, struct connection *c);
 void connection_hear(struct tcp *t, struct connection *c, uint8_t what);
 /* An ACK is owed: NOW wins over DELAYED, and the first reason of the stronger kind stands. */
 void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when, uint16_t reason);
+/* The send buffer grows with the congestion window, unless the user has set its size. */
+void connection_grow_send_buffer(const struct tcp *t, struct connection *c);
 /* Ends the connection: CLOSED, out of the table, timers off, nothing more to send. Data already received stays readable if there
  * is an owner; without one the record is freed, and `c` with it. */
 void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason);
@@ -298,6 +310,8 @@ static inline uint32_t listener_option(const struct listener *l, enum bk_tcp_opt
 }
 /* The receive buffer that its connections begin with. */
 uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l);
+/* The window scale that they offer. */
+uint8_t listener_receive_scale(const struct tcp *t, const struct listener *l);
 /* Frees the record; its connections and requests are gone already. */
 void listener_free(struct tcp *t, struct listener *l);
 struct listener *listener_of(const struct tcp *t, bk_listener handle);

@@ -33,7 +33,7 @@ static uint32_t cookie_make(const struct tcp *t, const struct listener *l, const
     struct {
         struct tuple tuple;
         uint32_t irs, counter, mss_index, options, receive_scale;
-    } message = {*tuple, irs, counter, mss_index, options, window_scale_for(listener_receive_buffer(t, l))};
+    } message = {*tuple, irs, counter, mss_index, options, listener_receive_scale(t, l)};
     uint32_t mac = (uint32_t)siphash24(&t->base.secret[2], &message, sizeof message);
     return (counter & 31) << 27 | mss_index << 24 | (mac & 0xffffff);
 }
@@ -71,7 +71,7 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
         .hash = s->hash,
         .iface = s->packet->iface,
         .flags = options & COOKIE_ECN ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)request_window(t, l),
+        .window = (uint16_t)request_window(t, l, &s->tuple, s->packet->iface),
         .reason = BK_REASON_SEND_SYN_COOKIE,
         .state = BK_LISTEN,
         .object = BK_NONE,
@@ -87,7 +87,7 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
         y.option.tsval = cookie_timestamp(timestamp_now(t, isn_timestamp_offset(t, &s->tuple)), options);
         y.option.tsecr = o->tsval;
         y.option.has_wscale = (options & COOKIE_SCALE) != COOKIE_NO_SCALE;
-        y.option.wscale = y.option.has_wscale ? window_scale_for(listener_receive_buffer(t, l)) : 0;
+        y.option.wscale = y.option.has_wscale ? listener_receive_scale(t, l) : 0;
         y.option.sack_permitted = options & COOKIE_SACK;
     }
     reply_send(t, &y);
@@ -116,7 +116,7 @@ bool cookie_check(const struct tcp *t, const struct listener *l, const struct se
     if (!timestamps) return true;
     r->scaling = (options & COOKIE_SCALE) != COOKIE_NO_SCALE;
     r->send_scale = r->scaling ? options & COOKIE_SCALE : 0;
-    r->receive_scale = r->scaling ? window_scale_for(listener_receive_buffer(t, l)) : 0;
+    r->receive_scale = r->scaling ? listener_receive_scale(t, l) : 0;
     r->sack = options & COOKIE_SACK;
     r->ecn = options & COOKIE_ECN;
     r->ts_recent = o->tsval;

@@ -86,6 +86,11 @@ uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l) 
     return listener_option(l, BK_TCP_RECEIVE_BUFFER, t->base.config.receive_buffer);
 }
 
+uint8_t listener_receive_scale(const struct tcp *t, const struct listener *l) {
+    bool fixed = (l->option_mask >> BK_TCP_RECEIVE_BUFFER & 1) != 0;
+    return receive_window_scale(t, listener_receive_buffer(t, l), fixed);
+}
+
 void listener_free(struct tcp *t, struct listener *l) {
     uint32_t *at = &t->listener_bucket[l->port % LISTENER_BUCKETS];
     while (*at != l->self) at = &listener_at(t, *at)->next;

@@ -5,7 +5,7 @@
  *     1. SYN or SYN-ACK, in the embryonic states
  *     2. what was lost, again
  *     3. new data, as far as the peer's window (SWS avoidance, 3.8.6.2.1), the congestion window and Nagle let it; our FIN
- *     4. a probe that a timer asked for: zero window, keep-alive
+ *     4. a probe that a timer asked for: tail loss, zero window, keep-alive
  *     5. an ACK that is owed
  *     6. otherwise, the earliest of the deadlines
  *
@@ -15,11 +15,14 @@
 
 #include "base/checksum.h"
 #include "tcp/ecn.h"
+#include "tcp/frto.h"
 #include "tcp/options.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/segment.h"
+#include "tcp/tail_probe.h"
 #include "tcp/timeouts.h"
+#include "tcp/undo.h"
 #include "wire/ip.h"
 
 #define NOTHING ((struct output_decision){.reason = BK_REASON_NONE, .again = BK_NEVER})
@@ -28,7 +31,7 @@
 
 static struct output_decision decide_syn(const struct connection *c) {
     bool first = c->snd_nxt == c->iss;
-    if (!first && !recovery_has_lost(c)) return NOTHING;
+    if (!first && !c->control_lost) return NOTHING;
     struct output_decision d = {.seq = c->iss, .flags = WIRE_SYN, .again = BK_NEVER};
     if (c->state != BK_SYN_SENT) {
         d.flags |= WIRE_ACK;
@@ -39,6 +42,14 @@ static struct output_decision decide_syn(const struct connection *c) {
     return d;
 }
 
+/* What has no record on the scoreboard, again: our SYN, before all that is behind it, or a FIN that is all that is outstanding. */
+static struct output_decision decide_control(const struct connection *c) {
+    if (!c->control_lost) return NOTHING;
+    if (!c->syn_acked) return decide_syn(c);
+    return (struct output_decision){
+        .reason = BK_REASON_SEND_FIN_AGAIN, .flags = WIRE_ACK | WIRE_FIN, .seq = c->snd_end, .again = BK_NEVER};
+}
+
 /* The largest payload of one unit: whole segments, within what link and frame can hold. */
 static uint32_t unit_max(const struct tcp *t, const struct connection *c) {
     uint32_t max = t->path[c->iface].unit_max;
@@ -46,41 +57,55 @@ static uint32_t unit_max(const struct tcp *t, const struct connection *c) {
     return max < c->mss ? c->mss : max - max % c->mss;
 }
 
-/* Whether FIN may ride on a segment that ends at `end`. */
-static bool fin_follows(const struct connection *c, uint32_t end) {
-    return c->fin_queued && end == c->snd_end;
-}
-
 /* What was lost, again: as much of it as one unit, the windows and what was sent before allow. */
 static struct output_decision decide_retransmission(const struct tcp *t, const struct connection *c) {
-    if (!recovery_has_lost(c)) return NOTHING;
-    uint32_t pipe = recovery_pipe(c);
+    const struct active *a = active_of(t, c);
+    uint32_t id = a == NULL ? BK_NONE : scoreboard_next_lost(t, &a->board);
+    /* F-RTO sends new data instead, as long as it waits for what that brings (RFC 5682 2.b). */
+    if (id == BK_NONE || a->recovery.frto == FRTO_NEW) return NOTHING;
+    const struct sent_run *r = sent_at_id(t, id);
+    uint32_t pipe = recovery_pipe(t, c);
     /* The first lost segment always goes; RFC 6298 5.4 and RFC 5681 3.2 step 3 ask for no window. */
-    bool first = c->rtx_nxt == c->snd_una;
+    bool first = id == scoreboard_first(t, &a->board);
     uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
     if (room < c->mss) {
         if (!first) return NOTHING;
         room = c->mss;
     }
-    uint32_t window_left = c->snd_una + c->snd_wnd - c->rtx_nxt;
-    if (c->rtx_nxt - c->snd_una >= c->snd_wnd) {
+    uint32_t window_left = c->snd_una + c->snd_wnd - r->seq;
+    if (r->seq - c->snd_una >= c->snd_wnd) {
         if (!first) return NOTHING; /* the window was taken back: only the front is tried (RFC 9293 3.8.6, SHLD-17) */
         window_left = c->mss;
     }
-    uint32_t lost = c->rtx_end - c->rtx_nxt;
-    uint32_t to_end = seq_lt(c->rtx_nxt, c->snd_end) ? c->snd_end - c->rtx_nxt : 0;
-    uint32_t data = u32_min(lost, to_end);
-    /* The last segment of what was sent may take along what was queued since (RFC 9293 3.8.6.2.1's spirit, MAY repacketize):
-     * the single byte of a window probe above all. */
-    if (c->rtx_end == c->snd_nxt && data < c->mss && c->snd_wnd != 0) data = u32_min(c->mss, to_end);
-    uint32_t n = u32_min(u32_min(data, unit_max(t, c)), u32_min(room, u32_max(window_left, 1)));
-    if (n > c->mss) n -= n % c->mss; /* several segments go whole; one may be short */
+    uint32_t text = sent_text(r), lost = text;
+    /* The byte of a window probe takes along what was queued behind it. */
+    if ((r->flags & SENT_PROBE) && r->end == c->snd_nxt && c->snd_wnd != 0)
+        lost = u32_max(text, u32_min(c->mss, c->snd_end - r->seq));
+    uint32_t n = u32_min(u32_min(lost, unit_max(t, c)), u32_min(room, u32_max(window_left, 1)));
+    if (n < lost && n > c->mss) n -= n % c->mss; /* cut between segments */
     struct output_decision d = {
-        .reason = c->rtx_reason, .flags = WIRE_ACK, .seq = c->rtx_nxt, .length = n, .again = BK_NEVER};
-    if (fin_follows(c, d.seq + n) && connection_fin_sent(c) && lost > n) {
+        .reason = c->rtx_reason, .flags = WIRE_ACK, .seq = r->seq, .length = n, .again = BK_NEVER};
+    if ((r->flags & SENT_FIN) && n == text) {
         d.flags |= WIRE_FIN;
         if (n == 0 && d.reason == BK_REASON_SEND_RTO) d.reason = BK_REASON_SEND_FIN_AGAIN;
     }
+    return d;
+}
+
+/* A tail loss probe for which there is no new data: the last segment again (RFC 8985 7.3). */
+static struct output_decision decide_tail_probe(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    uint32_t id = a == NULL || !a->recovery.tail_now ? BK_NONE : scoreboard_newest(t, &a->board);
+    if (id == BK_NONE) return NOTHING;
+    const struct sent_run *r = sent_at_id(t, id);
+    if (!sent_in_flight(r->flags)) return NOTHING;
+    uint32_t seq = r->segments == 1 ? r->seq : r->seq + (r->segments - 1) * r->mss;
+    struct output_decision d = {.reason = BK_REASON_SEND_TAIL_PROBE,
+                                .flags = WIRE_ACK,
+                                .seq = seq,
+                                .length = u32_min(r->seq + sent_text(r) - seq, c->mss),
+                                .again = BK_NEVER};
+    if ((r->flags & SENT_FIN) && d.seq + d.length == c->snd_end) d.flags |= WIRE_FIN;
     return d;
 }
 
@@ -97,15 +122,19 @@ static bool small_may_go(const struct connection *c, uint32_t n, bool all) {
 
 /* New data and FIN. */
 static struct output_decision decide_new(const struct tcp *t, const struct connection *c) {
-    if (recovery_has_lost(c)) return NOTHING; /* what was lost goes first */
+    const struct active *a = active_of(t, c);
+    bool probe = a != NULL && a->recovery.tail_now;
+    /* What was lost goes first, but where F-RTO wants to see new data. */
+    if (recovery_has_lost(t, c) && (a == NULL || a->recovery.frto != FRTO_NEW)) return NOTHING;
     uint32_t queued = seq_lt(c->snd_nxt, c->snd_end) ? c->snd_end - c->snd_nxt : 0;
     bool fin_due = c->fin_queued && !connection_fin_sent(c);
     if (queued == 0 && !fin_due) return NOTHING;
     uint32_t outstanding = connection_outstanding(c);
     uint32_t usable = c->snd_wnd > outstanding ? c->snd_wnd - outstanding : 0; /* U */
     if (usable == 0) return NOTHING;
-    uint32_t pipe = recovery_pipe(c);
+    uint32_t pipe = recovery_pipe(t, c);
     uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+    if (probe) room = c->mss; /* one segment, whatever cwnd says */
     if (pipe == 0) room = u32_max(room, c->mss);
     struct output_decision d = {.flags = WIRE_ACK, .seq = c->snd_nxt, .again = BK_NEVER, .reason = BK_REASON_SEND_FIN};
     if (queued == 0) { /* FIN alone: one number of window, and congestion windows count bytes of data */
@@ -120,18 +149,20 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
         bool all = n == queued;
         /* A tail that the congestion window cut, or the unit, waits to be whole. Behind full segments of this very unit it is
          * not alone: Nagle would hold it, had they left before it. */
-        bool go = n < c->mss ? !congested && small_may_go(c, n, all)
-                             : all && !congested && (c->nodelay || c->fin_queued) && !(c->more && !c->fin_queued);
+        bool go = probe        ? n < c->mss && all
+                  : n < c->mss ? !congested && small_may_go(c, n, all)
+                               : all && !congested && (c->nodelay || c->fin_queued) && !(c->more && !c->fin_queued);
         if (!go) n -= tail;
     }
     if (n == 0) return NOTHING;
     d.length = n;
     d.reason = BK_REASON_SEND_DATA;
-    if (c->recovery == RECOVERY_OPEN && c->duplicate_acks != 0) d.reason = BK_REASON_SEND_LIMITED_TRANSMIT;
+    if (c->recovery == RECOVERY_DISORDER) d.reason = BK_REASON_SEND_LIMITED_TRANSMIT;
+    if (probe) d.reason = BK_REASON_SEND_TAIL_PROBE;
     if (c->override_now && n < c->mss) d.reason = BK_REASON_SEND_DATA_OVERRIDE;
     if (n == queued && fin_due && usable > n) {
         d.flags |= WIRE_FIN;
-        d.reason = BK_REASON_SEND_DATA_LAST;
+        if (!probe) d.reason = BK_REASON_SEND_DATA_LAST;
     }
     return d;
 }
@@ -174,10 +205,10 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_CLOSE_WAIT:
     case BK_CLOSING:
     case BK_LAST_ACK:
-        /* Closed in SYN-RECEIVED: our SYN may still have to go again, before the FIN behind it. */
-        if (!c->syn_acked && c->rtx_nxt == c->iss) d = decide_syn(c);
+        d = decide_control(c);
         if (d.reason == BK_REASON_NONE) d = decide_retransmission(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_new(t, c);
+        if (d.reason == BK_REASON_NONE) d = decide_tail_probe(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_probe(c);
         if (d.reason == BK_REASON_NONE) d = decide_ack(t, c);
         break;
@@ -189,41 +220,6 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     }
     if (d.reason == BK_REASON_NONE) d.again = timeouts_next(c);
     return d;
-}
-
-/* ---- the window we offer --------------------------------------------------------------------------- */
-
-uint32_t output_right_edge(const struct tcp *t, const struct connection *c) {
-    uint32_t queued = connection_receive_queued(t, c);
-    uint32_t free_bytes = c->receive_buffer > queued ? c->receive_buffer - queued : 0;
-    uint32_t most = (uint32_t)UINT16_MAX << c->receive_scale;
-    uint32_t edge = c->rcv_nxt + u32_min(free_bytes, most);
-    /* RFC 9293 3.8.6.2.2: the edge moves by steps worth a segment, and never back. */
-    if (seq_le(edge, c->rcv_adv)) return c->rcv_adv;
-    if (edge - c->rcv_adv < u32_min(c->receive_buffer / 2, c->rcv_mss)) return c->rcv_adv;
-    return edge;
-}
-
-/* The window field, and rcv_adv as the peer will read it. Rounded up, lest scaling take back what was offered. */
-static uint16_t offer_window(const struct tcp *t, struct connection *c, bool syn) {
-    if (syn) {
-        uint32_t window = u32_min(c->receive_buffer, UINT16_MAX);
-        if (c->state == BK_SYN_RECEIVED) {
-            /* An ACK may have told more already, scaled: simultaneous open, and the peer's SYN came twice. That still stands. */
-            c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + window);
-            window = u32_min(c->rcv_adv - c->rcv_nxt, UINT16_MAX);
-        }
-        return (uint16_t)window;
-    }
-    uint32_t window = output_right_edge(t, c) - c->rcv_nxt;
-    uint32_t granule = UINT32_C(1) << c->receive_scale;
-    uint32_t field = u32_min((window + granule - 1) >> c->receive_scale, UINT16_MAX);
-    /* Rounding up again and again would be a window that never closes: one granule beyond the buffer is all. Then the field
-     * says less than was offered, which senders know (RFC 7323 2.4); rcv_adv still stands for the offer. */
-    if (connection_receive_queued(t, c) + (field << c->receive_scale) >= c->receive_buffer + granule)
-        field = window >> c->receive_scale;
-    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->receive_scale));
-    return (uint16_t)field;
 }
 
 /* ---- building -------------------------------------------------------------------------------------- */
@@ -241,6 +237,7 @@ static void fill_options(const struct tcp *t, const struct connection *c, uint8_
         o->tsval = timestamp_now(t, c->ts_offset);
         o->tsecr = flags & WIRE_ACK ? c->ts_recent : 0;
     }
+    if (!syn) receive_state_sack_options(t, c, o);
 }
 
 /* Adds the bytes [seq, seq + n) of the send queue to a frame, by reference. Returns how many the frame had room for. */
@@ -292,45 +289,90 @@ static void restart_late(struct connection *c, const struct output_decision *d, 
     }
 }
 
-/* What has been sent is noted: SND.NXT, timers, RTT, counts. */
+/* The payload of each segment that a unit is cut to: SACK blocks take of its room. */
+static uint32_t segment_size(const struct tcp *t, const struct connection *c) {
+    return c->mss - u32_min(receive_state_option_bytes(t, c), c->mss - 1u);
+}
+
+/* New text, and our FIN, is put on the scoreboard. A FIN alone for which no active record is to be had goes without (control_lost). */
+static void note_new(struct tcp *t, struct connection *c, const struct output_decision *d, uint32_t end,
+                     uint16_t size) {
+    uint32_t in_flight = recovery_pipe(t, c);
+    struct active *a = d->flags & WIRE_SYN ? NULL : connection_activate(t, c);
+    if (c->snd_nxt == c->snd_una) c->progress_at = t->base.now;
+    c->snd_nxt = end;
+    if ((c->news & BK_NEWS_PROGRESS) && d->length != 0) connection_hear(t, c, BK_READY_PROGRESS);
+    if (a != NULL) {
+        uint32_t id = scoreboard_append(t, &a->board, d->seq, d->length, d->flags & WIRE_FIN, size);
+        struct sent_run *r = sent_at_id(t, id);
+        if (d->reason == BK_REASON_SEND_WINDOW_PROBE) r->flags |= SENT_PROBE;
+        rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
+    }
+    congestion_sent(t, c, recovery_pipe(t, c));
+    timeouts_sent(t, c);
+}
+
+/* What was sent before has left again. */
+static void note_again(struct tcp *t, struct connection *c, const struct output_decision *d, uint32_t end,
+                       uint16_t size) {
+    struct active *a = active_of(t, c);
+    if ((d->flags & WIRE_SYN) || a == NULL || a->board.records == 0) {
+        c->control_lost = false;
+        timeouts_resent(t, c);
+        return;
+    }
+    uint32_t in_flight = recovery_pipe(t, c);
+    uint32_t id = d->reason == BK_REASON_SEND_TAIL_PROBE ? scoreboard_last_segment(t, &a->board)
+                                                         : scoreboard_find(t, &a->board, d->seq);
+    bool first = id == scoreboard_first(t, &a->board);
+    if (seq_gt(end, c->snd_nxt)) {
+        scoreboard_extend(t, &a->board, id, end, d->flags & WIRE_FIN);
+        c->snd_nxt = end;
+    }
+    scoreboard_resend(t, &a->board, id, end, size);
+    struct sent_run *r = sent_at_id(t, id);
+    undo_sent(t, c, r->segments);
+    rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
+    if (first || d->reason == BK_REASON_SEND_TAIL_PROBE) timeouts_resent(t, c);
+}
+
+/* What has been sent is noted: SND.NXT, timers, counts. */
 static void note_sent(struct tcp *t, struct connection *c, const struct output_decision *d) {
     uint64_t now = t->base.now;
     uint32_t end = d->seq + d->length + ((d->flags & WIRE_SYN) != 0) + ((d->flags & WIRE_FIN) != 0);
     bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
-    uint32_t segments = d->length <= c->mss ? 1 : (d->length + c->mss - 1) / c->mss; /* that the unit is cut to */
+    uint32_t size = segment_size(t, c);
+    uint32_t segments = d->length <= size ? 1 : (d->length + size - 1) / size; /* that the unit is cut to */
     c->segments_sent += segments;
     t->mib.out_segs += segments;
     c->bytes_sent += d->length;
-    if (again) {
-        c->segments_retransmitted += segments;
-        t->mib.retrans_segs += segments;
-        c->bytes_retransmitted += d->length;
-        if (seq_lt(c->rtx_nxt, end) && seq_ge(c->rtx_nxt, d->seq)) c->rtx_nxt = seq_min(end, c->rtx_end);
-        c->rtx_high = seq_max(c->rtx_high, end);
-        rtt_cancel(c);
-    }
     if (d->length != 0) path_mtu_sent(t, c, d->seq, d->length);
-    if (seq_gt(end, c->snd_nxt)) {
-        if (c->snd_nxt == c->snd_una) c->progress_at = now;
-        c->snd_nxt = end;
-        if ((c->news & BK_NEWS_PROGRESS) && d->length != 0) connection_hear(t, c, BK_READY_PROGRESS);
-        congestion_sent(t, c, recovery_pipe(c));
-        if (!again) rtt_start(t, c, end);
-    }
     if (end != d->seq) {
         c->sent_at = now;
         if (c->rtx_kind == RTX_OVERRIDE) {
             c->rtx_kind = RTX_RETRANSMIT;
             c->rtx_due = BK_NEVER;
         }
-        if (c->rtx_due == BK_NEVER && c->rtx_kind == RTX_RETRANSMIT)
-            c->rtx_due = now + rtt_rto_ns(c); /* RFC 6298 5.1 */
         c->override_now = false;
+    }
+    if (again) {
+        c->segments_retransmitted += segments;
+        t->mib.retrans_segs += segments;
+        c->bytes_retransmitted += d->length;
+        note_again(t, c, d, end, (uint16_t)size);
+    } else if (end != d->seq) {
+        note_new(t, c, d, end, (uint16_t)size);
+    }
+    if (end != d->seq && c->active != BK_NONE) prr_sent(&active_of(t, c)->recovery.prr, d->length);
+    if (d->reason == BK_REASON_SEND_TAIL_PROBE) {
+        tail_probe_sent(t, c, again);
+        timeouts_resent(t, c);
     }
     restart_late(c, d, again, now);
     if (d->reason == BK_REASON_SEND_WINDOW_PROBE || d->reason == BK_REASON_SEND_KEEPALIVE) c->probe_now = false;
     if (c->state == BK_SYN_RECEIVED && (d->flags & WIRE_SYN)) c->syn_answered = true;
     if (d->flags & WIRE_ACK) {
+        delayed_ack_sent(t, c, d->length != 0);
         c->ack_owed = ACK_NONE;
         c->ack_due = BK_NEVER;
         c->last_ack_sent = c->rcv_nxt;
@@ -355,7 +397,7 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         .ack = d->flags & WIRE_ACK ? c->rcv_nxt : 0,
         .flags = d->flags,
     };
-    h.window = offer_window(t, c, d->flags & WIRE_SYN);
+    h.window = receive_window_offer(t, c, d->flags & WIRE_SYN);
     fill_options(t, c, d->flags, &h.option);
     uint32_t end = d->seq + d->length;
     if (c->urgent_out && d->length != 0 && seq_gt(c->snd_up, d->seq) && c->snd_up - d->seq <= UINT16_MAX) {
@@ -383,7 +425,8 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         f->flags |= FRAME_MAY_FRAGMENT;
         f->ip_id = (uint16_t)(c->hash + c->segments_sent);
     }
-    f->gso_size = d->length > c->mss ? c->mss : 0;
+    uint32_t size = segment_size(t, c);
+    f->gso_size = d->length > size ? (uint16_t)size : 0;
     struct event_about about = connection_about(c);
     event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
 }

@@ -23,7 +23,4 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
 /* RST for a connection (RFC 9293 3.10.5), as a reply: it is not repeated. */
 void output_reset(struct tcp *t, const struct connection *c, uint16_t reason);
 
-/* The window to offer now, as SND.WND of the peer's: the right edge (RFC 9293 3.8.6.2.2), which never moves left. */
-uint32_t output_right_edge(const struct tcp *t, const struct connection *c);
-
 #endif

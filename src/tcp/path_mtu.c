@@ -78,7 +78,7 @@ static void believe(struct tcp *t, struct connection *c, uint32_t mtu) {
     path_cache_claim(t, &c->tuple.remote, mtu);
     apply(t, c, mtu); /* even if the cache had no room for it */
     c->path_epoch = t->path_epoch;
-    recovery_smaller(t, c);
+    recovery_repeat(t, c, BK_REASON_SEND_SMALLER);
     connection_touch(t, c);
 }
 

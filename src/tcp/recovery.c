@@ -1,106 +1,319 @@
 /* Loss recovery: see recovery.h. */
 #include "tcp/recovery.h"
 
+#include "tcp/ack_news.h"
+#include "tcp/frto.h"
 #include "tcp/rtt.h"
+#include "tcp/tail_probe.h"
+#include "tcp/undo.h"
 
-#define DUPLICATE_THRESHOLD 3u /* DupThresh (RFC 5681 3.2) */
-
-uint32_t recovery_pipe(const struct connection *c) {
-    uint32_t outstanding = connection_outstanding(c);
-    uint64_t gone = (c->rtx_end - c->rtx_nxt) + (uint64_t)c->duplicate_acks * c->mss;
-    return gone >= outstanding ? 0 : outstanding - (uint32_t)gone;
+uint32_t recovery_pipe(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    if (a == NULL) return 0;
+    const struct scoreboard *b = &a->board;
+    uint32_t pipe = b->bytes - b->sacked_bytes - b->lost_bytes + b->resent_bytes;
+    /* Without SACK each duplicate ACK tells that one segment has left the network: window inflation (RFC 5681 3.2 steps 3 and 4) seen from
+     * the other side. */
+    uint64_t gone = (uint64_t)c->duplicate_acks * c->mss;
+    return gone < pipe ? pipe - (uint32_t)gone : 0;
 }
 
-/* Names the segment at SND.UNA lost. */
-static void recovery_lose_first(struct connection *c, uint16_t reason) {
-    uint32_t end = c->snd_una + u32_min(c->mss, connection_outstanding(c));
-    c->rtx_end =
-        recovery_has_lost(c) ? seq_max(c->rtx_end, end) : end; /* more may be known to be lost: tcp_icmp_error */
-    c->rtx_nxt = c->snd_una;
-    c->rtx_reason = reason;
+bool recovery_has_lost(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    return c->control_lost || (a != NULL && a->board.lost.root != BK_NONE);
 }
 
-void recovery_acked(struct tcp *t, struct connection *c, uint32_t acked, uint32_t flight) {
-    if (seq_lt(c->rtx_nxt, c->snd_una)) c->rtx_nxt = c->snd_una;
-    if (seq_lt(c->rtx_end, c->rtx_nxt)) c->rtx_end = c->rtx_nxt;
-    if (c->recovery == RECOVERY_FAST) {
-        if (seq_ge(c->snd_una, c->recover)) { /* full acknowledgment (RFC 6582 3.2 step 3) */
-            c->recovery = RECOVERY_OPEN;
-            c->duplicate_acks = 0;
-            c->rtx_nxt = c->rtx_end = c->snd_una;
-            c->cwnd = u32_min(c->ssthresh, u32_max(connection_outstanding(c), c->mss) + c->mss);
-            congestion_event(t, c, CONGESTION_RECOVER);
-            return;
-        }
-        /* Partial acknowledgment: the next hole begins at SND.UNA. Of what was acknowledged all but the hole had been
-         * counted by duplicate ACKs. */
-        uint32_t segments = acked / c->mss;
-        c->duplicate_acks -= u32_min(c->duplicate_acks, segments == 0 ? 0 : segments - 1);
-        recovery_lose_first(c, BK_REASON_SEND_PARTIAL_ACK);
+void recovery_lose(struct tcp *t, struct connection *c, uint32_t id) {
+    struct active *a = active_of(t, c);
+    const struct sent_run *r = sent_at_id(t, id);
+    rate_lost(&a->rate, sent_text(r));
+    congestion_lost(t, c, &r->mark, sent_text(r));
+    scoreboard_lose(t, &a->board, id);
+}
+
+/* All that is not SACKed. */
+static void lose_all(struct tcp *t, struct connection *c) {
+    const struct active *a = active_of(t, c);
+    while (a->board.by_time.head != BK_NONE) recovery_lose(t, c, a->board.by_time.head);
+}
+
+/* ---- episodes -------------------------------------------------------------------------------------- */
+
+void recovery_settle(struct tcp *t, struct connection *c) {
+    const struct active *a = active_of(t, c);
+    const struct scoreboard *b = &a->board;
+    bool missing = b->sacked != 0 || b->lost_segments != 0 || b->resent != 0 || c->duplicate_acks != 0;
+    if (missing && c->recovery != RECOVERY_DISORDER) active_of(t, c)->recovery.loss_edge = c->snd_nxt;
+    c->recovery = missing ? RECOVERY_DISORDER : RECOVERY_OPEN;
+}
+
+void recovery_reduce(struct tcp *t, struct connection *c, uint32_t flight, enum recovery_state state) {
+    struct active *a = active_of(t, c);
+    bool under_way = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
+    if (!under_way) {
+        uint32_t outstanding =
+            c->recovery == RECOVERY_DISORDER ? a->recovery.loss_edge - c->snd_una : connection_outstanding(c);
+        c->ssthresh = congestion_ssthresh(t, c, u32_min(outstanding, connection_outstanding(c)));
+        prr_begin(&a->recovery.prr, flight);
+        a->recovery.tail_out = false;
+    }
+    c->recover = c->snd_nxt;
+    c->recovery = (uint8_t)state;
+    if (!under_way) congestion_event(t, c, CONGESTION_REDUCE);
+}
+
+void recovery_end(struct tcp *t, struct connection *c) {
+    struct active *a = active_of(t, c);
+    bool reducing = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
+    if (reducing && !congestion_owns_window(c)) c->cwnd = c->ssthresh;
+    if (c->recovery >= RECOVERY_FAST) rack_recovered(&a->rack);
+    a->recovery.frto = FRTO_OFF;
+    recovery_settle(t, c);
+    congestion_event(t, c, CONGESTION_RECOVER);
+}
+
+/* The episode was for nothing. */
+static void take_back(struct ack_news *n, bool find) {
+    struct connection *c = n->c;
+    undo(n->t, c, find);
+    n->a->recovery.frto = FRTO_OFF;
+    c->retransmits = 0;
+    rtt_restore(n->t, c);
+    recovery_settle(n->t, c);
+}
+
+void recovery_congestion(struct tcp *t, struct connection *c) {
+    struct active *a = active_of(t, c);
+    if (a == NULL || c->recovery >= RECOVERY_CWR || seq_le(c->snd_una, c->recover)) return;
+    undo_forget(t, c);
+    recovery_reduce(t, c, a->board.bytes - a->board.sacked_bytes, RECOVERY_CWR);
+}
+
+void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason) {
+    struct active *a = active_of(t, c);
+    if (a == NULL || a->board.records == 0) { /* our FIN alone */
+        c->control_lost = connection_outstanding(c) != 0;
         return;
     }
+    scoreboard_lose_all(t, &a->board);
+    c->rtx_reason = reason;
+    c->recover = c->snd_nxt;
+    c->recovery = RECOVERY_LOSS;
     c->duplicate_acks = 0;
-    /* After a timeout an ACK may cover much that was not lost after all: it counts as one segment (RFC 3465 2.3). */
-    if (c->recovery == RECOVERY_LOSS) acked = u32_min(acked, c->mss);
-    if (seq_ge(c->snd_una, c->recover)) {
-        c->recovery = RECOVERY_OPEN;
-        if (seq_gt(c->snd_una, c->recover))
-            c->recover =
-                c->snd_una - 1; /* it follows, lest it seem to lie ahead once the numbers have gone half round */
+    a->recovery.frto = FRTO_OFF;
+    a->recovery.tail_out = a->recovery.tail_now = false;
+    undo_forget(t, c);
+}
+
+/* ---- without SACK ---------------------------------------------------------------------------------- */
+
+/* Duplicate ACKs stand for SACKed segments: how many bytes this ACK delivered follows from them. */
+static void count_duplicates(struct ack_news *n) {
+    struct connection *c = n->c;
+    if (n->advanced) {
+        uint32_t known = (uint32_t)u64_min((uint64_t)c->duplicate_acks * c->mss, n->delivered);
+        n->delivered = u32_max(n->delivered - known, u32_min(n->delivered, c->mss));
+        /* Of what a partial ACK covers all but the hole had been counted. */
+        uint32_t segments = (c->snd_una - n->prior_una) / c->mss;
+        uint32_t gone = segments == 0 ? 0 : segments - 1;
+        c->duplicate_acks = c->recovery == RECOVERY_FAST && seq_lt(c->snd_una, c->recover)
+                                ? c->duplicate_acks - u32_min(c->duplicate_acks, gone)
+                                : 0;
+        return;
+    }
+    /* After a timeout they may be echoes of what was sent again (RFC 6582 3.2 step 1); and there cannot be more of them than
+     * segments behind the hole. */
+    if (!n->duplicate || c->recovery == RECOVERY_LOSS || c->duplicate_acks + 1 >= n->a->board.segments) return;
+    c->duplicate_acks++;
+    n->delivered += c->mss;
+}
+
+/* RFC 6582 3.2: the third duplicate ACK names the first segment, and a partial ACK the next one. */
+static void detect_without_sack(struct ack_news *n) {
+    struct connection *c = n->c;
+    bool partial = c->recovery == RECOVERY_FAST && n->advanced;
+    bool third = c->recovery < RECOVERY_FAST && c->duplicate_acks >= c->reordering && seq_gt(c->snd_una, c->recover);
+    if (!partial && !third) return;
+    c->rtx_reason = partial ? BK_REASON_SEND_PARTIAL_ACK : BK_REASON_SEND_FAST_RETRANSMIT;
+    uint32_t id = scoreboard_first_segment(n->t, &n->a->board);
+    if (sent_in_flight(sent_at_id(n->t, id)->flags)) recovery_lose(n->t, c, id);
+}
+
+/* ---- an ACK ---------------------------------------------------------------------------------------- */
+
+static void detect(struct ack_news *n) {
+    struct connection *c = n->c;
+    struct scoreboard *b = &n->a->board;
+    uint32_t lost = b->lost_total, again = b->lost_again_total;
+    if (c->sack) {
+        bool by_count = c->reordering_seen == 0 && c->recovery < RECOVERY_FAST && b->sacked >= c->reordering;
+        n->a->recovery.reorder_due = rack_detect(n->t, c);
+        if (b->lost_total != lost) c->rtx_reason = by_count ? BK_REASON_SEND_FAST_RETRANSMIT : BK_REASON_SEND_RACK;
+    } else {
+        detect_without_sack(n);
+    }
+    n->resent_lost = b->lost_again_total != again;
+}
+
+/* RFC 9937: RecoverFS, bytes outstanding less those delivered before this ACK. */
+static uint32_t recover_flight(const struct ack_news *n) {
+    const struct connection *c = n->c;
+    uint32_t counted = n->duplicate && c->duplicate_acks != 0 ? c->duplicate_acks - 1 : c->duplicate_acks;
+    uint64_t gone = (uint64_t)counted * c->mss;
+    return gone < n->prior_unsacked ? n->prior_unsacked - (uint32_t)gone : 0;
+}
+
+static void enter_fast(struct ack_news *n) {
+    undo_begin(n->t, n->c);
+    recovery_reduce(n->t, n->c, recover_flight(n), RECOVERY_FAST);
+}
+
+/* In LOSS. Returns whether that is over. */
+static bool acked_in_loss(struct ack_news *n) {
+    struct connection *c = n->c;
+    if ((n->advanced && undo_by_timestamp(n)) || undo_by_dsack(n) || frto_acked(n)) {
+        take_back(n, true);
+        return true;
+    }
+    if (seq_lt(c->snd_una, c->recover)) return false;
+    recovery_end(n->t, c);
+    return true;
+}
+
+/* In FAST or CWR. */
+static bool acked_in_reduction(struct ack_news *n) {
+    struct connection *c = n->c;
+    if ((n->advanced && undo_by_timestamp(n)) || undo_by_dsack(n)) {
+        take_back(n, true);
+        return true;
+    }
+    if (seq_lt(c->snd_una, c->recover)) return false;
+    recovery_end(n->t, c);
+    return true;
+}
+
+/* The bytes that let the window grow. */
+static uint32_t growth(const struct ack_news *n) {
+    const struct connection *c = n->c;
+    /* What is SACKed alone counts only where the path is known to reorder: otherwise a hole is likely to be a loss. */
+    if (!n->advanced && c->reordering <= n->t->base.config.reordering) return 0;
+    /* After a timeout an ACK without SACK may cover much that was not lost after all: it counts as one segment (RFC 3465 2.3). */
+    if (n->prior_state == RECOVERY_LOSS && !c->sack) return u32_min(n->delivered, c->mss);
+    return n->delivered;
+}
+
+/* What the ACK means for the window. */
+static void set_window(struct ack_news *n, bool entered) {
+    struct tcp *t = n->t;
+    struct connection *c = n->c;
+    struct recovery *r = &n->a->recovery;
+    uint32_t pipe = recovery_pipe(t, c);
+    rate_take(&n->a->rate, &n->rate, c->min_rtt_us);
+    bool reducing = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
+    if (reducing && !congestion_owns_window(c) && (n->delivered != 0 || entered)) {
+        bool safe = n->advanced && n->rate.newly_lost == 0;
+        c->cwnd = prr_window(&r->prr, n->delivered, pipe, c->ssthresh, c->mss, safe);
     }
     struct congestion_sample sample = {
         .now = t->base.now,
-        .acked = acked,
-        .prior_in_flight = flight,
-        .in_flight = recovery_pipe(c),
-        .grow = true,
+        .acked = growth(n),
+        .prior_in_flight = n->prior_pipe,
+        .in_flight = pipe,
+        .rtt_us = n->newest == 0 ? 0 : (uint32_t)u64_min((t->base.now - n->newest) / NS_PER_US, UINT32_MAX),
+        .grow = !reducing,
+        .ece = n->ece,
+        .rate = n->rate,
     };
     congestion_acked(t, c, &sample);
 }
 
-void recovery_duplicate_ack(struct tcp *t, struct connection *c) {
-    /* After a timeout, duplicate ACKs may be echoes of what was sent again: they say nothing (RFC 6582 3.2 step 1). */
-    if (c->recovery == RECOVERY_LOSS) return;
-    if (c->duplicate_acks++ == 0) c->loss_edge = c->snd_nxt;
-    if (c->recovery == RECOVERY_FAST || c->duplicate_acks != DUPLICATE_THRESHOLD || seq_le(c->snd_una, c->recover))
-        return;
-    /* without what limited transmit added (RFC 5681 3.2 step 2) */
-    c->cwnd = c->ssthresh = congestion_ssthresh(t, c, c->loss_edge - c->snd_una);
-    c->recovery = RECOVERY_FAST;
-    c->recover = c->snd_nxt;
-    recovery_lose_first(c, BK_REASON_SEND_FAST_RETRANSMIT);
-    congestion_event(t, c, CONGESTION_REDUCE);
-    rtt_cancel(c);
+void recovery_acked(struct ack_news *n) {
+    struct tcp *t = n->t;
+    struct connection *c = n->c;
+    rtt_acked(n);
+    if (n->a == NULL) return;
+    rack_reordering(n);
+    undo_dsack(n);
+    if (!c->sack) count_duplicates(n);
+    tail_probe_acked(n);
+    if (c->recovery == RECOVERY_LOSS)
+        acked_in_loss(n);
+    else if (c->recovery >= RECOVERY_CWR)
+        acked_in_reduction(n);
+    else if (undo_by_dsack(n))
+        take_back(n, true);
+    detect(n);
+    bool entered = false;
+    if (n->ece) recovery_congestion(t, c);
+    if (n->a->board.lost_segments != 0 && (c->recovery < RECOVERY_FAST || n->resent_lost)) {
+        entered = c->recovery != RECOVERY_FAST;
+        if (entered) enter_fast(n);
+    }
+    if (c->recovery < RECOVERY_CWR) recovery_settle(t, c);
+    /* It follows, lest it seem to lie ahead once the numbers have gone half round. */
+    if (c->recovery < RECOVERY_CWR && seq_gt(c->snd_una, c->recover)) c->recover = c->snd_una - 1;
+    set_window(n, entered);
 }
 
-void recovery_congestion(struct tcp *t, struct connection *c) {
-    if (c->recovery != RECOVERY_OPEN || seq_le(c->snd_una, c->recover)) return;
-    c->cwnd = c->ssthresh = congestion_ssthresh(t, c, connection_outstanding(c));
-    c->recover = c->snd_nxt;
-    congestion_event(t, c, CONGESTION_REDUCE);
-    congestion_event(t, c, CONGESTION_RECOVER);
+/* ---- timers ---------------------------------------------------------------------------------------- */
+
+void recovery_reorder_timeout(struct tcp *t, struct connection *c) {
+    struct ack_news n;
+    static const struct wire_tcp_options none;
+    ack_news_begin(&n, t, c, &none);
+    if (n.a == NULL) return;
+    detect(&n);
+    if (n.a->board.lost_segments == 0) return;
+    bool entered = c->recovery < RECOVERY_FAST;
+    if (entered) enter_fast(&n);
+    set_window(&n, entered);
 }
 
-void recovery_smaller(struct tcp *t, struct connection *c) {
-    (void)t;
-    c->rtx_nxt = c->snd_una;
-    c->rtx_end = c->snd_nxt;
-    c->rtx_reason = BK_REASON_SEND_SMALLER;
-    rtt_cancel(c);
+/* Whether the timeout begins an episode of its own: the window shrinks once for a window of data, and once for repeated timeouts of a segment
+ * (RFC 5681 3.1). */
+static bool timeout_is_new(const struct connection *c) {
+    if (c->recovery < RECOVERY_CWR || seq_ge(c->snd_una, c->recover)) return true;
+    return c->recovery == RECOVERY_LOSS && c->retransmits == 0;
+}
+
+static void lose_by_timeout(struct tcp *t, struct connection *c, struct active *a) {
+    uint32_t first = scoreboard_first(t, &a->board);
+    if (sent_at_id(t, first)->flags & SENT_SACKED) {
+        /* What is at SND.UNA was SACKed and is not acknowledged after all this time: it is gone (RFC 2018 8). */
+        reason_count(&t->base, BK_REASON_NOTE_SACK_RENEGED);
+        scoreboard_renege(t, &a->board);
+        lose_all(t, c);
+        a->rack.fack = c->snd_una;
+    } else if (c->sack) {
+        rack_timeout(t, c);
+    } else {
+        lose_all(t, c);
+    }
 }
 
 void recovery_timeout(struct tcp *t, struct connection *c) {
-    /* Held constant while the same segment times out again (RFC 5681 3.1). */
-    if (c->retransmits == 0) c->ssthresh = congestion_ssthresh(t, c, connection_outstanding(c));
-    c->cwnd = c->mss;
+    struct active *a = active_of(t, c);
+    bool begins = timeout_is_new(c);
     rtt_back_off(t, c);
-    rtt_cancel(c);
-    if (c->retransmits != UINT8_MAX) c->retransmits++;
-    c->recovery = RECOVERY_LOSS;
-    c->recover = c->snd_nxt;
-    c->duplicate_acks = 0;
-    c->rtx_nxt = c->snd_una;
-    c->rtx_end = c->snd_nxt;
     c->rtx_reason = BK_REASON_SEND_RTO;
+    uint32_t repeated = c->retransmits;
+    if (c->retransmits != UINT8_MAX) c->retransmits++;
+    if (!c->syn_acked || a == NULL || a->board.records == 0) c->control_lost = true;
+    if (a == NULL || a->board.records == 0) return;
+    if (begins) {
+        undo_begin(t, c);
+        c->ssthresh = congestion_ssthresh(t, c, connection_outstanding(c));
+    }
+    /* So many segments out of order and yet a timeout: the path reorders less than was believed. */
+    if (c->recovery <= RECOVERY_DISORDER && a->board.sacked >= t->base.config.reordering)
+        c->reordering = (uint16_t)u32_min(c->reordering, t->base.config.reordering);
+    c->duplicate_acks = 0;
+    lose_by_timeout(t, c, a);
+    if (!congestion_owns_window(c)) c->cwnd = recovery_pipe(t, c) + c->mss;
+    c->recover = c->snd_nxt;
+    c->recovery = RECOVERY_LOSS;
+    a->recovery.tail_out = a->recovery.tail_now = false;
+    a->recovery.reorder_due = BK_NEVER;
+    frto_begin(t, c, begins || repeated != 0);
     congestion_event(t, c, CONGESTION_RTO);
 }

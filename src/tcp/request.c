@@ -28,9 +28,11 @@ static struct listener *request_listener(const struct tcp *t, const struct reque
 }
 
 /* RCV.WND before the handshake is done: what a SYN can say. */
-uint32_t request_window(const struct tcp *t, const struct listener *l) {
+uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
     uint32_t buffer = l == NULL ? t->base.config.receive_buffer : listener_receive_buffer(t, l);
-    return u32_min(buffer, UINT16_MAX);
+    uint32_t mss = mss_offer(path_mtu_offered(t, iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
+                             listener_option(l, BK_TCP_MAX_SEGMENT, 0));
+    return receive_window_initial(t, buffer, mss);
 }
 
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
@@ -42,7 +44,7 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)(request_window(t, l) >> scale),
+        .window = (uint16_t)(request_window(t, l, tuple, r->iface) >> scale),
         .scale = scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
@@ -65,7 +67,8 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
                                  uint16_t reason) {
     struct reply y = request_reply(t, r, tuple, id, reason);
     y.flags = r->ecn ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK;
-    y.window = (uint16_t)request_window(t, request_listener(t, r)); /* never scaled on a SYN (RFC 7323 2.2) */
+    y.window =
+        (uint16_t)request_window(t, request_listener(t, r), tuple, r->iface); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
     y.option.mss = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
                              listener_option(request_listener(t, r), BK_TCP_MAX_SEGMENT, 0));
@@ -127,8 +130,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->snd_nxt = c->snd_end = r->iss + 1;
     c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
-    c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
-    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
+    c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, l, tuple, r->iface);
     c->timestamps = r->timestamps;
     c->sack = r->sack;
     c->ecn = r->ecn;
@@ -140,10 +142,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->mss_offered = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), ipv6, c->mss_limit);
     path_mtu_begin(t, c, r->mss != 0 ? r->mss : mss_default(ipv6));
     c->retransmits = r->sent - 1;
-    if (r->sent == 1) { /* the SYN-ACK was sent once: it can be timed (RFC 6298 3) */
-        c->rtt_seq = c->snd_nxt;
-        c->rtt_sent = u64_max(r->due - request_wait(t, 1), 1);
-    }
+    if (r->sent == 1) c->sent_at = r->due - request_wait(t, 1); /* it can be timed (RFC 6298 3) */
     c->owned = true;
     c->listener = l->self;
     list_push_tail(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, id);
@@ -179,7 +178,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->sent = 1;
     r->iface = s->packet->iface;
     r->scaling = t->base.config.window_scaling && o->has_wscale;
-    r->receive_scale = r->scaling ? window_scale_for(listener_receive_buffer(t, l)) : 0;
+    r->receive_scale = r->scaling ? listener_receive_scale(t, l) : 0;
     r->send_scale = (uint8_t)(r->scaling ? u32_min(o->wscale, WINDOW_SCALE_MAX) : 0);
     r->timestamps = t->base.config.timestamps && o->has_timestamps;
     r->sack = t->base.config.sack && o->sack_permitted;
@@ -224,7 +223,8 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     const struct wire_tcp_options *o = &s->header.option;
     if (r->timestamps && !o->has_timestamps && !segment_has(s, WIRE_RST | WIRE_SYN)) return BK_REASON_DROP_NO_TIMESTAMP;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
-    if (stale || !segment_acceptable(s, rcv_nxt, request_window(t, request_listener(t, r)))) {
+    if (stale ||
+        !segment_acceptable(s, rcv_nxt, request_window(t, request_listener(t, r), &s->tuple, s->packet->iface))) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
         return request_challenge(t, id, s, BK_REASON_SEND_ACK_UNACCEPTABLE,
                                  stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE);

@@ -11,6 +11,7 @@
  * the same steps there. Security and compartments (step third) are not implemented: RFC 9293 A.1 leaves them to hosts that
  * have them. Deviations by later RFCs stand where they apply: 5961 (RST, SYN, ACK checks), 7323 (PAWS), 6093 (urgent data).
  */
+#include "tcp/ack_news.h"
 #include "tcp/connection.h"
 #include "tcp/ecn.h"
 #include "tcp/lookup.h"
@@ -90,9 +91,8 @@ static void syn_acknowledged(struct tcp *t, struct connection *c) {
     if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
     if (c->retransmits == 0) c->rto_us = u32_max(c->rto_us, t->base.config.rto_min_ms * 1000);
     c->retransmits = 0;
-    c->recovery = RECOVERY_OPEN;
     c->recover = c->snd_una - 1;
-    c->rtx_nxt = c->rtx_end = c->rtx_high = c->snd_una;
+    c->control_lost = false;
     c->rtx_due = BK_NEVER;
     c->rcv_mss = u32_min(c->mss, mss_default(connection_is_ipv6(c)));
 }
@@ -132,12 +132,12 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     c->irs = s->header.seq;
     c->rcv_nxt = c->irs + 1;
     c->rcv_up = c->rcv_nxt;
-    c->rcv_adv = c->rcv_nxt + u32_min(c->receive_buffer, UINT16_MAX);
+    c->rcv_adv = c->rcv_edge = c->rcv_nxt + receive_window_initial(t, c->receive_buffer, c->mss_offered);
     c->last_ack_sent = c->rcv_nxt;
     take_syn_options(t, c, s);
     set_send_window(c, s);
     if (acceptable_ack) {
-        rtt_acked(t, c, s->header.ack, &s->header.option);
+        rtt_syn_acked(t, c, &s->header.option);
         c->snd_una = s->header.ack;
         enter_established(t, c, BK_REASON_ACCEPT_SYN_ACK);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_HANDSHAKE_ACK);
@@ -146,9 +146,7 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     /* Simultaneous open: our SYN crossed theirs. Text and FIN of this segment are not kept: the peer sends them
      * again, for only its SYN is acknowledged. */
     connection_set_state(t, c, BK_SYN_RECEIVED, BK_REASON_ACCEPT_SYN_SIMULTANEOUS);
-    c->rtx_nxt = c->iss;
-    c->rtx_end = c->snd_nxt;
-    c->rtx_reason = BK_REASON_SEND_SYN_ACK_SIMULTANEOUS;
+    c->control_lost = true;
     connection_touch(t, c);
     return BK_REASON_ACCEPT_SYN_SIMULTANEOUS;
 }
@@ -199,9 +197,9 @@ static void note_heard(const struct tcp *t, struct connection *c) {
 /* First, the sequence number. */
 static uint16_t check_sequence(struct tcp *t, struct connection *c, const struct segment *s) {
     uint32_t rcv_wnd = connection_rcv_wnd(c);
-    if (segment_acceptable(s, c->rcv_nxt, rcv_wnd)) return 0;
+    if (segment_acceptable(s, c->rcv_nxt, rcv_wnd) && !receive_refuses(t, c, s)) return 0;
     if (segment_has(s, WIRE_RST)) return rcv_wnd == 0 && s->header.seq == c->rcv_nxt ? 0 : BK_REASON_DROP_RST_OUTSIDE;
-    /* With a zero window, ACKs and URGs are still wanted: only the text is refused (in process_data). */
+    /* With a zero window, ACKs and URGs are still wanted: only the text is refused (in receive_text). */
     if (rcv_wnd == 0 && s->header.seq == c->rcv_nxt && segment_has(s, WIRE_ACK)) return 0;
     /* The SYN-ACK that answers ours in a simultaneous open begins with a SYN that we have; the rest of it counts. */
     if (is_syn_of_simultaneous_open(c, s)) return 0;
@@ -211,10 +209,12 @@ static uint16_t check_sequence(struct tcp *t, struct connection *c, const struct
          * confused ends could answer each other for ever: within the limit only. */
         note_heard(t, c);
         if (s->data_length == 0) return challenge(t, c, BK_REASON_SEND_ACK_PROBE, BK_REASON_ACCEPT_KEEPALIVE);
+        receive_old_text(t, c, s);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
         return BK_REASON_ACCEPT_KEEPALIVE;
     }
     if (s->length != 0 && seq_le(segment_end(s), c->rcv_nxt)) {
+        receive_old_text(t, c, s);
         connection_owe_ack(t, c, ACK_NOW,
                            segment_has(s, WIRE_FIN) && c->fin_received ? BK_REASON_SEND_ACK_FIN
                                                                        : BK_REASON_SEND_ACK_DUPLICATE);
@@ -264,15 +264,19 @@ static void update_ts_recent(struct tcp *t, struct connection *c, const struct s
 }
 
 /* Takes acknowledged bytes off the send queue and moves SND.UNA. */
-static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s) {
-    uint32_t ack = s->header.ack, acked = ack - c->snd_una, flight = recovery_pipe(c);
+static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s, struct ack_news *n) {
+    uint32_t ack = s->header.ack;
     uint32_t data_begin = c->syn_acked ? c->snd_una : c->iss + 1; /* our SYN and FIN are no bytes of the queue */
     uint32_t data_end = seq_min(ack, c->snd_end);
     uint32_t bytes = seq_gt(data_end, data_begin) ? data_end - data_begin : 0;
-    if (!c->syn_acked)
-        syn_acknowledged(t, c); /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
-    rtt_acked(t, c, ack, &s->header.option);
+    if (!c->syn_acked) { /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
+        rtt_syn_acked(t, c, &s->header.option);
+        syn_acknowledged(t, c);
+    }
+    if (n->a != NULL) scoreboard_acked(t, &n->a->board, ack, n);
+    n->advanced = true;
     c->snd_una = ack;
+    if (ack == c->snd_nxt) c->control_lost = false;
     if (bytes != 0) {
         struct active *a = active_of(t, c);
         if (a->send_hint != BK_NONE && seq_le(extent_end(extent_at(&t->base, a->send_hint)), data_end))
@@ -283,19 +287,16 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     }
     c->retransmits = 0;
     c->soft_error = 0;
+    c->probes = 0; /* one may have been what is acknowledged */
     c->progress_at = t->base.now;
     path_mtu_acked(t, c);
-    recovery_acked(t, c, acked, flight);
-    /* RFC 6298 5.2, 5.3: off when nothing is outstanding, anew when something was acknowledged. */
-    c->rtx_kind = RTX_RETRANSMIT;
-    c->rtx_due = connection_outstanding(c) == 0 ? BK_NEVER : t->base.now + rtt_rto_ns(c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
+    connection_grow_send_buffer(t, c);
     if (c->want_write && !link_in(&c->starved_link) && !c->fin_queued &&
         c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
         c->want_write = false;
         connection_hear(t, c, BK_READY_WRITABLE);
     }
-    connection_settle(t, c);
 }
 
 /* The window update of the ESTABLISHED case. Returns whether the window changed.
@@ -303,7 +304,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
  * Which of two segments is the newer one is asked of SEG.ACK first, and of SEG.SEQ only among equals: the peer's RCV.NXT never goes back, its
  * SEG.SEQ does with each retransmission. 3.10.7.4 asks SEG.SEQ first: a retransmission that acknowledges more would then move SND.UNA
  * and leave the old SND.WND, so that the two together lie beyond the window that the peer offered. */
-static bool update_window(struct connection *c, const struct segment *s) {
+static bool update_window(struct tcp *t, struct connection *c, const struct segment *s) {
     if (!seq_lt(c->snd_wl2, s->header.ack) && !(c->snd_wl2 == s->header.ack && seq_le(c->snd_wl1, s->header.seq)))
         return false;
     uint32_t before = c->snd_wnd;
@@ -316,9 +317,7 @@ static bool update_window(struct connection *c, const struct segment *s) {
         c->rtx_kind = RTX_RETRANSMIT;
         c->rtx_due = BK_NEVER;
         c->retransmits = 0;
-        c->rtx_nxt = c->snd_una;
-        c->rtx_end = c->snd_nxt;
-        c->rtx_reason = BK_REASON_SEND_DATA;
+        if (connection_outstanding(c) != 0) recovery_repeat(t, c, BK_REASON_SEND_DATA);
     }
     return true;
 }
@@ -330,7 +329,7 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
         return BK_REASON_ANSWER_RST_ACK;
     }
     update_ts_recent(t, c, s);
-    rtt_acked(t, c, s->header.ack, &s->header.option);
+    rtt_syn_acked(t, c, &s->header.option);
     c->snd_una = c->iss + 1;
     set_send_window(c, s);
     enter_established(t, c, BK_REASON_ACCEPT_HANDSHAKE_ACK);
@@ -339,6 +338,32 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
 
 static bool is_duplicate_ack(const struct connection *c, const struct segment *s, bool window_changed) {
     return connection_outstanding(c) != 0 && s->length == 0 && s->header.ack == c->snd_una && !window_changed;
+}
+
+/* An acceptable ACK: what it acknowledges, by SEG.ACK and by SACK, and what that means. One that was overtaken may still SACK something. */
+static void take_ack(struct tcp *t, struct connection *c, const struct segment *s, uint16_t *reason) {
+    struct ack_news n;
+    bool old = seq_lt(s->header.ack, c->snd_una), advances = seq_gt(s->header.ack, c->snd_una), window_changed = false;
+    *reason = BK_REASON_ACCEPT_ACK_OLD;
+    ack_news_begin(&n, t, c, &s->header.option);
+    if (advances) acknowledge(t, c, s, &n);
+    n.ece = ecn_echoes(c, s);
+    if (!old) window_changed = update_window(t, c, s);
+    if (advances) {
+        *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
+    } else if (is_duplicate_ack(c, s, window_changed)) {
+        *reason = BK_REASON_ACCEPT_ACK_DUPLICATE;
+        n.duplicate = true;
+    } else if (window_changed) {
+        *reason = BK_REASON_ACCEPT_WINDOW_UPDATE;
+    }
+    /* An answer to a window probe repeats SND.UNA without a word about loss. */
+    if (c->rtx_kind != RTX_PERSIST || advances) {
+        ack_news_sack(&n, s->header.ack);
+        recovery_acked(&n);
+        timeouts_acked(t, c, advances);
+    }
+    connection_settle(t, c);
 }
 
 /* Fifth, the ACK field. Sets *reason to what the ACK meant. */
@@ -353,22 +378,9 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     if (seq_gt(ack, c->snd_nxt) || seq_lt(ack, c->snd_una - c->max_snd_wnd))
         return challenge(t, c, BK_REASON_SEND_CHALLENGE_ACK, BK_REASON_ANSWER_CHALLENGE_ACK);
     update_ts_recent(t, c, s);
-    if (seq_lt(ack, c->snd_una)) {
-        *reason = BK_REASON_ACCEPT_ACK_OLD;
-        return 0;
-    }
-    bool advances = ack != c->snd_una;
-    if (advances) acknowledge(t, c, s);
-    if (ecn_echoes(c, s)) recovery_congestion(t, c);
-    bool window_changed = update_window(c, s);
-    if (advances)
-        *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
-    else if (is_duplicate_ack(c, s, window_changed)) {
-        *reason = BK_REASON_ACCEPT_ACK_DUPLICATE;
-        /* An answer to a window probe repeats SND.UNA without a word about loss. */
-        if (c->rtx_kind != RTX_PERSIST) recovery_duplicate_ack(t, c);
-    } else
-        *reason = window_changed ? BK_REASON_ACCEPT_WINDOW_UPDATE : BK_REASON_ACCEPT_ACK_OLD;
+    bool old = seq_lt(ack, c->snd_una);
+    take_ack(t, c, s, reason);
+    if (old) return 0;
     if (c->rtx_kind == RTX_PERSIST) c->probes = 0;
     connection_touch(t, c);
 
@@ -402,94 +414,10 @@ static void check_urgent(struct tcp *t, struct connection *c, const struct segme
     c->urgent_in = true;
 }
 
-/* Which ACK the arrival of in-order data calls for (RFC 9293 3.8.6.3, RFC 5681 4.2). */
-static void owe_ack_for_data(struct tcp *t, struct connection *c, bool gap_before) {
-    if (gap_before)
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_GAP_FILLED);
-    else if (c->quickack || c->rcv_nxt - c->last_ack_sent >= 2u * c->rcv_mss)
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_NOW);
-    else
-        connection_owe_ack(t, c, ACK_DELAYED, BK_REASON_SEND_ACK_DELAYED);
-}
-
-/* Text that begins beyond RCV.NXT: kept, and the gap reported. */
-static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
-                                  uint32_t seq, uint32_t offset, uint32_t n) {
-    /* In proportion to the window that was offered: a connection cannot pin more. */
-    uint32_t max = u32_min(t->base.config.buffer_chunks / 4, 2 * (c->receive_buffer / t->base.config.chunk_size)) + 8;
-    connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
-    switch (extent_queue_insert(&t->base, &a->out_of_order, seq, s->packet, offset, n, max)) {
-    case 1:
-        return BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
-    case 0:
-        return BK_REASON_ANSWER_DUPLICATE;
-    default:
-        return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
-    }
-}
-
-/* Text that continues what we have. */
-static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
-                              uint32_t offset, uint32_t n, bool overlap) {
-    bool was_empty = a->receive.bytes == 0, gap = a->out_of_order.bytes != 0;
-    if (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n)) {
-        /* What waits behind the gap was never promised: it makes room for what fills it. */
-        if (!gap) return BK_REASON_DROP_NO_BUFFER;
-        reason_count(&t->base, BK_REASON_NOTE_OUT_OF_ORDER_PRUNED);
-        extent_queue_clear(&t->base, &a->out_of_order);
-        if (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n))
-            return BK_REASON_DROP_NO_BUFFER;
-    }
-    uint32_t before = c->rcv_nxt;
-    c->rcv_nxt += n;
-    if (gap) c->rcv_nxt = extent_queue_splice(&t->base, &a->receive, &a->out_of_order, c->rcv_nxt);
-    c->bytes_received += c->rcv_nxt - before;
-    c->rcv_mss = u32_max(c->rcv_mss, u32_min(s->packet->gso_size != 0 ? s->packet->gso_size : n, UINT16_MAX));
-    owe_ack_for_data(t, c, gap);
-    if (was_empty || (c->news & BK_NEWS_ARRIVALS)) connection_hear(t, c, BK_READY_READABLE);
-    return overlap ? BK_REASON_ACCEPT_DATA_OVERLAP : BK_REASON_ACCEPT_DATA;
-}
-
-/* Seventh, the segment text. */
-static uint16_t process_text(struct tcp *t, struct connection *c, const struct segment *s) {
-    uint32_t seq = segment_data_seq(s), n = s->data_length, offset = s->header.header_length;
-    bool overlap = seq_lt(seq, c->rcv_nxt);
-    if (overlap) { /* the front is known */
-        uint32_t known = u32_min(c->rcv_nxt - seq, n);
-        seq += known;
-        offset += known;
-        n -= known;
-    }
-    /* What lies beyond the window is cut off; the sender may probe like that, and must be answered. */
-    if (seq_gt(seq + n, c->rcv_adv)) {
-        n = seq_lt(seq, c->rcv_adv) ? c->rcv_adv - seq : 0;
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
-        if (n == 0) return BK_REASON_ANSWER_ZERO_WINDOW;
-    }
-    if (n == 0) {
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_DUPLICATE);
-        return BK_REASON_ANSWER_DUPLICATE;
-    }
-    struct active *a = connection_activate(t, c);
-    if (a == NULL) return BK_REASON_DROP_NO_ACTIVE;
-    uint16_t reason = seq == c->rcv_nxt ? take_in_order(t, c, a, s, offset, n, overlap)
-                                        : keep_out_of_order(t, c, a, s, seq, offset, n);
-    connection_settle(t, c);
-    return reason;
-}
-
 /* Eighth, the FIN bit: `c` has just received everything before the FIN. */
 static uint16_t process_fin(struct tcp *t, struct connection *c) {
     const uint16_t reason = BK_REASON_ACCEPT_FIN;
-    struct active *a = active_of(t, c);
-    c->fin_received = true;
-    c->rcv_nxt++;
-    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
-    if (a != NULL) { /* what claims to follow the FIN will never be read */
-        extent_queue_clear(&t->base, &a->out_of_order);
-        connection_settle(t, c);
-    }
-    connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_FIN);
+    receive_fin(t, c);
     const uint8_t news = BK_READY_READABLE | BK_READY_PEER_CLOSED;
     switch (c->state) {
     case BK_ESTABLISHED:
@@ -525,7 +453,7 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
             return BK_REASON_ANSWER_RST_LATE_DATA;
         }
         ecn_text(t, c, s);
-        reason = process_text(t, c, s);
+        reason = receive_text(t, c, s); /* seventh */
     }
     /* A FIN noted ahead was none if text went past it; nor is one that comes with text that is followed by more. */
     if (c->fin_known && !c->fin_received && seq_gt(c->rcv_nxt, c->fin_seq)) c->fin_known = false;

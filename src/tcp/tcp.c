@@ -14,8 +14,9 @@ static uint32_t records_max(const struct bk_config *c) {
 static void tcp_pools(struct tcp *t) {
     const struct bk_config *c = &t->base.config;
     pool_init(&t->connections, sizeof(struct connection), c->connections, 2, 64, true);
-    pool_init(&t->active, sizeof(struct active), c->active_connections != 0 ? c->active_connections : c->connections, 2,
-              8, true);
+    uint32_t active = c->active_connections != 0 ? c->active_connections : c->connections;
+    pool_init(&t->active, sizeof(struct active), active, 2, 8, true);
+    pool_init(&t->sent, sizeof(struct sent_run), active + c->sent_records, 2, 8, true);
     pool_init(&t->listeners, sizeof(struct listener), c->listeners, 1, 8, true);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         pool_init(&t->requests[ipv6], request_size(ipv6), ipv6 ? c->requests_ipv6 : c->requests_ipv4, 2, 64, true);
@@ -35,7 +36,8 @@ uint64_t tcp_bytes_max(const struct bk_config *config) {
     t.base.config = *config;
     tcp_pools(&t);
     uint64_t bytes = pool_bytes_max(&t.connections) + pool_bytes_max(&t.active) + pool_bytes_max(&t.listeners) +
-                     demux_bytes_max(&t.demux) + pool_bytes_max(&t.paths) + pool_bytes_max(&t.path_buckets);
+                     pool_bytes_max(&t.sent) + pool_bytes_max(&t.paths) + pool_bytes_max(&t.path_buckets) +
+                     demux_bytes_max(&t.demux);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
         bytes += pool_bytes_max(&t.requests[ipv6]) + pool_bytes_max(&t.time_waits[ipv6]);
     return bytes;
@@ -43,6 +45,7 @@ uint64_t tcp_bytes_max(const struct bk_config *config) {
 
 void tcp_init(struct tcp *t) {
     tcp_pools(t);
+    t->sent_shared = 0;
     wheel_init(&t->wheel, t->base.now);
     list_init(&t->ready);
     list_init(&t->listener_ready);
@@ -69,8 +72,9 @@ uint64_t tcp_layout(uint64_t hash) {
     hash = MIX(hash, sizeof(struct connection));
     hash = MIX(hash, sizeof(struct active));
     hash = MIX(hash, sizeof(struct listener));
-    hash = MIX(hash, sizeof(struct path_entry));
-    hash = MIX_FIELD(hash, struct active, proof);
+    hash = MIX(hash, sizeof(struct sent_run));
+    hash = MIX_FIELD(hash, struct active, board);
+    hash = MIX_FIELD(hash, struct active, recovery);
     hash = MIX(hash, request_size(false));
     hash = MIX(hash, request_size(true));
     hash = MIX(hash, time_wait_size(false));

@@ -30,7 +30,10 @@ struct tcp_path {
 struct tcp {
     struct base base;
     struct pool connections, active, listeners;
-    struct pool paths, path_buckets;        /* path_entry; uint32_t each: 1 + id of the first, or 0 */
+    struct pool paths, path_buckets; /* path_entry; uint32_t each: 1 + id of the first, or 0 */
+    struct pool sent;                /* records of what is outstanding (scoreboard.h) */
+    uint32_t sent_shared;            /* of those, in use beyond the first of each connection */
+    uint32_t pad2;
     struct pool requests[2], time_waits[2]; /* [0] IPv4, [1] IPv6 */
     struct demux demux;
     struct wheel wheel;         /* a timer for each connection */

@@ -1,6 +1,8 @@
 /* What happens when a deadline has come. See timeouts.h.
  *
  *     retransmission   RFC 6298 5.4 to 5.6, R2 (RFC 9293 3.8.3), SYN retries
+ *     tail loss probe  RFC 8985 7: the end of what was sent may be lost
+ *     reordering       RFC 8985 6: what was waited for, lest it only came late, is lost
  *     persist          a probe of the zero window (3.8.6.1), backed off like the RTO; bounded for connections without owner
  *     override         SWS avoidance has held small data long enough (3.8.6.2.1)
  *     keep-alive       3.8.4
@@ -12,6 +14,7 @@
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
+#include "tcp/tail_probe.h"
 
 #define OVERRIDE_NS (200 * NS_PER_MS) /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
 
@@ -37,7 +40,7 @@ uint64_t timeouts_next(const struct connection *c) {
 }
 
 void timeouts_prepare(struct tcp *t, struct connection *c) {
-    if (!c->syn_acked || c->state == BK_CLOSED || c->rtx_due != BK_NEVER || recovery_has_lost(c)) return;
+    if (!c->syn_acked || c->state == BK_CLOSED || c->rtx_due != BK_NEVER || recovery_has_lost(t, c)) return;
     if (connection_outstanding(c) != 0) return;
     bool waiting = seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c));
     if (!waiting) return;
@@ -51,6 +54,78 @@ void timeouts_prepare(struct tcp *t, struct connection *c) {
         c->rtx_due = t->base.now + OVERRIDE_NS;
     }
 }
+
+/* ---- the timer for what is outstanding ------------------------------------------------------------- */
+
+/* Never at once: what is due is found out by an ACK, or has been. */
+#define WATCH_LEAST_NS (2 * NS_PER_MS)
+
+/* One timer watches what is outstanding. RACK's comes first, for it knows that something is missing; then a tail loss probe, if it is due
+ * before the RTO, which is counted from `since`. */
+static void watch(struct tcp *t, struct connection *c, uint64_t since) {
+    const struct active *a = active_of(t, c);
+    uint64_t now = t->base.now, rto = u64_max(since + rtt_rto_ns(c), now + WATCH_LEAST_NS);
+    c->rtx_kind = RTX_RETRANSMIT;
+    c->rtx_due = rto;
+    if (a == NULL) return;
+    uint64_t probe = tail_probe_due(t, c);
+    if (a->recovery.reorder_due != BK_NEVER) {
+        c->rtx_kind = RTX_REORDER;
+        c->rtx_due = u64_min(u64_max(a->recovery.reorder_due, now), rto);
+    } else if (probe != BK_NEVER) {
+        c->rtx_kind = RTX_TAIL_PROBE;
+        c->rtx_due = u64_min(probe, rto);
+    }
+}
+
+/* When what is at SND.UNA was last sent. */
+static uint64_t first_sent_at(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    uint32_t id = a == NULL ? BK_NONE : scoreboard_first(t, &a->board);
+    return id == BK_NONE ? c->sent_at : sent_at_id(t, id)->sent_at;
+}
+
+void timeouts_acked(struct tcp *t, struct connection *c, bool advanced) {
+    const struct active *a = active_of(t, c);
+    bool reorders = a != NULL && a->recovery.reorder_due != BK_NEVER;
+    bool outstanding = connection_outstanding(c) != 0;
+    if (advanced && outstanding) {
+        watch(t, c, t->base.now);
+    } else if (advanced) {
+        c->rtx_kind = RTX_RETRANSMIT;
+        c->rtx_due = BK_NEVER;
+    } else if (!outstanding) {
+        return;
+    } else if (reorders || c->rtx_kind == RTX_REORDER ||
+               (c->rtx_kind == RTX_TAIL_PROBE && tail_probe_due(t, c) == BK_NEVER)) {
+        watch(t, c, first_sent_at(t, c));
+    }
+}
+
+void timeouts_sent(struct tcp *t, struct connection *c) {
+    if (c->rtx_kind == RTX_PERSIST || c->rtx_kind == RTX_REORDER) return;
+    if (c->rtx_due == BK_NEVER || c->rtx_kind != RTX_RETRANSMIT || tail_probe_due(t, c) != BK_NEVER)
+        watch(t, c, first_sent_at(t, c));
+}
+
+void timeouts_resent(struct tcp *t, struct connection *c) {
+    if (c->rtx_kind == RTX_PERSIST || c->rtx_kind == RTX_REORDER) return;
+    c->rtx_kind = RTX_RETRANSMIT;
+    c->rtx_due = t->base.now + rtt_rto_ns(c);
+}
+
+static void fire_reorder(struct tcp *t, struct connection *c) {
+    recovery_reorder_timeout(t, c);
+    watch(t, c, first_sent_at(t, c));
+}
+
+static void fire_tail_probe(struct tcp *t, struct connection *c) {
+    active_of(t, c)->recovery.tail_now = true;
+    c->rtx_kind = RTX_RETRANSMIT;
+    c->rtx_due = t->base.now + rtt_rto_ns(c);
+}
+
+/* ---- what is due ----------------------------------------------------------------------------------- */
 
 /* Gives the connection up. */
 static void give_up(struct tcp *t, struct connection *c, int error, uint16_t note) {
@@ -135,7 +210,10 @@ void timeouts_fire(struct tcp *t, struct connection *c) {
     connection_touch(t, c); /* whatever was due, the wheel is set anew when output has been asked, but for these: */
     timeouts_arm_end(t, c);
     /* An ACK that has waited its time stands in line now, and needs no timer, however long it stands there for want of a frame. */
-    if (c->ack_owed == ACK_DELAYED && c->ack_due <= now) c->ack_owed = ACK_NOW;
+    if (c->ack_owed == ACK_DELAYED && c->ack_due <= now) {
+        c->ack_owed = ACK_NOW;
+        delayed_ack_late(t, c);
+    }
     if (!waits_for_peer(c) && c->keepalive_due <= now) {
         fire_keepalive(t, c);
         return;
@@ -147,6 +225,12 @@ void timeouts_fire(struct tcp *t, struct connection *c) {
         break;
     case RTX_PERSIST:
         fire_persist(t, c);
+        break;
+    case RTX_TAIL_PROBE:
+        fire_tail_probe(t, c);
+        break;
+    case RTX_REORDER:
+        fire_reorder(t, c);
         break;
     case RTX_OVERRIDE:
         c->override_now = true;

@@ -14,6 +14,13 @@ void timeouts_fire(struct tcp *t, struct connection *c);
 /* Before the connection is asked what to send: starts or stops the timers that stand for waiting on the peer's window. */
 void timeouts_prepare(struct tcp *t, struct connection *c);
 
+/* An ACK was processed; SND.UNA moved if it `advanced`: the timer for what is outstanding (RFC 6298 5.2, 5.3, RFC 8985 7.2). */
+void timeouts_acked(struct tcp *t, struct connection *c, bool advanced);
+/* New data left, and this is outstanding now (RFC 6298 5.1, RFC 8985 7.2). */
+void timeouts_sent(struct tcp *t, struct connection *c);
+/* What is at SND.UNA, or a probe, left again: the retransmission timer counts from now. */
+void timeouts_resent(struct tcp *t, struct connection *c);
+
 /* Sets the wheel for the deadlines that end a connection, if it is not set for earlier: they run while it stands in line for a link that takes
  * nothing, too. */
 void timeouts_arm_end(struct tcp *t, struct connection *c);

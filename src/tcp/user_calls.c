@@ -38,10 +38,10 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->active_open = true;
     c->iss = isn_make(t, &tuple);
     if (old != DEMUX_NONE) time_wait_take_over(t, old, c);
-    c->snd_una = c->snd_nxt = c->rtx_nxt = c->rtx_end = c->rtx_high = c->iss;
+    c->snd_una = c->snd_nxt = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
-    c->receive_scale = t->base.config.window_scaling ? window_scale_for(c->receive_buffer) : 0;
+    c->receive_scale = receive_window_scale(t, c->receive_buffer, false);
     c->mss_offered = mss_offer(path_mtu_offered(t, c->iface, &tuple.remote), ipv6, 0);
     path_mtu_begin(t, c, mss_default(ipv6));
     t->mib.active_opens++;
@@ -139,6 +139,7 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
     int refusal = send_refusal(c);
     if (refusal != 0) return refusal;
     if (length == 0) return 0;
+    connection_grow_send_buffer(t, c);
     uint32_t n = (uint32_t)(length < send_room(t, c) ? length : send_room(t, c));
     if (n == 0) return send_wait_buffer(t, c);
     struct active *a = connection_activate(t, c);
@@ -163,6 +164,7 @@ int user_send_parts(struct tcp *t, struct connection *c, const struct bk_part *p
         total += parts[i].length;
     }
     if (total == 0) return 0;
+    connection_grow_send_buffer(t, c);
     if (total > c->send_buffer || n > budget_mark(t)) return ERROR_MSGSIZE;
     if (total > send_room(t, c)) return send_wait_buffer(t, c);
     if (t->base.buffer_chunks_used + n > budget_mark(t)) return send_wait_budget(t, c, (uint32_t)n);
@@ -191,18 +193,14 @@ static int receive_empty(const struct connection *c) {
 /* The user has taken n bytes: the window may open. */
 static void receive_done(struct tcp *t, struct connection *c, uint32_t n) {
     struct active *a = active_of(t, c);
+    receive_window_read(t, c, a, n);
     extent_queue_consume(&t->base, &a->receive, n);
     uint32_t read = c->rcv_nxt - c->fin_received - a->receive.bytes;
     if (c->urgent_in && seq_ge(read, c->rcv_up)) c->urgent_in = false;
     connection_settle(t, c);
     call_event(t, c, BK_CALL_RECEIVE, n);
     if (c->detached || c->fin_received || c->state == BK_CLOSED) return;
-    /* A window update is worth a segment when the peer may be waiting for it: the window has doubled at least, and by two
-     * segments or half the buffer (RFC 9293 3.8.6.2.2). */
-    uint32_t edge = output_right_edge(t, c), offered = connection_rcv_wnd(c);
-    uint32_t gain = edge - c->rcv_adv;
-    if (gain >= u32_min(c->receive_buffer / 2, 2u * c->rcv_mss) && gain >= offered)
-        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_WINDOW_UPDATE);
+    if (receive_window_update_due(t, c)) connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_WINDOW_UPDATE);
 }
 
 ptrdiff_t user_receive(struct tcp *t, struct connection *c, void *data, size_t size) {
@@ -262,7 +260,7 @@ void user_close(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a != NULL) {
         extent_queue_clear(&t->base, &a->receive);
-        extent_queue_clear(&t->base, &a->out_of_order);
+        runs_clear(&t->base, &a->out_of_order);
         connection_settle(t, c);
     }
     bool alive = !c->detached;
@@ -324,7 +322,7 @@ void user_abort(struct tcp *t, struct connection *c) {
 static void status_timer(const struct connection *c, struct bk_tcp_info *info) {
     info->timer_due = BK_NEVER;
     if (c->rtx_due != BK_NEVER) {
-        info->timer = c->rtx_kind == RTX_RETRANSMIT ? 1 : 4;
+        info->timer = c->rtx_kind == RTX_PERSIST || c->rtx_kind == RTX_OVERRIDE ? 4 : 1;
         info->timer_due = c->rtx_due;
     } else if (c->linger_due != BK_NEVER) {
         info->timer = 3;
@@ -377,16 +375,25 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .out_of_order = connection_out_of_order(t, c),
         .send_buffer = c->send_buffer,
         .receive_buffer = c->receive_buffer,
+        .receive_space = a == NULL ? 0 : a->receiving.space,
+        .receive_rtt_us = a == NULL ? 0 : a->receiving.rtt_us,
+        .out_of_order_segments = c->out_of_order_segments,
+        .text_age_ms = (uint32_t)(t->base.now / NS_PER_MS) - c->text_ms,
         .srtt_us = c->srtt_us,
         .rttvar_us = c->rttvar_us,
         .min_rtt_us = c->min_rtt_us,
         .rto_us = c->rto_us,
         .cwnd = c->cwnd,
         .ssthresh = c->ssthresh,
-        .in_flight = recovery_pipe(c),
+        .in_flight = recovery_pipe(t, c),
         .recovery = c->recovery,
         .retransmits = c->retransmits,
         .probes = c->probes,
+        .backoff = c->backoff,
+        .reordering = c->reordering,
+        .reordering_seen = c->reordering_seen,
+        .dsack_duplicates = c->dsack_duplicates,
+        .segments_delivered = c->delivered_segments,
         .bytes_sent = c->bytes_sent,
         .bytes_retransmitted = c->bytes_retransmitted,
         .bytes_acked = c->bytes_acked,
@@ -397,6 +404,13 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .idle_since = c->heard_at,
     };
     congestion_status(t, c, info);
+    if (a != NULL) {
+        info->segments_unacked = a->board.segments;
+        info->segments_sacked = c->sack ? a->board.sacked : c->duplicate_acks;
+        info->segments_lost = a->board.lost_segments;
+        info->segments_resent = a->board.resent;
+    }
+    if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
     if (c->state == BK_TIME_WAIT) {

@@ -69,12 +69,11 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
     case BK_TCP_SEND_BUFFER:
         if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
         c->send_buffer = (uint32_t)value;
+        c->send_fixed = true;
         return 0;
     case BK_TCP_RECEIVE_BUFFER:
         if (!in_range(value, 1, UINT32_C(1) << 30)) return ERROR_INVAL;
-        c->receive_buffer = (uint32_t)value;
-        if (c->snd_nxt == c->iss && c->state == BK_SYN_SENT && t->base.config.window_scaling)
-            c->receive_scale = window_scale_for(c->receive_buffer); /* not yet offered */
+        receive_window_fix(t, c, (uint32_t)value);
         return 0;
     case BK_TCP_QUICKACK:
         if (value > 1) return ERROR_INVAL;

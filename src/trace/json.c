@@ -197,7 +197,7 @@ static void json_info_settings(struct json *j, const struct bk_tcp_info *i) {
 }
 
 static void json_info_path(struct json *j, const struct bk_tcp_info *i) {
-    static const char *const recovery[] = {"open", "fast-recovery", "timeout"};
+    static const char *const recovery[] = {"open", "disorder", "reducing", "fast-recovery", "timeout"};
     json_number(j, "srtt_us", i->srtt_us);
     json_number(j, "rttvar_us", i->rttvar_us);
     json_number(j, "min_rtt_us", i->min_rtt_us);
@@ -213,10 +213,20 @@ static void json_info_path(struct json *j, const struct bk_tcp_info *i) {
     json_number(j, "bbr_min_rtt_us", i->bbr_min_rtt_us);
     json_string(j, "recovery", i->recovery < BK_COUNT(recovery) ? recovery[i->recovery] : "unknown");
     json_number(j, "retransmits", i->retransmits);
+    json_number(j, "backoff", i->backoff);
     json_number(j, "probes", i->probes);
+    json_bool(j, "sack", i->sack);
+    json_number(j, "segments_unacked", i->segments_unacked);
+    json_number(j, "segments_sacked", i->segments_sacked);
+    json_number(j, "segments_lost", i->segments_lost);
+    json_number(j, "segments_resent", i->segments_resent);
+    json_number(j, "reordering", i->reordering);
+    json_number(j, "reordering_seen", i->reordering_seen);
 }
 
 static void json_info_counters(struct json *j, const struct bk_tcp_info *i) {
+    json_number(j, "segments_delivered", i->segments_delivered);
+    json_number(j, "dsack_duplicates", i->dsack_duplicates);
     json_number(j, "bytes_sent", i->bytes_sent);
     json_number(j, "bytes_retransmitted", i->bytes_retransmitted);
     json_number(j, "bytes_acked", i->bytes_acked);

@@ -26,19 +26,51 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
     info->nodelay = round % 3 == 0;
     info->owned = round % 3 == 1;
     info->error = round == 2 ? INT32_MIN : -104;
-    uint32_t *u32[] = {
-        &info->iss,         &info->snd_una,        &info->snd_nxt,      &info->snd_wnd,     &info->snd_wl1,
-        &info->snd_wl2,     &info->snd_up,         &info->max_snd_wnd,  &info->irs,         &info->rcv_nxt,
-        &info->rcv_wnd,     &info->rcv_up,         &info->send_mss,     &info->receive_mss, &info->advertised_mss,
-        &info->send_queued, &info->receive_queued, &info->out_of_order, &info->send_buffer, &info->receive_buffer,
-        &info->srtt_us,     &info->rttvar_us,      &info->min_rtt_us,   &info->rto_us,      &info->cwnd,
-        &info->ssthresh,    &info->in_flight,      &info->backlog,      &info->backlog_max, &info->bbr_min_rtt_us};
+    uint32_t *u32[] = {&info->iss,
+                       &info->snd_una,
+                       &info->snd_nxt,
+                       &info->snd_wnd,
+                       &info->snd_wl1,
+                       &info->snd_wl2,
+                       &info->snd_up,
+                       &info->max_snd_wnd,
+                       &info->irs,
+                       &info->rcv_nxt,
+                       &info->rcv_wnd,
+                       &info->rcv_up,
+                       &info->send_mss,
+                       &info->receive_mss,
+                       &info->advertised_mss,
+                       &info->send_queued,
+                       &info->receive_queued,
+                       &info->out_of_order,
+                       &info->send_buffer,
+                       &info->receive_buffer,
+                       &info->srtt_us,
+                       &info->rttvar_us,
+                       &info->min_rtt_us,
+                       &info->rto_us,
+                       &info->cwnd,
+                       &info->ssthresh,
+                       &info->in_flight,
+                       &info->backlog,
+                       &info->backlog_max,
+                       &info->segments_unacked,
+                       &info->segments_sacked,
+                       &info->segments_lost,
+                       &info->segments_resent,
+                       &info->reordering,
+                       &info->reordering_seen,
+                       &info->dsack_duplicates,
+                       &info->bbr_min_rtt_us};
     for (size_t i = 0; i < sizeof u32 / sizeof *u32; i++) *u32[i] = UINT32_MAX - (uint32_t)i * (round + 1);
     info->congestion = 2;
     info->delivery_app_limited = true;
     info->recovery = 2;
     info->retransmits = 255;
     info->probes = 9;
+    info->backoff = 3;
+    info->sack = round % 2 == 0;
     info->timer = 4;
     info->timer_due = round % 2 ? UINT64_MAX : UINT64_C(1) << 62;
     uint64_t *u64[] = {&info->bytes_sent,
@@ -48,6 +80,7 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->segments_sent,
                        &info->segments_received,
                        &info->segments_retransmitted,
+                       &info->segments_delivered,
                        &info->idle_since,
                        &info->pacing_rate,
                        &info->delivery_rate,
@@ -60,7 +93,7 @@ static void expect_equal(const struct bk_tcp_info *a, const struct bk_tcp_info *
     json_t *x = control_info_encode(a), *y = control_info_encode(b);
     assert_non_null(x);
     assert_non_null(y);
-    assert_int_equal(json_object_size(x), 61);
+    assert_int_equal(json_object_size(x), 71);
     assert_true(json_equal(x, y));
     json_decref(x);
     json_decref(y);

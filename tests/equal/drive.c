@@ -213,8 +213,15 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->trace_events = below(w, 2) * 32;
     c->send_buffer = 1000 + below(w, 20000);
     c->receive_buffer = 1000 + below(w, 30000);
+    c->send_buffer_max = below(w, 2) * 60000;
+    c->receive_buffer_max = below(w, 2) * 100000;
     c->msl_ms = 1 + below(w, 2000);
     c->delayed_ack_ms = 1 + below(w, 100);
+    c->delayed_ack_max_ms = below(w, 200);
+    c->quick_acks = below(w, 2) * below(w, 20);
+    c->sack = one_in(w, 2);
+    c->shrink_window = one_in(w, 6);
+    c->receive_overhead = one_in(w, 6);
     c->syn_linear_timeouts = below(w, 3);
     c->orphans_max = one_in(w, 4) ? below(w, 3) : 4096;
     c->syn_retries = c->syn_ack_retries = 2 + below(w, 3);
@@ -226,6 +233,10 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->ephemeral_last = (uint16_t)(50000 + below(w, 8));
     c->timestamps = one_in(w, 2);
     c->window_scaling = one_in(w, 2);
+    c->sack = one_in(w, 2);
+    c->tail_loss_probe = one_in(w, 2);
+    c->frto = one_in(w, 2);
+    c->sent_records = below(w, 40);
     c->syn_cookies = below(w, 3);
     c->reset_on_unread = one_in(w, 2);
     c->ecn = below(w, 3);

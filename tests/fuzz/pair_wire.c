@@ -70,9 +70,9 @@ static void watch_begins(struct world *w, struct flow *f, int from, const struct
     watch_init(&f->watch);
     watch_must_allow(w, f, !from, &f->syn[!from], 0, f->syn_reason[!from]);
     if (simultaneous) watch_must_allow(w, f, from, &f->syn[from], 0, f->syn_reason[from]);
-    watch_arrived(&f->watch, (unsigned)from, &f->syn[!from]);
+    watch_arrived(&f->watch, (unsigned)from, &f->syn[!from], 0);
     if (simultaneous && flow_record(w, !from, f->port, &info) && info.state != BK_SYN_SENT && info.irs == t->seq)
-        watch_arrived(&f->watch, (unsigned)!from, &f->syn[from]);
+        watch_arrived(&f->watch, (unsigned)!from, &f->syn[from], 0);
 }
 
 static bool watch_is_of(const struct flow *f, int from, const struct tag *tag) {
@@ -168,7 +168,7 @@ static void segment_arrives(struct world *w, const struct flight *flight) {
     if (segment_misleads(w, flight, &p.tcp))
         flow_taint(w, flight->port);
     else if (watch_is_of(f, !flight->to, &flight->tag))
-        watch_arrived(&f->watch, flight->to, &p.tcp);
+        watch_arrived(&f->watch, flight->to, &p.tcp, (uint32_t)(p.l4_length - p.tcp.header_length));
 }
 
 static struct fuzz_way way_to(const struct world *w, int to) {

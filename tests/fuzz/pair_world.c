@@ -59,6 +59,8 @@ static void side_config(struct input *in, struct bk_config *c) {
     c->window_scaling = (options & 2) == 0;
     c->syn_cookies = options & 4 ? BK_SYN_COOKIES_NEVER : BK_SYN_COOKIES_WHEN_FULL;
     c->reset_on_unread = (options & 8) == 0;
+    c->sack = (options & 64) == 0;
+    if (options & 128) c->sent_records = 1;
     c->trace_events = tracing ? 4096 : options & 16 ? 16 : 0;
     c->neighbours = options & 32 ? 1 : 2;
 }

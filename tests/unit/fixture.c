@@ -59,11 +59,14 @@ static void config_defaults(struct bk_config *c) {
     c->trace_events = 64;
     c->send_buffer = 65536;
     c->receive_buffer = 16384;
+    c->send_buffer_max = c->receive_buffer_max = 0;
     c->msl_ms = 30000;
     c->rto_initial_ms = 1000;
     c->rto_min_ms = 1000;
     c->rto_max_ms = 60000;
     c->delayed_ack_ms = 100;
+    c->delayed_ack_max_ms = 0;
+    c->quick_acks = 0;
     c->syn_retries = 3;
     c->syn_linear_timeouts = 0;
     c->syn_ack_retries = 3;

@@ -106,6 +106,8 @@ struct wire_seg {
     uint16_t wnd, urg;
     int32_t mss, wscale; /* -1: absent */
     bool sack_permitted, ts;
+    uint8_t sack_count; /* parse: SACK blocks, left and right */
+    uint32_t sack[4][2];
     uint32_t tsval, tsecr;
     const uint8_t *payload;
     uint32_t len;

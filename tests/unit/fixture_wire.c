@@ -116,6 +116,7 @@ size_t wire_seg_build(const struct wire_seg *w, uint8_t *frame) {
 static const char *options_parse(const uint8_t *p, size_t n, struct wire_seg *w) {
     w->mss = w->wscale = -1;
     w->ts = w->sack_permitted = false;
+    w->sack_count = 0;
     for (size_t i = 0; i < n;) {
         if (p[i] == 0) break;
         if (p[i] == 1) {
@@ -137,7 +138,12 @@ static const char *options_parse(const uint8_t *p, size_t n, struct wire_seg *w)
             w->sack_permitted = true;
             break;
         case 5:
-            if (p[i + 1] % 8 != 2) return "SACK option of wrong length";
+            if (p[i + 1] % 8 != 2 || p[i + 1] > 34) return "SACK option of wrong length";
+            w->sack_count = (uint8_t)(p[i + 1] / 8);
+            for (size_t k = 0; k < w->sack_count; k++) {
+                w->sack[k][0] = get32(p + i + 2 + 8 * k);
+                w->sack[k][1] = get32(p + i + 6 + 8 * k);
+            }
             break;
         case 8:
             if (p[i + 1] != 10) return "timestamps option of wrong length";

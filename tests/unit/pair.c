@@ -25,6 +25,8 @@ void pair_config(struct bk_config *config) {
     config->frames = 256;
     config->trace_events = 0;
     config->send_buffer = config->receive_buffer = 65536;
+    config->send_buffer_max = config->receive_buffer_max = 0;
+    config->quick_acks = config->delayed_ack_max_ms = 0;
 }
 
 static uint8_t *pair_region(size_t size) {

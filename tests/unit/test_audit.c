@@ -71,7 +71,8 @@ static struct time_wait *time_wait_of(struct world *w) {
     }
 BREAK(una_beyond_nxt, conn_of(w)->snd_una = conn_of(w)->snd_nxt + 1)
 BREAK(nxt_beyond_end, conn_of(w)->snd_nxt = conn_of(w)->snd_end + 1)
-BREAK(lost_beyond_nxt, conn_of(w)->rtx_end = conn_of(w)->snd_nxt + 1)
+BREAK(sent_sum, active_of(w->t, conn_of(w))->board.lost_bytes++)
+BREAK(sent_shared, w->t->sent_shared++)
 BREAK(window_behind, conn_of(w)->rcv_adv = conn_of(w)->rcv_nxt - 1)
 BREAK(no_retransmission_timer, conn_of(w)->rtx_due = BK_NEVER)
 BREAK(timer_late,
@@ -117,7 +118,8 @@ static const struct {
     { #name, name }
     NAMED(una_beyond_nxt),
     NAMED(nxt_beyond_end),
-    NAMED(lost_beyond_nxt),
+    NAMED(sent_sum),
+    NAMED(sent_shared),
     NAMED(window_behind),
     NAMED(no_retransmission_timer),
     NAMED(timer_late),

@@ -129,6 +129,7 @@ static void retransmission_leaves_late(void **state) {
     bk_listener listener;
     bk_conn conn[2];
     pair_config(&config);
+    config.tail_loss_probe = false;
     open_pair(&p, 4, &config, NULL, &listener);
     pair_establish(&p, listener, conn);
     assert_int_equal(pair_send(&p, 0, conn[0], 3, 0, 100), 100);

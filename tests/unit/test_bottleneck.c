@@ -26,6 +26,7 @@ static void one_flow(struct bottleneck_options *o, uint32_t receive_buffer) {
     c->connections = 4;
     c->send_buffer = 2 * receive_buffer;
     c->receive_buffer = receive_buffer;
+    c->send_buffer_max = c->receive_buffer_max = 0;
     o->flow[0].receiver = *c;
     o->flow[0].rtt_us = 100000;
 }

@@ -78,6 +78,7 @@ static void test_crash(void **state) {
     struct host_options o[2] = {world_options(0), world_options(1)};
     struct world w;
     size_t before, after;
+    o[0].config.send_buffer_max = 0; /* the sender's user is to be there still */
     o[1].config.trace_events = 1024;
     o[1].faults = (struct host_faults){.hold_ppm = 500000, .starve_ppm = 100000, .refuse_us = 1000};
     world_begin(&w, o, 0);

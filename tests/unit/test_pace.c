@@ -38,7 +38,7 @@ static bool step(struct watch *w, struct pace *p, const struct step *s, bool pun
     assert_true(watch_sent(w, s->from, &t, s->length, s->reason, fault));
     if (!pace_sent(p, w, s->from, &t, s->length, s->reason, s->at, punctual, fault)) return false;
     if (s->lost) return true;
-    watch_arrived(w, !s->from, &t);
+    watch_arrived(w, !s->from, &t, s->length);
     pace_arrived(p, w, !s->from, &t);
     return pace_accepted(p, w, !s->from, &t, fault);
 }
@@ -77,6 +77,15 @@ static void initial_window(void **state) {
           1,
           DATA,
           .fault = "A sends up to 10001 before anything came in answer, and the initial window is 10000"});
+    /* A tail loss probe may go beyond it, by one segment (RFC 8985 7.3). */
+    PLAY({.from = 0, ACK, 1, 1, 10000, DATA}, {.from = 0, ACK, 10001, 1, 1000, BK_REASON_SEND_TAIL_PROBE},
+         {.from = 0,
+          ACK,
+          11001,
+          1,
+          1,
+          DATA,
+          .fault = "A sends up to 11001 before anything came in answer, and the initial window is 11000"});
 }
 
 /* RFC 5681 3.1: the loss window is one segment. What an ACK lets go has the same reason as what the timer sends. */

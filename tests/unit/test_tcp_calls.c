@@ -197,7 +197,7 @@ static void status(void **state) {
     assert_int_equal(info.receive_queued, 300);
     assert_int_equal(info.in_flight, 100);
     assert_int_equal(info.timer, 1);
-    assert_true(info.timer_due == fx.now + 990 * MS);
+    assert_true(info.timer_due == fx.now + 990 * MS + info.srtt_us * UINT64_C(1000));
     assert_int_equal(info.bytes_sent, 100);
     assert_int_equal(info.bytes_received, 300);
     assert_int_equal(info.send_mss, our_mss());

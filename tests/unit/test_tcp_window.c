@@ -411,8 +411,24 @@ static void window_shuts_with_data_out(void **state) {
     expect(SEG(.flags = ACK, .seq = 1, .len = SOME, .at = 1000));
 }
 
+/* A peer whose window is too small to say so with its scale takes one octet with each probe: that is progress, and no reason to give it up,
+ * however often it happens (RFC 9293 3.8.6.1, MUST-37). */
+static void probes_that_are_taken(void **state) {
+    (void)state;
+    established();
+    receive(SEG(.flags = ACK, .wnd = 0));
+    expect_call(call_send(100), 100);
+    for (int i = 0; i < 3 * (int)fx.config.retries2; i++) {
+        for (int s = 0; s < 10 && !anything_sent(); s++) advance_by(1000);
+        expect(SEG(.flags = ACK, .seq = 1 + i, .len = 1, .reason = BK_REASON_SEND_WINDOW_PROBE));
+        receive(SEG(.flags = ACK, .wnd = 0));
+    }
+    expect_state(BK_ESTABLISHED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        BOTH(probes_that_are_taken),
         BOTH(window_follows_the_data),
         BOTH(no_silly_window_offered),
         BOTH(zero_window_offered_and_opened),

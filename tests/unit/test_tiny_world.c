@@ -21,7 +21,8 @@ static void flow_act(struct pair *p, struct flow *f, uint32_t key) {
                (n = pair_send(p, side, f->conn[side], mine, f->sent[side], BYTES - f->sent[side])) > 0)
             f->sent[side] += (uint64_t)n;
         if (f->sent[side] == BYTES) bk_tcp_shutdown(p->side[side].stack, f->conn[side], p->now);
-        if (pair_receive(p, side, f->conn[side], theirs, &f->received[side]) == 0) {
+        /* The peer may be done first: a side with data left stays. */
+        if (pair_receive(p, side, f->conn[side], theirs, &f->received[side]) == 0 && f->sent[side] == BYTES) {
             bk_tcp_close(p->side[side].stack, f->conn[side], p->now);
             f->done[side] = true;
         }

@@ -48,7 +48,7 @@ static void play(const struct step *steps) {
             assert_string_equal(fault.text, s->fault);
             return;
         }
-        if (!s->lost) watch_arrived(&w, !s->from, &t);
+        if (!s->lost) watch_arrived(&w, !s->from, &t, s->length);
     }
 }
 
@@ -113,6 +113,40 @@ static void numbers(void **state) {
     play((const struct step[]){{.from = 0, ACK, 1, 1, 250, 0, DATA, false, "A sends before its SYN"}, END});
 }
 
+/* A sends octets 1 to 60, of which 21 to 40 arrive; then, if `again`, so do 1 to 20. B tells of [a, b), and of [c, d) unless d is 0. */
+static void told(bool again, uint32_t ack, uint32_t a, uint32_t b, uint32_t c, uint32_t d, const char *says) {
+    static const struct step before[] = {
+        {0, SYN, 0, 0, 1000, 0, 0, false, NULL},    {1, SYN | ACK, 0, 1, 1000, 0, 0, false, NULL},
+        {0, ACK, 1, 1, 250, 20, DATA, true, NULL},  {0, ACK, 21, 1, 250, 20, DATA, false, NULL},
+        {0, ACK, 41, 1, 250, 20, DATA, true, NULL}, {0, ACK, 1, 1, 250, 20, DATA, false, NULL}};
+    struct watch w;
+    struct fault fault = {0};
+    watch_init(&w);
+    for (size_t i = 0; i < (again ? 6 : 5); i++) {
+        struct wire_tcp t = segment(&before[i]);
+        assert_true(watch_sent(&w, before[i].from, &t, before[i].length, before[i].reason, &fault));
+        if (!before[i].lost) watch_arrived(&w, !before[i].from, &t, before[i].length);
+    }
+    const struct step s = {1, ACK, 1, ack, 1000, 0, DATA, false, NULL};
+    struct wire_tcp t = segment(&s);
+    t.option.sack_count = d == 0 ? 1 : 2;
+    t.option.sack[0] = (struct wire_sack_block){A_ISS + a, A_ISS + b};
+    t.option.sack[1] = (struct wire_sack_block){A_ISS + c, A_ISS + d};
+    assert_int_equal(watch_sent(&w, 1, &t, 0, DATA, &fault), says == NULL);
+    if (says != NULL) assert_string_equal(fault.text, says);
+}
+
+static void sack_blocks(void **state) {
+    (void)state;
+    told(false, 1, 21, 41, 0, 0, NULL);
+    told(false, 1, 21, 42, 0, 0, "B reports octets that have not arrived");
+    told(false, 1, 21, 21, 0, 0, "B sends an empty SACK block");
+    told(false, 1, 31, 41, 21, 31, "B sends SACK blocks that touch");
+    told(false, 1, 31, 41, 21, 41, NULL); /* the first came twice */
+    told(true, 41, 1, 21, 0, 0, NULL);
+    told(true, 21, 1, 21, 21, 41, "B reports octets that it acknowledges");
+}
+
 /* Until it is acknowledged a SYN-ACK's number may change: a cookie, or a request forgotten. Afterwards the watch ends. */
 static void new_iss(void **state) {
     (void)state;
@@ -142,13 +176,9 @@ static void simultaneous_open(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_life),
-        cmocka_unit_test(beyond_the_window),
-        cmocka_unit_test(window_taken_back),
-        cmocka_unit_test(acknowledgments),
-        cmocka_unit_test(numbers),
-        cmocka_unit_test(new_iss),
-        cmocka_unit_test(simultaneous_open),
+        cmocka_unit_test(a_life),          cmocka_unit_test(beyond_the_window), cmocka_unit_test(window_taken_back),
+        cmocka_unit_test(acknowledgments), cmocka_unit_test(numbers),           cmocka_unit_test(sack_blocks),
+        cmocka_unit_test(new_iss),         cmocka_unit_test(simultaneous_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,30 @@
+/* Undoing an episode that was for nothing: what was taken for lost had been late.
+ *
+ * Two things prove it. A timestamp echo older than the first retransmission came from the original (Eifel detection, RFC 3522); and DSACKs
+ * for every retransmission of the episode say that the originals had arrived (RFC 2883, RFC 3708). Then cwnd and ssthresh become what they were
+ * (RFC 4015, in its spirit), what is marked lost is in flight again, and the RTO loses its back-off. */
+#ifndef TCP_UNDO_H
+#define TCP_UNDO_H
+
+#include "base/common.h"
+
+struct tcp;
+struct connection;
+struct ack_news;
+
+/* An episode begins; cwnd and ssthresh are still what they were. */
+void undo_begin(struct tcp *t, struct connection *c);
+/* `segments` were sent again. */
+void undo_sent(const struct tcp *t, struct connection *c, uint32_t segments);
+/* Takes the ACK's DSACK into account. */
+void undo_dsack(struct ack_news *n);
+/* Whether the ACK, which moved SND.UNA, is of what was sent before the first retransmission. */
+bool undo_by_timestamp(const struct ack_news *n);
+/* Whether every retransmission was for nothing. */
+bool undo_by_dsack(const struct ack_news *n);
+/* Undoes the reduction. What is lost is found again if `find`. */
+void undo(struct tcp *t, struct connection *c, bool find);
+/* The episode cannot be undone any more. */
+void undo_forget(struct tcp *t, struct connection *c);
+
+#endif
