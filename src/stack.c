@@ -169,6 +169,7 @@ int bk_config_change(bk_stack *s, const struct bk_config *config, const char **w
     const char *busy = fault == NULL ? change_refused(s, config) : NULL;
     if (fault == NULL && busy == NULL) {
         b->config = *config;
+        s->net.tcp.path_epoch++; /* how MTUs are found out may be another matter now */
         return 0;
     }
     if (why != NULL) *why = fault != NULL ? fault : busy;

@@ -88,6 +88,8 @@ enum bk_syn_cookies { BK_SYN_COOKIES_NEVER, BK_SYN_COOKIES_WHEN_FULL, BK_SYN_COO
 enum bk_ecn { BK_ECN_OFF, BK_ECN_ASK, BK_ECN_GRANT };
 /* Whether an active open may take the place of a TIME-WAIT whose timestamps make that safe (RFC 6191), once a second has passed. */
 enum bk_time_wait_reuse { BK_REUSE_NEVER, BK_REUSE_ALWAYS, BK_REUSE_LOOPBACK };
+/* Finding out a path's MTU by trying (RFC 4821): where packets seem to vanish, or always. */
+enum bk_mtu_probing { BK_MTU_PROBING_OFF, BK_MTU_PROBING_BLACK_HOLE, BK_MTU_PROBING_ALWAYS };
 /* Congestion control. */
 enum bk_congestion {
     BK_CONGESTION_CUBIC,   /* RFC 9438 */
@@ -153,18 +155,23 @@ struct bk_config {
     uint32_t keepalive_probes;
     uint32_t
         reordering; /* segments that may arrive out of order before the first counts as lost (DupThresh, RFC 5681 3.2) */
-    uint32_t reordering_max;    /* and how far that may grow where the path is seen to reorder */
-    uint32_t syn_cookies;       /* enum bk_syn_cookies */
-    uint32_t ecn;               /* enum bk_ecn */
-    uint32_t time_wait_reuse;   /* enum bk_time_wait_reuse */
-    uint32_t orphans_max;       /* connections whose user has closed, at most: beyond it CLOSE resets */
-    uint32_t congestion;        /* enum bk_congestion */
-    uint32_t pacing_ss_ratio;   /* percent of cwnd / srtt at which paced connections send in slow start, */
-    uint32_t pacing_ca_ratio;   /* and afterwards; 1 to 1,000. BBR has its own rates */
-    uint32_t min_tso_segments;  /* of paced connections: a unit is about 1 ms of their rate, but so much at least */
-    uint32_t path_mtu_expiry_s; /* how long what was heard of a path's MTU holds (RFC 1191 6.3) */
-    uint32_t challenge_ack_ms;  /* at most one challenge ACK a connection in this time (RFC 5961 10) */
-    uint16_t ephemeral_first;   /* ports for active opens without a local port (RFC 6056) */
+    uint32_t reordering_max;       /* and how far that may grow where the path is seen to reorder */
+    uint32_t syn_cookies;          /* enum bk_syn_cookies */
+    uint32_t ecn;                  /* enum bk_ecn */
+    uint32_t time_wait_reuse;      /* enum bk_time_wait_reuse */
+    uint32_t orphans_max;          /* connections whose user has closed, at most: beyond it CLOSE resets */
+    uint32_t congestion;           /* enum bk_congestion */
+    uint32_t pacing_ss_ratio;      /* percent of cwnd / srtt at which paced connections send in slow start, */
+    uint32_t pacing_ca_ratio;      /* and afterwards; 1 to 1,000. BBR has its own rates */
+    uint32_t min_tso_segments;     /* of paced connections: a unit is about 1 ms of their rate, but so much at least */
+    uint32_t mtu_probing;          /* enum bk_mtu_probing */
+    uint32_t base_mss;             /* that a search for the path's MTU begins with */
+    uint32_t mtu_probe_floor;      /* least MSS that is tried where packets vanish, in IPv4 */
+    uint32_t mtu_probe_interval_s; /* a search that has ended begins again after this */
+    uint32_t mtu_probe_threshold;  /* and ends when so few octets are in doubt */
+    uint32_t path_mtu_expiry_s;    /* how long what was heard of a path's MTU holds (RFC 1191 6.3) */
+    uint32_t challenge_ack_ms;     /* at most one challenge ACK a connection in this time (RFC 5961 10) */
+    uint16_t ephemeral_first;      /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
     bool timestamps;      /* offer and accept RFC 7323 timestamps */
     bool window_scaling;  /* offer and accept RFC 7323 window scaling */

@@ -41,6 +41,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_PARTIAL_ACK, BK_SENT, "RFC 6582 3.2", "", "retransmission: a partial ACK shows the next hole")              \
     R(SEND_FIN_AGAIN, BK_SENT, "RFC 6298 5.4", "", "FIN again: no ACK within the RTO")                                 \
     R(SEND_LIMITED_TRANSMIT, BK_SENT, "RFC 3042", "", "new data on a duplicate ACK (limited transmit)")                \
+    R(SEND_MTU_PROBE, BK_SENT, "RFC 4821 7.4", "", "a segment larger than others: does the path take it?")             \
+    R(SEND_MTU_PROBE_AGAIN, BK_SENT, "RFC 4821 7.6.2", "", "data of such a segment again, which did not arrive")       \
     R(SEND_SMALLER, BK_SENT, "RFC 1191 6.4", "", "retransmission in smaller segments: the path's MTU shrank")          \
     R(SEND_WINDOW_PROBE, BK_SENT, "RFC 9293 3.8.6.1", "", "probe of a zero window")                                    \
     R(SEND_KEEPALIVE, BK_SENT, "RFC 9293 3.8.4", "", "keep-alive probe")                                               \
@@ -205,6 +207,9 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(NOTE_COOKIE_BAD, BK_NOTED, "RFC 4987 3.6", "", "ACK with a cookie that is not ours")                             \
     R(NOTE_PATH_MTU, BK_NOTED, "RFC 1191 6.3", "", "a router's smaller path MTU believed")                             \
     R(NOTE_CLAIM_REFUTED, BK_NOTED, "RFC 5927 7.2", "", "a claimed MTU forgotten: the segment arrived")                \
+    R(NOTE_BLACK_HOLE, BK_NOTED, "RFC 4821 7.7", "", "smaller segments: full ones seem to vanish on the path")         \
+    R(NOTE_MTU_PROBE_ARRIVED, BK_NOTED, "RFC 4821 7.6.1", "", "a larger segment arrived: others follow")               \
+    R(NOTE_MTU_PROBE_LOST, BK_NOTED, "RFC 4821 7.6.2", "", "a larger segment was lost, alone")                         \
     R(NOTE_PATH_EXPIRED, BK_NOTED, "RFC 1191 6.3", "", "a path's MTU forgotten: larger packets are tried again")       \
     R(NOTE_PATH_EVICTED, BK_NOTED, "", "", "the path MTU heard longest ago forgotten before its time: pool full")      \
     R(NOTE_UNDO, BK_NOTED, "RFC 4015", "", "a reduction undone: what seemed lost was late")                            \

@@ -126,6 +126,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     scoreboard_init(&a->board);
     rack_init(&a->rack, c->snd_una);
     a->recovery.reorder_due = BK_NEVER;
+    mtu_search_init(t, c, &a->search);
     congestion_begin(t, c);
     receive_begin(t, c, &a->receiving);
     return a;

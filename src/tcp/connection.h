@@ -33,6 +33,7 @@
 #include "base/seq.h"
 #include "tcp/congestion.h"
 #include "tcp/event.h"
+#include "tcp/mtu_search.h"
 #include "tcp/path_mtu.h"
 #include "tcp/rack.h"
 #include "tcp/receive_state.h"
@@ -188,6 +189,7 @@ struct active {
     struct rack rack;
     struct recovery recovery;
     struct path_proof proof;
+    struct mtu_search search;
     struct rate rate;
     struct congestion congestion; /* the controller's own */
     struct link rest_link;        /* in tcp.resting */

@@ -20,26 +20,37 @@ bool path_mtu_fragments(const struct connection *c) {
     return !connection_is_ipv6(c) && (c->mtu_discovery == BK_MTU_FRAGMENT || c->mtu_discovery == BK_MTU_INTERFACE);
 }
 
-/* Whether what is heard of the path counts for this connection. */
-static bool heeds(const struct connection *c) {
+bool path_mtu_heeds(const struct connection *c) {
     return c->mtu_discovery == BK_MTU_DISCOVER || (c->mtu_discovery == BK_MTU_FRAGMENT && connection_is_ipv6(c));
 }
 
-/* Size of the packet that holds a full segment. */
-static uint32_t full_packet(const struct connection *c) {
-    return segment_headers(connection_is_ipv6(c)) + (c->timestamps ? TCP_TIMESTAMP_BYTES : 0) + c->mss;
+uint32_t path_mtu_packet(const struct connection *c, uint32_t payload) {
+    return segment_headers(connection_is_ipv6(c)) + (c->timestamps ? TCP_TIMESTAMP_BYTES : 0) + payload;
 }
 
-/* What may be sent to the destination, as far as is known. */
-static uint32_t path_bound(const struct tcp *t, const struct connection *c) {
-    const struct path_entry *e = path_cache_find(t, &c->tuple.remote);
+static uint32_t limit_by(const struct tcp *t, const struct connection *c, const struct path_entry *e) {
     uint32_t mtu = t->path[c->iface].mtu;
     if (e == NULL) return mtu;
     if (e->given != 0) mtu = u32_min(mtu, e->given);
-    if (!heeds(c)) return mtu;
-    if (e->claimed != 0) mtu = u32_min(mtu, e->claimed);
-    if (e->found != 0) mtu = u32_min(mtu, e->found);
-    return mtu;
+    return e->claimed != 0 && path_mtu_heeds(c) ? u32_min(mtu, e->claimed) : mtu;
+}
+
+uint32_t path_mtu_limit(const struct tcp *t, const struct connection *c) {
+    return limit_by(t, c, path_cache_find(t, &c->tuple.remote));
+}
+
+/* What its packets may be. A search goes on from where it is; one that has not begun begins with base_mss, unless the user knows better. */
+static uint32_t bound(const struct tcp *t, const struct connection *c) {
+    const struct path_entry *e = path_cache_find(t, &c->tuple.remote);
+    const struct active *a = active_of(t, c);
+    uint32_t limit = limit_by(t, c, e);
+    if (!path_mtu_heeds(c)) return limit;
+    if (e != NULL && e->found != 0) return u32_min(limit, e->found);
+    bool always = t->base.config.mtu_probing == 2, begun = c->state >= BK_ESTABLISHED;
+    if (begun && (always || (a != NULL && a->search.on))) return u32_min(limit, c->path_mtu);
+    if (!always || (e != NULL && e->given != 0)) return limit;
+    uint32_t base = path_mtu_packet(c, t->base.config.base_mss);
+    return u32_min(limit, connection_is_ipv6(c) ? u32_max(base, 1280) : base);
 }
 
 /* Eff.snd.MSS (RFC 9293 3.7.1). */
@@ -56,8 +67,14 @@ static void apply(struct tcp *t, struct connection *c, uint32_t mtu) {
 }
 
 void path_mtu_refresh(struct tcp *t, struct connection *c) {
+    struct active *a = active_of(t, c);
     c->path_epoch = t->path_epoch;
-    apply(t, c, path_bound(t, c));
+    apply(t, c, bound(t, c));
+    if (a == NULL) return;
+    struct mtu_search now;
+    mtu_search_init(t, c, &now);
+    a->search.on = now.on || (a->search.on && path_mtu_heeds(c));
+    if (a->search.on) mtu_search_bounds(t, c, &a->search);
 }
 
 void path_mtu_look(struct tcp *t, struct connection *c) {
@@ -83,8 +100,10 @@ static void believe(struct tcp *t, struct connection *c, uint32_t mtu) {
 }
 
 uint16_t path_mtu_claimed(struct tcp *t, struct connection *c, uint32_t seq, uint32_t mtu) {
+    if (mtu_search_claimed(t, c, seq, mtu)) return BK_REASON_ACCEPT_ICMP_ERROR;
     mtu = u32_max(mtu, connection_is_ipv6(c) ? MTU_FLOOR_IPV6 : MTU_FLOOR_IPV4);
-    if (c->state < BK_ESTABLISHED || !heeds(c) || mtu >= full_packet(c)) return BK_REASON_DROP_ICMP_NOT_LESS;
+    if (c->state < BK_ESTABLISHED || !path_mtu_heeds(c) || mtu >= path_mtu_packet(c, c->mss))
+        return BK_REASON_DROP_ICMP_NOT_LESS;
     struct active *a = active_of(t, c);
     if (a == NULL || a->proof.proven <= mtu) {
         believe(t, c, mtu);
@@ -100,10 +119,22 @@ uint16_t path_mtu_claimed(struct tcp *t, struct connection *c, uint32_t seq, uin
 
 void path_mtu_timeout(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
-    if (a == NULL || a->proof.claim == 0) return;
+    if (a == NULL) return;
     uint32_t claim = a->proof.claim;
     a->proof.claim = 0;
-    if (claim < c->path_mtu) believe(t, c, claim);
+    if (claim != 0 && claim < c->path_mtu)
+        believe(t, c, claim);
+    else
+        mtu_search_timeout(t, c);
+}
+
+void path_mtu_found(struct tcp *t, struct connection *c, uint32_t mtu) {
+    path_cache_found(t, &c->tuple.remote, mtu);
+    apply(t, c, mtu);
+    struct active *a = active_of(t, c);
+    if (a->proof.proven > mtu) a->proof.proven = (uint16_t)mtu;
+    c->path_epoch = t->path_epoch; /* it need not look what it said itself */
+    connection_touch(t, c);
 }
 
 /* ---- proof ----------------------------------------------------------------------------------------- */
@@ -115,8 +146,8 @@ void path_mtu_sent(struct tcp *t, struct connection *c, uint32_t seq, uint32_t l
     struct path_proof *p = &a->proof;
     if (length < c->mss) {
         if (seq_lt(seq, p->end)) p->watched = 0;
-    } else if (p->watched == 0 && p->proven < full_packet(c)) {
-        p->watched = (uint16_t)full_packet(c);
+    } else if (p->watched == 0 && p->proven < path_mtu_packet(c, c->mss)) {
+        p->watched = (uint16_t)path_mtu_packet(c, c->mss);
         p->end = seq + c->mss;
     }
 }

@@ -31,6 +31,14 @@ struct path_proof {
 uint32_t path_mtu_offered(const struct tcp *t, uint32_t iface, const bk_addr *remote);
 /* The peer's MSS option is known, or what stands for it: Eff.snd.MSS follows. */
 void path_mtu_begin(struct tcp *t, struct connection *c, uint32_t peer_mss);
+/* Whether what is heard and found of the path counts for it. */
+bool path_mtu_heeds(const struct connection *c);
+/* Size of the packet of a segment with so much payload. */
+uint32_t path_mtu_packet(const struct connection *c, uint32_t payload);
+/* What may be sent to the destination as far as anybody says: what was found by trying does not count. */
+uint32_t path_mtu_limit(const struct tcp *t, const struct connection *c);
+/* Trying says that packets of this size pass, or that larger ones do not. */
+void path_mtu_found(struct tcp *t, struct connection *c, uint32_t mtu);
 /* Whether routers may fragment its packets. */
 bool path_mtu_fragments(const struct connection *c);
 /* The MSS follows what is known now. */

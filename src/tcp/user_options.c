@@ -28,8 +28,8 @@ static int set_max_segment(struct tcp *t, struct connection *c, uint64_t value) 
     if (c->state == BK_SYN_SENT && c->snd_nxt == c->iss) {
         uint32_t mtu = path_mtu_offered(t, c->iface, &c->tuple.remote);
         c->mss_offered = mss_offer(mtu, connection_is_ipv6(c), c->mss_limit);
-        path_mtu_refresh(t, c);
     }
+    if (c->state != BK_CLOSED && !c->detached) path_mtu_refresh(t, c);
     return 0;
 }
 
