@@ -173,7 +173,9 @@ struct bk_config {
     uint32_t challenge_ack_ms;     /* at most one challenge ACK a connection in this time (RFC 5961 10) */
     uint16_t ephemeral_first;      /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
-    bool timestamps;      /* offer and accept RFC 7323 timestamps */
+    bool timestamps; /* offer and accept RFC 7323 timestamps */
+    /* Take segments without the timestamp that both ends agreed on (against RFC 7323 3.2), as Linux does. */
+    bool accept_unstamped;
     bool window_scaling;  /* offer and accept RFC 7323 window scaling */
     bool sack;            /* offer and accept selective acknowledgments (RFC 2018), and with them RACK (RFC 8985) */
     bool dsack;           /* and report with them what came twice (RFC 2883) */
@@ -533,7 +535,7 @@ struct bk_tcp_info {
     uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
     uint32_t receive_rtt_us;        /* the RTT as the receiving side sees it; 0: unknown */
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
-    uint32_t text_age_ms;           /* since text last came in order, or the connection was opened */
+    uint32_t text_age_ms;           /* since text last came in order, or the peer's SYN */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
     uint8_t congestion;        /* enum bk_congestion */

@@ -158,9 +158,10 @@ static bool audit_timers(const struct tcp *t, const struct connection *c, struct
                      bk_state_name(c->state));
     FAULT_UNLESS(c->timer.deadline <= c->linger_due, "the end of a wait without user is not armed");
     if (waits_to_send) return true;
-    FAULT_UNLESS(connection_outstanding(c) == 0 || c->rtx_due != BK_NEVER,
-                 "something is outstanding and no timer runs");
-    FAULT_UNLESS(!unsent || !c->syn_acked || c->rtx_due != BK_NEVER, "data waits to be sent and no timer runs");
+    /* Pacing holds back what would leave, for the first time or again, and the wheel knows for how long. */
+    bool runs = c->rtx_due != BK_NEVER || (pacing_due(t, c) > t->base.now && c->timer.deadline <= pacing_due(t, c));
+    FAULT_UNLESS(connection_outstanding(c) == 0 || runs, "something is outstanding and no timer runs");
+    FAULT_UNLESS(!unsent || !c->syn_acked || runs, "data waits to be sent and no timer runs");
     FAULT_UNLESS(c->timer.deadline <= timeouts_next(c), "the timer is set later than the earliest deadline");
     return true;
 }

@@ -15,7 +15,7 @@
 enum script_sysctl_kind {
     SYSCTL_BOOL,        /* a bool of the stack's */
     SYSCTL_NUMBER,      /* a uint32_t of the stack's, times `factor` */
-    SYSCTL_THIRD,       /* the last of three numbers, into a uint32_t of the stack's */
+    SYSCTL_BUFFER,      /* of three numbers the second, and the third to the field that follows */
     SYSCTL_CHOICE,      /* the place of a word among those of `only`, into a uint32_t of the stack's */
     SYSCTL_CHOICE_BOOL, /* the same into a bool */
     SYSCTL_SOCKETS_BOOL,
@@ -74,8 +74,11 @@ static const struct script_sysctl script_sysctls[] = {
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_probe_threshold", mtu_probe_threshold),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_invalid_ratelimit", challenge_ack_ms),
     TIMES("net.ipv4.tcp_fin_timeout", fin_wait_2_ms, 1000),
-    STACK(SYSCTL_THIRD, "net.ipv4.tcp_rmem", receive_buffer),
-    STACK(SYSCTL_THIRD, "net.ipv4.tcp_wmem", send_buffer),
+    STACK(SYSCTL_BUFFER, "net.ipv4.tcp_rmem", receive_buffer),
+    STACK(SYSCTL_BUFFER, "net.ipv4.tcp_wmem", send_buffer),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_dsack", dsack),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_shrink_window", shrink_window),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_comp_sack_nr", ack_compress_max),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.ipv4.tcp_notsent_lowat", notsent_lowat),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.somaxconn", somaxconn),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.wmem_max", wmem_max),
@@ -89,14 +92,12 @@ static const struct script_sysctl script_sysctls[] = {
     IGNORED("net.ipv4.tcp_tso_win_divisor", "how segments are grouped into units does not show on the wire"),
     IGNORED("net.ipv4.tcp_min_tso_segs", "how segments are grouped into units does not show on the wire"),
 
-    ONLY("net.ipv4.tcp_dsack", "1", "leaving out DSACK"),
     ONLY("net.ipv4.tcp_frto", "2", "leaving out F-RTO"),
     ONLY("net.ipv4.tcp_recovery", "1", "another loss detection than RACK"),
     ONLY("net.ipv4.tcp_early_retrans", "3 4", "leaving out tail loss probes"),
     ONLY("net.ipv4.tcp_reordering", "3", "another threshold of duplicates"),
     ONLY("net.ipv4.tcp_ecn_option", "2", "the AccECN option"),
     ONLY("net.ipv4.tcp_ecn_option_beacon", "3", "the AccECN option"),
-    ONLY("net.ipv4.tcp_shrink_window", "0", "taking back an offered window"),
     ONLY("net.ipv4.tcp_moderate_rcvbuf", "1", "a fixed receive buffer"),
     /* Fast Open: with it switched on for those who ask, a connection that does not ask is as without. */
     ONLY("net.ipv4.tcp_fastopen", "0 0x3 0x70403", "Fast Open"),
@@ -109,6 +110,8 @@ static const struct {
 } script_defaults[] = {
     {"net.ipv4.tcp_rmem", "4096 540000 15728640"},
     {"net.ipv4.tcp_wmem", "4096 262144 4194304"},
+    {"net.core.rmem_max", "4194304"}, /* what Linux has by itself */
+    {"net.core.wmem_max", "4194304"},
     {"net.ipv4.tcp_timestamps", "1"},
     {"net.ipv4.tcp_syn_retries", "5"},
     {"net.ipv4.tcp_synack_retries", "5"},
@@ -147,35 +150,38 @@ static int script_sysctl_place(const char *only, const char *value) {
     return -1;
 }
 
-/* The number, or the third of three. */
-static bool script_sysctl_number(const char *value, bool third, uint32_t *out) {
-    for (int i = 0; i < 3; i++) {
+/* n numbers, and no more. */
+static bool script_sysctl_numbers(const char *value, uint32_t *out, int n) {
+    for (int i = 0; i < n; i++) {
         char *end;
-        unsigned long long n = strtoull(value, &end, 0);
-        if (end == value || n > UINT32_MAX) return false;
-        end += strspn(end, " \t");
-        *out = (uint32_t)n;
-        if (!third) return *end == '\0';
-        if (i == 2) return *end == '\0';
-        value = end;
+        unsigned long long number = strtoull(value, &end, 0);
+        if (end == value || number > UINT32_MAX) return false;
+        out[i] = (uint32_t)number;
+        value = end + strspn(end, " \t");
     }
-    return false;
+    return *value == '\0';
 }
+
+_Static_assert(offsetof(struct bk_config, receive_buffer_max) == offsetof(struct bk_config, receive_buffer) + 4 &&
+                   offsetof(struct bk_config, send_buffer_max) == offsetof(struct bk_config, send_buffer) + 4,
+               "SYSCTL_BUFFER fills two fields");
 
 static bool script_sysctl_store(const struct script_sysctl *k, struct script_settings *s, const char *value) {
     bool of_sockets = k->kind == SYSCTL_SOCKETS_BOOL || k->kind == SYSCTL_SOCKETS_NUMBER;
     unsigned char *at = (of_sockets ? (unsigned char *)&s->sockets : (unsigned char *)&s->stack) + k->offset;
-    uint32_t number = 0;
+    uint32_t number[3] = {0};
     bool choice = k->kind == SYSCTL_CHOICE || k->kind == SYSCTL_CHOICE_BOOL;
     int place = choice ? script_sysctl_place(k->only, value) : 0;
-    if (place < 0 || (!choice && !script_sysctl_number(value, k->kind == SYSCTL_THIRD, &number))) return false;
-    if (choice) number = (uint32_t)place;
+    if (place < 0 || (!choice && !script_sysctl_numbers(value, number, k->kind == SYSCTL_BUFFER ? 3 : 1))) return false;
+    if (choice) number[0] = (uint32_t)place;
     if (k->kind == SYSCTL_BOOL || k->kind == SYSCTL_CHOICE_BOOL || k->kind == SYSCTL_SOCKETS_BOOL) {
-        bool on = number != 0;
+        bool on = number[0] != 0;
         memcpy(at, &on, sizeof on);
+    } else if (k->kind == SYSCTL_BUFFER) {
+        memcpy(at, number + 1, 2 * sizeof *number);
     } else {
-        number *= k->factor;
-        memcpy(at, &number, sizeof number);
+        number[0] *= k->factor;
+        memcpy(at, number, sizeof *number);
     }
     return true;
 }
@@ -200,6 +206,8 @@ bool script_sysctl_set(struct script_settings *s, const char *name, const char *
 }
 
 bool script_sysctl_defaults(struct script_settings *s, char *why, size_t size) {
+    /* Linux's account of buffers, which the windows in scripts show, its ACKs of FINs, and what it makes of missing timestamps. */
+    s->stack.receive_overhead = s->stack.delay_fin_ack = s->stack.accept_unstamped = true;
     for (size_t i = 0; i < BK_COUNT(script_defaults); i++)
         if (!script_sysctl_set(s, script_defaults[i].name, script_defaults[i].value, why, size)) return false;
     return true;

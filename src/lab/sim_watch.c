@@ -133,7 +133,10 @@ static bool seen_unresolved(const struct sim_world *w, uint32_t from) {
     return bk_reason_count(stack, BK_REASON_DROP_UNRESOLVED) + bk_reason_count(stack, BK_REASON_DROP_NO_NEIGHBOUR) > 0;
 }
 
+/* Whether a host's burst is one instant: its device takes at once what it is given, and nothing is paced. */
 static bool seen_punctual(const struct sim_world *w, uint32_t from) {
+    const struct bk_config *config = &w->plan.host[from].config;
+    if (config->pacing || config->congestion == BK_CONGESTION_BBR) return false;
     const struct host_faults *f = &w->plan.host[from].faults;
     const uint32_t delays[] = {f->refuse_ppm, f->partial_ppm, f->hold_ppm, f->starve_ppm, f->late_ppm, f->keep_ppm,
                                f->reset_ppm,  f->jump_ppm,    f->back_ppm, f->batch,      f->queue};

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <linux/net_tstamp.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/time.h>
@@ -59,7 +60,9 @@ static int set_stack(const struct given *g, enum bk_tcp_option option, int64_t v
 static int set_buffer(const struct given *g, enum bk_tcp_option option, int value, uint32_t max, uint32_t min) {
     uint32_t bytes = (uint32_t)value < max ? (uint32_t)value : max;
     if (2 * bytes < min) bytes = min / 2;
-    int error = sock_set_stack(g->s, g->sock, option, bytes, g->now);
+    /* The stack counts what Linux keeps for itself, if it is told to. */
+    bool overhead = option == BK_TCP_RECEIVE_BUFFER && bk_config_of(g->s->stack)->receive_overhead;
+    int error = sock_set_stack(g->s, g->sock, option, overhead ? 2 * bytes : bytes, g->now);
     if (error != 0) return error;
     if (option == BK_TCP_SEND_BUFFER)
         g->sock->sndbuf_named = true;
@@ -340,6 +343,7 @@ struct answer {
         struct linger linger;
         struct timeval time;
         struct bk_socket_tcp_info info;
+        uint32_t memory[SK_MEMINFO_VARS];
         char name[CONGESTION_NAME_MAX];
     };
     size_t size;
@@ -352,7 +356,8 @@ static void answer_time(struct answer *a, uint64_t ns) {
 
 static int buffer_of(const struct bk_sockets *s, const struct sock *sock, enum bk_tcp_option option, bool named) {
     uint64_t bytes = sock_get_stack(s, sock, option);
-    return (int)(named ? 2 * bytes : bytes);
+    bool overhead = option == BK_TCP_RECEIVE_BUFFER && bk_config_of(s->stack)->receive_overhead;
+    return (int)(named && !overhead ? 2 * bytes : bytes);
 }
 
 static int get_socket(struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
@@ -391,6 +396,12 @@ static int get_socket(struct bk_sockets *s, struct sock *sock, int option, struc
         return 0;
     case SO_RCVBUF:
         a->number = buffer_of(s, sock, BK_TCP_RECEIVE_BUFFER, sock->rcvbuf_named);
+        return 0;
+    case SO_MEMINFO: /* the sizes of the buffers; what is in them is told by others */
+        memset(a->memory, 0, sizeof a->memory);
+        a->memory[SK_MEMINFO_RCVBUF] = (uint32_t)buffer_of(s, sock, BK_TCP_RECEIVE_BUFFER, sock->rcvbuf_named);
+        a->memory[SK_MEMINFO_SNDBUF] = (uint32_t)buffer_of(s, sock, BK_TCP_SEND_BUFFER, sock->sndbuf_named);
+        a->size = sizeof a->memory;
         return 0;
     case SO_SNDLOWAT:
         a->number = 1;

@@ -57,6 +57,10 @@ static void fill_connection(const struct bk_tcp_info *c, struct bk_socket_tcp_in
     info->tcpi_segs_in = (uint32_t)c->segments_received;
     info->tcpi_snd_wnd = c->snd_wnd;
     info->tcpi_rcv_wnd = c->rcv_wnd;
+    info->tcpi_rcv_rtt = c->receive_rtt_us;
+    info->tcpi_rcv_space = c->receive_space;
+    info->tcpi_rcv_ooopack = c->out_of_order_segments;
+    info->tcpi_last_data_recv = c->text_age_ms;
 }
 
 void tcp_info_fill(struct bk_sockets *s, struct sock *sock, struct bk_socket_tcp_info *info) {

@@ -15,6 +15,7 @@ void ack_news_begin(struct ack_news *n, struct tcp *t, struct connection *c, con
         .prior_state = c->recovery,
     };
     if (n->a == NULL) return;
+    congestion_supply(t, c);
     rate_begin(&n->a->rate, &n->rate);
     n->prior_unsacked = n->a->board.bytes - n->a->board.sacked_bytes;
     n->top = seq_max(n->a->rack.fack, c->snd_una);

@@ -1,6 +1,7 @@
 /* What all controllers share: which one a connection has, the initial window, window validation. See congestion.h. */
 #include "tcp/connection.h"
 #include "tcp/ecn.h"
+#include "tcp/recovery.h"
 #include "tcp/rtt.h"
 
 static const struct congestion_controller *controller_of(const struct connection *c) {
@@ -100,6 +101,13 @@ void congestion_sent(struct tcp *t, struct connection *c, uint32_t in_flight) {
         g->used_most = u32_max(g->used_most, outstanding);
         if (sender_is_done(c) && !controller_of(c)->owns_window) window_not_used(t, c, g);
     }
+}
+
+void congestion_supply(struct tcp *t, struct connection *c) {
+    struct active *a = active_of(t, c);
+    if (a == NULL || seq_lt(c->snd_nxt, c->snd_end) || recovery_has_lost(t, c)) return;
+    uint32_t in_flight = recovery_pipe(t, c);
+    if (in_flight < c->cwnd) rate_app_limit(&a->rate, in_flight);
 }
 
 void congestion_idle(struct tcp *t, struct connection *c) {

@@ -124,6 +124,9 @@ void congestion_event(struct tcp *t, struct connection *c, enum congestion_event
 void congestion_lost(struct tcp *t, struct connection *c, const struct rate_mark *m, uint32_t length);
 /* New data left; `in_flight` is recovery_pipe with it. */
 void congestion_sent(struct tcp *t, struct connection *c, uint32_t in_flight);
+/* More data was handed over, or an ACK arrived, and neither has been looked at yet: if all that there was has left, and cwnd would have let more out,
+ * it is the application that sets the rate. */
+void congestion_supply(struct tcp *t, struct connection *c);
 /* New data is about to leave, and nothing is outstanding (RFC 5681 4.1). */
 void congestion_idle(struct tcp *t, struct connection *c);
 

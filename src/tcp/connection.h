@@ -159,6 +159,7 @@ struct connection {
     uint8_t fin_wait_2_s;      /* without owner; 0: config.fin_wait_2_ms */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
+    uint32_t pad5;
 
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
@@ -182,6 +183,7 @@ struct active {
     struct extent_queue send;    /* [max(snd_una, iss + 1), snd_end) */
     struct extent_queue receive; /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
     struct runs out_of_order;    /* beyond RCV.NXT */
+    uint32_t pad;
     struct receive_state receiving;
     uint32_t send_hint;      /* extent near SND.NXT, or BK_NONE */
     uint32_t connection;     /* whose it is */

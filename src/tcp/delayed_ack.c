@@ -84,14 +84,14 @@ void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, boo
         connection_owe_ack(t, c, ACK_DELAYED, BK_REASON_SEND_ACK_DELAYED);
 }
 
-void delayed_ack_gap(struct tcp *t, struct connection *c, struct active *a) {
+void delayed_ack_gap(struct tcp *t, struct connection *c, struct active *a, bool again) {
     const struct bk_config *config = &t->base.config;
     struct receive_state *r = &a->receiving;
     if (r->gap_nxt != c->rcv_nxt) r->duplicates = r->compressed = 0;
     r->gap_nxt = c->rcv_nxt;
     uint32_t rtt_us = c->srtt_us != 0 && (r->rtt_us == 0 || c->srtt_us < r->rtt_us) ? c->srtt_us : r->rtt_us;
     uint32_t delay_us = u32_min(config->ack_compress_us, rtt_us / COMPRESS_RTT_PART);
-    if (!c->sack || c->quickack || delay_us == 0 || r->duplicates < DUPLICATES_AT_ONCE ||
+    if (!c->sack || c->quickack || again || delay_us == 0 || r->duplicates < DUPLICATES_AT_ONCE ||
         r->compressed >= config->ack_compress_max) {
         r->duplicates = (uint8_t)u32_min(r->duplicates + 1u, UINT8_MAX);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
@@ -113,7 +113,7 @@ void delayed_ack_duplicate(struct tcp *t, struct connection *c) {
 void delayed_ack_fin(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     bool waits = t->base.config.delay_fin_ack && a != NULL && a->receiving.delay_us != 0 && !c->quickack &&
-                 connection_rcv_wnd(c) != 0 && c->rcv_nxt - c->last_ack_sent <= c->rcv_mss &&
+                 seq_gt(c->rcv_edge, c->rcv_nxt) && c->rcv_nxt - c->last_ack_sent <= c->rcv_mss &&
                  c->state == BK_ESTABLISHED && c->owned;
     /* The user may well answer with its own FIN. */
     if (a != NULL) a->receiving.interactive = true;

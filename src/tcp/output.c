@@ -58,6 +58,14 @@ static uint32_t unit_max(const struct tcp *t, const struct connection *c) {
     return max < c->mss ? c->mss : max - max % c->mss;
 }
 
+/* Whether pacing holds back what would leave now; then *d says until when. */
+static bool pacing_holds(const struct tcp *t, const struct connection *c, struct output_decision *d) {
+    uint64_t due = pacing_due(t, c);
+    if (due <= t->base.now) return false;
+    *d = (struct output_decision){.reason = BK_REASON_NONE, .again = due};
+    return true;
+}
+
 /* What was lost, again: as much of it as one unit, the windows and what was sent before allow. */
 static struct output_decision decide_retransmission(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
@@ -82,7 +90,8 @@ static struct output_decision decide_retransmission(const struct tcp *t, const s
     /* The byte of a window probe takes along what was queued behind it. */
     if ((r->flags & SENT_PROBE) && r->end == c->snd_nxt && c->snd_wnd != 0)
         lost = u32_max(text, u32_min(c->mss, c->snd_end - r->seq));
-    uint32_t n = u32_min(u32_min(lost, unit_max(t, c)), u32_min(room, u32_max(window_left, 1)));
+    uint32_t unit = pacing_unit(t, c, unit_max(t, c));
+    uint32_t n = u32_min(u32_min(lost, unit), u32_min(room, u32_max(window_left, 1)));
     if (n < lost && n > c->mss) n -= n % c->mss; /* cut between segments */
     struct output_decision d = {
         .reason = c->rtx_reason, .flags = WIRE_ACK, .seq = r->seq, .length = n, .again = BK_NEVER};
@@ -90,6 +99,7 @@ static struct output_decision decide_retransmission(const struct tcp *t, const s
         d.flags |= WIRE_FIN;
         if (n == 0 && d.reason == BK_REASON_SEND_RTO) d.reason = BK_REASON_SEND_FIN_AGAIN;
     }
+    pacing_holds(t, c, &d);
     return d;
 }
 
@@ -153,7 +163,7 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
     }
     uint32_t n = u32_min(queued, usable);
     bool congested = n > room;
-    n = u32_min(u32_min(n, room), unit_max(t, c));
+    n = u32_min(u32_min(n, room), pacing_unit(t, c, unit_max(t, c)));
     uint32_t tail = n % c->mss;
     if (tail != 0) {
         bool all = n == queued;
@@ -165,6 +175,7 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
         if (!go) n -= tail;
     }
     if (n == 0) return NOTHING;
+    if (!probe && pacing_holds(t, c, &d)) return d;
     d.length = n;
     d.reason = BK_REASON_SEND_DATA;
     if (c->recovery == RECOVERY_DISORDER) d.reason = BK_REASON_SEND_LIMITED_TRANSMIT;
@@ -203,6 +214,7 @@ static struct output_decision decide_ack(const struct tcp *t, const struct conne
 
 struct output_decision output_decide(const struct tcp *t, const struct connection *c) {
     struct output_decision d = NOTHING;
+    uint64_t paced = BK_NEVER;
     switch ((enum bk_state)c->state) {
     case BK_SYN_SENT:
     case BK_SYN_RECEIVED:
@@ -217,7 +229,8 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_LAST_ACK:
         d = decide_control(c);
         if (d.reason == BK_REASON_NONE) d = decide_retransmission(t, c);
-        if (d.reason == BK_REASON_NONE) d = decide_new(t, c);
+        if (d.reason == BK_REASON_NONE && d.again == BK_NEVER) d = decide_new(t, c);
+        if (d.reason == BK_REASON_NONE) paced = d.again;
         if (d.reason == BK_REASON_NONE) d = decide_tail_probe(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_probe(c);
         if (d.reason == BK_REASON_NONE) d = decide_ack(t, c);
@@ -228,7 +241,7 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_STATES:
         return d;
     }
-    if (d.reason == BK_REASON_NONE) d.again = timeouts_next(c);
+    if (d.reason == BK_REASON_NONE) d.again = u64_min(timeouts_next(c), paced);
     return d;
 }
 
@@ -376,6 +389,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
         note_new(t, c, d, end, (uint16_t)size);
     }
     if (end != d->seq && c->active != BK_NONE) prr_sent(&active_of(t, c)->recovery.prr, d->length);
+    if (d->length != 0) pacing_sent(t, c, d->length);
     if (d->reason == BK_REASON_SEND_TAIL_PROBE) {
         tail_probe_sent(t, c, again);
         timeouts_resent(t, c);

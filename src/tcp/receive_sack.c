@@ -35,8 +35,14 @@ void receive_state_sack_options(const struct tcp *t, const struct connection *c,
     o->sack_count = 0;
     if (!c->sack || a == NULL) return;
     const struct receive_state *r = &a->receiving;
-    if (r->duplicate.left != r->duplicate.right) add_block(o, r->duplicate);
-    uint32_t first = o->sack_count;
+    uint32_t first = 0;
+    if (r->duplicate.left != r->duplicate.right) {
+        add_block(o, r->duplicate);
+        first = 1;
+        /* The block that holds it follows (RFC 2883 4). */
+        struct span s = runs_find(&t->base, &a->out_of_order, r->duplicate.left);
+        if (s.left != s.right) add_block(o, s);
+    }
     for (uint32_t i = 0; i < r->recent_count && o->sack_count < WIRE_SACK_BLOCKS; i++) {
         struct span s = runs_find(&t->base, &a->out_of_order, r->recent[i]);
         bool told = s.left == s.right;

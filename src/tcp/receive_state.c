@@ -57,7 +57,7 @@ static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct ac
         struct span again;
         kept = runs_insert(&t->base, &a->out_of_order, seq, s->packet, offset, n, max, &again);
     }
-    delayed_ack_gap(t, c, a);
+    delayed_ack_gap(t, c, a, kept >= 0 && known.left != known.right);
     if (kept < 0) return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
     receive_sack_duplicate(t, c, known);
     receive_sack_note(t, a, seq);
@@ -91,7 +91,7 @@ static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active
     receive_window_text(t, c, a, s);
     delayed_ack_text(t, c, a, gap);
     c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
-    if (was_empty) connection_hear(t, c, BK_READY_READABLE);
+    if (was_empty || (c->news & BK_NEWS_ARRIVALS)) connection_hear(t, c, BK_READY_READABLE);
     return overlap ? BK_REASON_ACCEPT_DATA_OVERLAP : BK_REASON_ACCEPT_DATA;
 }
 
@@ -133,7 +133,7 @@ uint16_t receive_text(struct tcp *t, struct connection *c, const struct segment 
     uint32_t left = cut_to_window(t, c, seq, n);
     if (left != n) { /* the sender may probe like that, and must be answered */
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
-        if (left == 0) return BK_REASON_ANSWER_ZERO_WINDOW;
+        if (left == 0) return seq_gt(seq, c->rcv_nxt) ? BK_REASON_ANSWER_UNACCEPTABLE : BK_REASON_ANSWER_ZERO_WINDOW;
         n = left;
     }
     if (n == 0) {

@@ -77,8 +77,8 @@ uint32_t receive_state_option_bytes(const struct tcp *t, const struct connection
 
 /* Text was taken in order; `gap` says that text beyond it had come before. */
 void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, bool gap);
-/* Text came that leaves a gap. */
-void delayed_ack_gap(struct tcp *t, struct connection *c, struct active *a);
+/* Text came that leaves a gap; `again` says that some of it had come before. */
+void delayed_ack_gap(struct tcp *t, struct connection *c, struct active *a, bool again);
 /* Text came again: a peer that retransmits is to know soon where we are. */
 void delayed_ack_duplicate(struct tcp *t, struct connection *c);
 /* The peer's FIN was taken. */

@@ -94,7 +94,7 @@ static void syn_acknowledged(struct tcp *t, struct connection *c) {
     c->recover = c->snd_una - 1;
     c->control_lost = false;
     c->rtx_due = BK_NEVER;
-    c->rcv_mss = u32_min(c->mss, mss_default(connection_is_ipv6(c)));
+    c->rcv_mss = u32_min(c->mss, mss_default(false)); /* it grows only, so it begins low, for IPv6, too */
 }
 
 /* Enters ESTABLISHED, or what the user asked for meanwhile. */
@@ -129,6 +129,7 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     /* Fourth, the SYN bit. */
     if (!segment_has(s, WIRE_SYN)) return BK_REASON_DROP_SYN_SENT_NO_SYN; /* fifth */
     c->heard_at = t->base.now;
+    c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
     c->irs = s->header.seq;
     c->rcv_nxt = c->irs + 1;
     c->rcv_up = c->rcv_nxt;
@@ -172,7 +173,7 @@ static bool ts_recent_is_stale(const struct tcp *t, const struct connection *c) 
 static uint16_t check_paws(struct tcp *t, struct connection *c, const struct segment *s) {
     const struct wire_tcp_options *o = &s->header.option;
     if (!c->timestamps || segment_has(s, WIRE_RST | WIRE_SYN)) return 0;
-    if (!o->has_timestamps) return BK_REASON_DROP_NO_TIMESTAMP;
+    if (!o->has_timestamps) return t->base.config.accept_unstamped ? 0 : BK_REASON_DROP_NO_TIMESTAMP;
     if (seq_ge(o->tsval, c->ts_recent)) return 0;
     if (ts_recent_is_stale(t, c)) return 0;
     if (s->data_length != 0) { /* an old duplicate, or one overtaken: tell the sender where we are */
@@ -447,8 +448,9 @@ static uint16_t process_data(struct tcp *t, struct connection *c, const struct s
     if (!takes_text) return reason;
     if (s->data_length != 0) {
         if (!c->owned && seq_gt(segment_data_seq(s) + s->data_length, c->rcv_nxt)) {
-            /* The user is gone: nobody will ever read it (RFC 9293 3.6.1). */
-            output_reset(t, c, BK_REASON_SEND_RST_LATE_DATA);
+            /* The user is gone: nobody will ever read it (RFC 9293 3.6.1). The RST is that of CLOSED, at SEG.ACK, which the peer expects next
+             * whatever of ours it has got; one at SND.NXT it would only challenge (RFC 5961 3.2). */
+            reply_reset(t, s, BK_REASON_SEND_RST_LATE_DATA);
             connection_end(t, c, 0, BK_REASON_ANSWER_RST_LATE_DATA);
             return BK_REASON_ANSWER_RST_LATE_DATA;
         }

@@ -125,6 +125,7 @@ static int send_wait_budget(struct tcp *t, struct connection *c, uint32_t chunks
 
 /* n bytes were queued. */
 static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t flags) {
+    congestion_supply(t, c);
     c->snd_end += n;
     c->more = (flags & BK_SEND_MORE) != 0;
     if (flags & BK_SEND_URGENT) {

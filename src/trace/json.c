@@ -194,6 +194,10 @@ static void json_info_settings(struct json *j, const struct bk_tcp_info *i) {
     json_number(j, "out_of_order", i->out_of_order);
     json_number(j, "send_buffer", i->send_buffer);
     json_number(j, "receive_buffer", i->receive_buffer);
+    json_number(j, "receive_space", i->receive_space);
+    json_number(j, "receive_rtt_us", i->receive_rtt_us);
+    json_number(j, "out_of_order_segments", i->out_of_order_segments);
+    json_number(j, "text_age_ms", i->text_age_ms);
 }
 
 static void json_info_path(struct json *j, const struct bk_tcp_info *i) {

@@ -46,6 +46,10 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->out_of_order,
                        &info->send_buffer,
                        &info->receive_buffer,
+                       &info->receive_space,
+                       &info->receive_rtt_us,
+                       &info->out_of_order_segments,
+                       &info->text_age_ms,
                        &info->srtt_us,
                        &info->rttvar_us,
                        &info->min_rtt_us,
@@ -93,7 +97,7 @@ static void expect_equal(const struct bk_tcp_info *a, const struct bk_tcp_info *
     json_t *x = control_info_encode(a), *y = control_info_encode(b);
     assert_non_null(x);
     assert_non_null(y);
-    assert_int_equal(json_object_size(x), 71);
+    assert_int_equal(json_object_size(x), 75);
     assert_true(json_equal(x, y));
     json_decref(x);
     json_decref(y);

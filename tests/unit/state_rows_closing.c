@@ -42,17 +42,17 @@
 #define FIN_WAIT_ROWS(st, a)                                                                                           \
     ROW(st, DATA, WITH(OWNED), IN(ACK | PSH, 0, a, 10), OUT(AN_ACK_SOON(10)), NEXT(st), HEARS(READABLE),               \
         CITE(R9293, "it must also acknowledge the receipt of the data")),                                              \
-        ROW(st, DATA, WITH(ORPHAN), IN(ACK | PSH, 0, a, 10), OUT(AN_ABORT), NEXT(CLOSED), LATE_DATA),                  \
+        ROW(st, DATA, WITH(ORPHAN), IN(ACK | PSH, 0, a, 10), OUT(A_RST(a)), NEXT(CLOSED), LATE_DATA),                  \
         ROW(st, DATA_GAP, WITH(OWNED), IN(ACK, GAP_, a, 10), OUT(AN_ACK(0)), NEXT(st),                                 \
             CITE(R9293, "Segments with higher beginning sequence numbers SHOULD be held for later processing")),       \
-        ROW(st, DATA_GAP, WITH(ORPHAN), IN(ACK, GAP_, a, 10), OUT(AN_ABORT), NEXT(CLOSED), LATE_DATA),                 \
+        ROW(st, DATA_GAP, WITH(ORPHAN), IN(ACK, GAP_, a, 10), OUT(A_RST(a)), NEXT(CLOSED), LATE_DATA),                 \
         ROW(st, DATA_OVERLAP, WITH(OWNED), IN(ACK, -5, a, 15), OUT(AN_ACK_SOON(10)), NEXT(st), HEARS(READABLE),        \
             CITE(R9293, "only the new parts are processed")),                                                          \
-        ROW(st, DATA_OVERLAP, WITH(ORPHAN), IN(ACK, -5, a, 15), OUT(AN_ABORT), NEXT(CLOSED), LATE_DATA),               \
+        ROW(st, DATA_OVERLAP, WITH(ORPHAN), IN(ACK, -5, a, 15), OUT(A_RST(a)), NEXT(CLOSED), LATE_DATA),               \
         ROW(st, URGENT, WITH(OWNED), .in = {.flags = ACK | URG, .ack = a, .len = 10, .urg = 10}, OUT(AN_ACK_SOON(10)), \
             NEXT(st), HEARS(READABLE | URGENT_DATA),                                                                   \
             CITE(R9293, "signal the user that the remote side has urgent data")),                                      \
-        ROW(st, URGENT, WITH(ORPHAN), .in = {.flags = ACK | URG, .ack = a, .len = 10, .urg = 10}, OUT(AN_ABORT),       \
+        ROW(st, URGENT, WITH(ORPHAN), .in = {.flags = ACK | URG, .ack = a, .len = 10, .urg = 10}, OUT(A_RST(a)),       \
             NEXT(CLOSED), LATE_DATA),                                                                                  \
         ROW(st, FIN_GAP, IN(FIN | ACK, GAP_, a, 0), OUT(AN_ACK(0)), NEXT(st),                                          \
             CITE(R9293, "further processing is done in SEG.SEQ order")),                                               \

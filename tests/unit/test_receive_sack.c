@@ -167,6 +167,17 @@ static void again_behind_a_gap(void **state) {
     BLOCKS(4000, {5000, 5500}, {4500, 5500});
 }
 
+/* The block that holds it comes second, also where another segment came for another block in the same batch. */
+static void again_with_another(void **state) {
+    (void)state;
+    established_with_sack(false);
+    arrive(501, 500);
+    ignore_sent();
+    const struct seg batch[] = {SEG(.flags = ACK, .seq = 501, .len = 100), SEG(.flags = ACK, .seq = 2001, .len = 100)};
+    receive_batch(batch, 2);
+    BLOCKS(1, {501, 601}, {501, 1001}, {2001, 2101});
+}
+
 /* 4.2.1: a segment of which a part came before; the part is told. */
 static void again_in_part(void **state) {
     (void)state;
@@ -296,9 +307,9 @@ int main(void) {
         BOTH(as_many_as_fit),     BOTH(as_many_as_fit_with_timestamps),
         BOTH(with_text),          BOTH(again_below),
         BOTH(again_behind_a_gap), BOTH(again_in_part),
-        BOTH(again_in_two_parts), BOTH(told_once),
-        BOTH(not_asked_for),      BOTH(fin_ends_it),
-        BOTH(any_order),
+        BOTH(again_with_another), BOTH(again_in_two_parts),
+        BOTH(told_once),          BOTH(not_asked_for),
+        BOTH(fin_ends_it),        BOTH(any_order),
     };
     return run_fixture_tests(tests);
 }

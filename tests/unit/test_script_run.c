@@ -196,8 +196,8 @@ static void test_settings_refused(void **state) {
     fails("`sysctl -q net.ipv4.tcp_sack=yes`\n" LISTEN, 1, "sysctl net.ipv4.tcp_sack takes no value 'yes'");
     fails("`sysctl -q net.ipv4.tcp_rmem=\"1 2\"`\n" LISTEN, 1, "sysctl net.ipv4.tcp_rmem takes no value '1 2'");
     fails("`sysctl -q net.ipv4.tcp_sack`\n" LISTEN, 1, "expected NAME=VALUE, not 'net.ipv4.tcp_sack'");
-    fails("`sysctl -q net.ipv4.tcp_dsack=0`\n" LISTEN, 1,
-          "sysctl net.ipv4.tcp_dsack=0 asks for leaving out DSACK, which is not supported");
+    fails("`sysctl -q net.ipv4.tcp_recovery=0`\n" LISTEN, 1,
+          "sysctl net.ipv4.tcp_recovery=0 asks for another loss detection than RACK, which is not supported");
 }
 
 static void test_sysctl_values(void **state) {
@@ -205,7 +205,8 @@ static void test_sysctl_values(void **state) {
     struct script_settings s = {0};
     char why[200];
     assert_true(script_sysctl_set(&s, "net.ipv4.tcp_rmem", "4096 131072 33554432", why, sizeof why));
-    assert_int_equal(s.stack.receive_buffer, 33554432);
+    assert_int_equal(s.stack.receive_buffer, 131072);
+    assert_int_equal(s.stack.receive_buffer_max, 33554432);
     assert_true(script_sysctl_set(&s, "net.ipv4.tcp_fin_timeout", "60", why, sizeof why));
     assert_int_equal(s.stack.fin_wait_2_ms, 60000);
     assert_true(script_sysctl_set(&s, "net.ipv4.tcp_notsent_lowat", "0x1000", why, sizeof why));
