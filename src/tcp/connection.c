@@ -127,6 +127,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     rack_init(&a->rack, c->snd_una);
     a->recovery.reorder_due = BK_NEVER;
     mtu_search_init(t, c, &a->search);
+    c->path_epoch = t->path_epoch - 1; /* what a search held back may be open now */
     congestion_begin(t, c);
     receive_begin(t, c, &a->receiving);
     return a;

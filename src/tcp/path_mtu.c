@@ -47,7 +47,8 @@ static uint32_t bound(const struct tcp *t, const struct connection *c) {
     if (!path_mtu_heeds(c)) return limit;
     if (e != NULL && e->found != 0) return u32_min(limit, e->found);
     bool always = t->base.config.mtu_probing == 2, begun = c->state >= BK_ESTABLISHED;
-    if (begun && (always || (a != NULL && a->search.on))) return u32_min(limit, c->path_mtu);
+    /* Without an active record nothing is sent, and whether there is a search is seen when there is one again. */
+    if (begun && (always || a == NULL || a->search.on)) return u32_min(limit, c->path_mtu);
     if (!always || (e != NULL && e->given != 0)) return limit;
     uint32_t base = path_mtu_packet(c, t->base.config.base_mss);
     return u32_min(limit, connection_is_ipv6(c) ? u32_max(base, 1280) : base);
