@@ -79,8 +79,7 @@ void path_mtu_refresh(struct tcp *t, struct connection *c) {
 }
 
 void path_mtu_look(struct tcp *t, struct connection *c) {
-    if (BK_FAST && c->path_epoch == t->path_epoch) return;
-    path_mtu_refresh(t, c);
+    if (c->path_epoch != t->path_epoch) path_mtu_refresh(t, c);
 }
 
 void path_mtu_begin(struct tcp *t, struct connection *c, uint32_t peer_mss) {
@@ -94,8 +93,10 @@ void path_mtu_begin(struct tcp *t, struct connection *c, uint32_t peer_mss) {
 static void believe(struct tcp *t, struct connection *c, uint32_t mtu) {
     reason_count(&t->base, BK_REASON_NOTE_PATH_MTU);
     path_cache_claim(t, &c->tuple.remote, mtu);
-    apply(t, c, mtu); /* even if the cache had no room for it */
+    apply(t, c, mtu); /* even if the cache had no room for it: then it holds until anything else changes */
     c->path_epoch = t->path_epoch;
+    struct active *a = active_of(t, c);
+    if (a != NULL && a->search.on) mtu_search_bounds(t, c, &a->search);
     recovery_repeat(t, c, BK_REASON_SEND_SMALLER);
     connection_touch(t, c);
 }
