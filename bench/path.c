@@ -12,7 +12,7 @@
  * refuses larger frames, and the run then fails. Congestion control is cubic on each side.
  *
  * The kernel's settings are Linux's own defaults, whatever this machine has: tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304, timestamps, SACK, window
- * scaling on. Beckon's are in path_stack.
+ * scaling on. Beckon's are its own defaults.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
@@ -97,8 +97,6 @@ static int path_kernel(struct path_world *w, uint32_t end, struct bench_run *run
 static void path_configure(struct bk_config *c) {
     bk_config_default(c);
     c->connections = c->requests_ipv4 = c->requests_ipv6 = c->time_waits_ipv4 = c->time_waits_ipv6 = 64;
-    c->send_buffer = 4194304;
-    c->receive_buffer = 6291456;
 }
 
 static int path_stack(struct path_world *w, uint32_t end, struct bench_run *run) {

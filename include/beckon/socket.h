@@ -57,13 +57,12 @@ struct bk_sockets_config {
     void *context;
 
     /* What Linux keeps in sysctls of these names. */
-    uint32_t somaxconn;     /* a backlog's bound; 4,096 */
-    uint32_t wmem_max;      /* the most that SO_SNDBUF takes; 212,992 */
-    uint32_t rmem_max;      /* the most that SO_RCVBUF takes; 212,992 */
-    uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT of new sockets; UINT32_MAX: none */
-    bool bindv6only;        /* IPV6_V6ONLY of new sockets; off */
-    bool ip_nonlocal_bind;  /* bind takes addresses that are not local; off */
-    uint64_t clock_offset;  /* added to the stack's time gives wall-clock time, for SO_TIMESTAMPING; 0 */
+    uint32_t somaxconn;    /* a backlog's bound; 4,096 */
+    uint32_t wmem_max;     /* the most that SO_SNDBUF takes; 212,992 */
+    uint32_t rmem_max;     /* the most that SO_RCVBUF takes; 212,992 */
+    bool bindv6only;       /* IPV6_V6ONLY of new sockets; off */
+    bool ip_nonlocal_bind; /* bind takes addresses that are not local; off */
+    uint64_t clock_offset; /* added to the stack's time gives wall-clock time, for SO_TIMESTAMPING; 0 */
 };
 BK_API void bk_sockets_config_default(struct bk_sockets_config *config);
 

@@ -129,6 +129,10 @@ struct bk_config {
     uint32_t send_buffer; /* bytes of payload */
     uint32_t
         send_buffer_max; /* it grows up to this with the congestion window, unless set by hand; not larger: it does not */
+    uint32_t
+        send_overhead; /* bytes that each unit of queued data is charged against the send buffer besides itself; 0: the
+                             * buffer bounds the payload alone */
+    uint32_t unsent_low;     /* SEND begins no new unit while so many bytes are unsent; UINT32_MAX: no such bound */
     uint32_t receive_buffer; /* bytes of payload */
     uint32_t
         receive_buffer_max; /* it grows up to this with what the user reads in a round trip, unless set by hand; the larger of the
@@ -441,6 +445,8 @@ BK_API int bk_tcp_connect(bk_stack *stack, const struct bk_tcp_open *open, uint6
 enum bk_send_flag {
     BK_SEND_URGENT = 1, /* the last byte is urgent data's end (RFC 6093) */
     BK_SEND_MORE = 2,   /* more follows at once: hold back a partial segment */
+    BK_SEND_RECORD =
+        4, /* the last byte ends a record: no segment holds it and what is sent later, also when sent again */
 };
 /* SEND: queues a copy of up to `length` bytes and returns how many, at least 1 unless length is 0; or
  * -EAGAIN (the send buffer, or the stack's budget, is full; BK_READY_WRITABLE follows),
@@ -489,6 +495,8 @@ enum bk_tcp_option {
     BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class (RFC 2474); the two low bits are ECN's, and ignored */
     BK_TCP_HOP_LIMIT,       /* IPv4's TTL, IPv6's hop limit; 0: the interface's */
     BK_TCP_MTU_DISCOVERY,   /* enum bk_mtu_discovery */
+    BK_TCP_CORK,            /* 0/1: as BK_SEND_MORE with every SEND; off, or NODELAY set, lets go what is queued */
+    BK_TCP_UNSENT_LOW,      /* bytes: SEND begins no new unit while so many are unsent; UINT32_MAX: no such bound */
     BK_TCP_USER,            /* the `user` value of readiness events */
     BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
     BK_TCP_WANT_WRITE,      /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
@@ -535,6 +543,8 @@ struct bk_tcp_info {
     uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
     uint32_t receive_rtt_us;        /* the RTT as the receiving side sees it; 0: unknown */
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
+    uint32_t sent_age_ms;           /* since data last left (none has: as the next) */
+    uint32_t heard_age_ms;          /* since the peer was last heard */
     uint32_t text_age_ms;           /* since text last came in order, or the peer's SYN */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     uint32_t cwnd, ssthresh, in_flight;
@@ -579,6 +589,7 @@ struct bk_tcp_look {
     uint32_t receive_queued;
     uint32_t rcv_wnd, receive_mss;
     uint32_t snd_una, snd_nxt;
+    bool writable;      /* a third of the send buffer is free, and little is unsent (BK_TCP_UNSENT_LOW) */
     uint32_t send_end;  /* number after the last octet that was queued */
     uint32_t send_room; /* octets that the send buffer takes */
     uint32_t send_buffer;

@@ -189,7 +189,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_ND_BAD, BK_DROPPED, "RFC 4861 7.1", "", "malformed or off-link neighbour discovery")                        \
     R(DROP_ND_STRANGER, BK_DROPPED, "RFC 4861 7.2.5", "", "neighbour discovery that does not concern us")              \
     R(DROP_UDP_BAD, BK_DROPPED, "RFC 768", "", "malformed UDP")                                                        \
-    R(DROP_UNRESOLVED, BK_DROPPED, "RFC 1122 2.3.2.2", "", "next hop unresolved: replaced by a newer packet")          \
+    R(DROP_UNRESOLVED, BK_DROPPED, "RFC 4861 7.2.2", "", "next hop unresolved: replaced by a newer packet")            \
     R(DROP_NO_NEIGHBOUR, BK_DROPPED, "", "", "next hop does not answer")                                               \
     R(DROP_NO_ROUTE, BK_DROPPED, "", "", "no route to the destination")                                                \
     R(DROP_IFACE, BK_DROPPED, "", "", "no such interface")                                                             \

@@ -55,6 +55,7 @@ uint32_t extent_chunk_bytes(const struct base *b) {
 static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     if (q->tail == BK_NONE) return 0;
     const struct extent *e = extent_at(b, q->tail);
+    if (e->ends_record) return 0;
     if (*chunk_references(b, e->chunk) != 1) return 0;
     uint32_t end = (uint32_t)e->offset + e->length; /* may be 65,536, beyond what chunk_bytes says */
     return end < extent_chunk_bytes(b) ? extent_chunk_bytes(b) - end : 0;
@@ -204,4 +205,19 @@ uint32_t extent_queue_find(const struct base *b, const struct extent_queue *q, u
         BK_ASSERT(id != BK_NONE, "a sequence number asked for lies in the queue");
     }
     return id;
+}
+
+void extent_queue_end_record(struct base *b, struct extent_queue *q) {
+    if (q->tail != BK_NONE) extent_at(b, q->tail)->ends_record = true;
+}
+
+uint32_t extent_queue_record(const struct base *b, const struct extent_queue *q, uint32_t seq, uint32_t n,
+                             uint32_t hint) {
+    const struct extent *e = extent_at(b, extent_queue_find(b, q, seq, hint));
+    uint32_t length = extent_end(e) - seq;
+    while (!e->ends_record && length < n && e->next != BK_NONE) {
+        e = extent_at(b, e->next);
+        length += e->length;
+    }
+    return u32_min(length, n);
 }

@@ -14,8 +14,9 @@
 
 struct extent {
     uint32_t next; /* BK_NONE at the end */
-    uint32_t chunk;
-    uint32_t seq; /* sequence number of the first byte */
+    uint32_t chunk : 31;
+    uint32_t ends_record : 1; /* in a send queue: nothing that follows shares a segment with its last byte */
+    uint32_t seq;             /* sequence number of the first byte */
     uint16_t offset;
     uint16_t length;
     uint32_t link;         /* in out-of-order data (runs.h) */
@@ -48,6 +49,11 @@ bool extent_queue_append_part(struct base *b, struct extent_queue *q, uint32_t s
  * reference otherwise; all or nothing. */
 bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p,
                                 uint32_t offset, uint32_t n);
+/* The queue's last byte is the last of a record: see ends_record. */
+void extent_queue_end_record(struct base *b, struct extent_queue *q);
+/* How many of the n bytes from `seq` on, which are in the queue, belong to the record that `seq` is in. `hint` as in extent_queue_find. */
+uint32_t extent_queue_record(const struct base *b, const struct extent_queue *q, uint32_t seq, uint32_t n,
+                             uint32_t hint);
 /* Removes n bytes (at most q->bytes) from the head. */
 void extent_queue_consume(struct base *b, struct extent_queue *q, uint32_t n);
 /* Copies n bytes from the head out, without removing them; they must be there. */

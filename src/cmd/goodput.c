@@ -71,7 +71,8 @@ static uint32_t goodput_judge(const struct goodput_cell *cells, uint32_t count) 
         if (goodput_keeps(&cells[i])) continue;
         goodput_name(&cells[i], name, sizeof name);
         fflush(stdout);
-        fprintf(stderr, "%s: %.3f, and the limit is %.3f\n", name, goodput_value(&cells[i]), cells[i].limit);
+        fprintf(stderr, "%s: %.3f, and the limit is %.3f%s%s\n", name, goodput_value(&cells[i]), cells[i].limit,
+                cells[i].why != NULL ? ": " : "", cells[i].why != NULL ? cells[i].why : "");
         bad++;
     }
     return bad;

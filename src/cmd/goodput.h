@@ -45,6 +45,8 @@ uint32_t goodput_cells(struct goodput_cell *cells, uint32_t groups);
 const char *goodput_measure(struct goodput_cell *cell);
 /* Sets theory, limit and why. */
 void goodput_limit(struct goodput_cell *cell);
+/* The limits of goodput, for people. */
+void goodput_tell_limits(FILE *to);
 /* Whether what was measured keeps the limit. */
 bool goodput_keeps(const struct goodput_cell *cell);
 /* One sentence: "goodput, cubic, 64K, 10 ms, 1 % bursty". */

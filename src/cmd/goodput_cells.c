@@ -13,7 +13,7 @@
 #define CELLS_PAYLOAD 1448u
 #define CELLS_RATE    UINT64_C(100000000) /* bit/s */
 #define CELLS_SHARED  UINT64_C(20000000)  /* where flows share it, or only the queue is looked at */
-#define CELLS_FRAMES  100u                /* that a queue holds at least */
+#define CELLS_FRAMES  64u                 /* that a queue holds at least */
 #define CELLS_BURST   4u                  /* frames that a burst loses on average */
 
 const char *const goodput_group_names[] = {"goodput", "fairness", "queue", "recovery"};
@@ -23,17 +23,21 @@ const char *const goodput_queue_names[] = {"1 BDP", "4 BDP", "CoDel"};
 
 static const uint32_t cells_rtt_ms[] = {1, 10, 100, 300};
 static const uint32_t cells_loss_ppm[] = {0, 100, 1000, 10000, 50000};
-static const uint8_t cells_controllers[] = {THEORY_NEWRENO};
+static const uint8_t cells_controllers[] = {THEORY_CUBIC, THEORY_NEWRENO, THEORY_BBR};
+static const uint32_t cells_congestion[] = {
+    [THEORY_CUBIC] = BK_CONGESTION_CUBIC, [THEORY_NEWRENO] = BK_CONGESTION_NEWRENO, [THEORY_BBR] = BK_CONGESTION_BBR};
 
 /* ---- configurations -------------------------------------------------------------------------------- */
 
 /* The figure is the receive buffer's, which is the window. The send buffer is twice that: a writer is woken when a third of it is free, so that what is
  * under way is between two thirds of it and all, and one of the same size would be what holds the flow. */
 static void cells_config(struct bk_config *c, enum goodput_buffer buffer) {
-    static const uint32_t bytes[] = {65536, 1048576, 16777216};
+    static const uint32_t bytes[] = {[GOODPUT_64K] = 65536, [GOODPUT_1M] = 1048576};
     bk_config_default(c);
     c->connections = c->requests_ipv4 = c->requests_ipv6 = c->time_waits_ipv4 = c->time_waits_ipv6 = 4;
     c->listeners = c->interfaces = c->reassemblies = 1;
+    if (buffer == GOODPUT_AUTO) return;
+    c->send_buffer_max = c->receive_buffer_max = 0;
     c->receive_buffer = bytes[buffer];
     c->send_buffer = 2 * bytes[buffer];
     c->send_buffer_max = c->receive_buffer_max = 0;
@@ -46,8 +50,8 @@ static uint32_t cells_bdp(uint64_t rate, uint32_t rtt_ms) {
 static void cells_flow(struct bottleneck_flow *f, const struct goodput_cell *c, uint32_t number) {
     cells_config(&f->sender, (enum goodput_buffer)c->buffer);
     f->receiver = f->sender;
+    f->sender.congestion = cells_congestion[c->controller[number]];
     f->rtt_us = c->rtt_ms * 1000;
-    (void)number;
 }
 
 static void cells_link(struct bottleneck_options *o, const struct goodput_cell *c, uint64_t rate) {
@@ -73,11 +77,12 @@ static void cells_loss(struct path_options *link, const struct goodput_cell *c) 
 
 /* ---- runs ------------------------------------------------------------------------------------------ */
 
-/* How long: long enough for a few hundred round trips, and short enough for the whole table to take a minute. */
+/* How long: some seconds, so that RTOs find room, and at least 50 round trips after as many for the start; short enough for the whole table to take a
+ * minute. */
 static void cells_loss_options(const struct goodput_cell *c, struct bottleneck_options *o) {
     cells_loss(&o->link, c);
-    o->warm_us = c->rtt_ms <= 10 ? 1000000 : c->rtt_ms * 50000;
-    o->end_us = o->warm_us + (c->rtt_ms <= 10 ? 3000000 : c->rtt_ms * 100000);
+    o->warm_us = u32_max(500000, c->rtt_ms * 40000);
+    o->end_us = o->warm_us + u32_max(2000000, c->rtt_ms * 60000);
 }
 
 /* The second flow begins when the first one has the link, at a moment that the seed decides. */
@@ -193,7 +198,7 @@ static void cells_of_loss(struct goodput_cell **at) {
                     c->buffer = (uint8_t)buffer;
                     c->loss_ppm = cells_loss_ppm[(loss + 1) / 2];
                     c->bursty = loss > 0 && loss % 2 == 0;
-                    c->seeds = loss == 0 ? 1 : 3;
+                    c->seeds = loss == 0 ? 1 : c->controller[0] == THEORY_BBR ? 2 : 3;
                 }
 }
 
@@ -201,7 +206,7 @@ static void cells_of_fairness(struct goodput_cell **at) {
     for (uint32_t a = 0; a < BK_COUNT(cells_controllers); a++)
         for (uint32_t b = a; b < BK_COUNT(cells_controllers); b++)
             for (uint32_t queue = 0; queue <= GOODPUT_FOUR_BDP; queue++) {
-                struct goodput_cell *c = cells_push(at, GOODPUT_FAIRNESS, a, 20);
+                struct goodput_cell *c = cells_push(at, GOODPUT_FAIRNESS, a, 40);
                 c->controller[1] = cells_controllers[b];
                 c->queue = (uint8_t)queue;
                 c->seeds = 3;

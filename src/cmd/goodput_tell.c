@@ -32,10 +32,12 @@ static void tell_loss(const struct goodput_cell *cells, uint32_t count, FILE *to
         tell_mark(c, to);
         if (c->buffer == GOODPUT_AUTO) fputc('\n', to);
     }
+    fputs("\n\n", to);
+    goodput_tell_limits(to);
 }
 
 static void tell_fairness(const struct goodput_cell *cells, uint32_t count, FILE *to) {
-    fputs("Two flows on a link of 20 Mbit/s, RTT 20 ms, the second one 2 s later; measured from 10 s to 40 s\n\n"
+    fputs("Two flows on a link of 20 Mbit/s, RTT 40 ms, the second one 2 s later; measured from 10 s to 40 s\n\n"
           "first    second   queue   first's share   Jain's index   of the link\n",
           to);
     for (uint32_t i = 0; i < count; i++) {

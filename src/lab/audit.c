@@ -126,9 +126,10 @@ static bool audit_frames(struct audit *a) {
         for (uint32_t id = lists[l]->head; id != BK_NONE; id = neighbour_at(a->n, id)->link.next) {
             const struct neighbour *e = neighbour_at(a->n, id);
             if (e->timer.deadline < a->earliest) a->earliest = e->timer.deadline;
-            if (e->pending == BK_NONE) continue;
-            pending++;
-            if (!audit_frame(a, e->pending)) return false;
+            pending += e->waiting.count;
+            if (!audit_frame_queue(a, &e->waiting, "neighbour")) return false;
+            FAULT_UNLESS((e->waiting.count > 0) == (e->state == NEIGHBOUR_INCOMPLETE),
+                         "%u frames wait for a neighbour in state %u", e->waiting.count, (unsigned)e->state);
         }
     }
     FAULT_UNLESS(lists[0]->count + lists[1]->count == a->n->neighbours.in_use, "neighbours: %u listed, %u in use",

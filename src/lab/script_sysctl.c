@@ -79,7 +79,7 @@ static const struct script_sysctl script_sysctls[] = {
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_dsack", dsack),
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_shrink_window", shrink_window),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_comp_sack_nr", ack_compress_max),
-    SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.ipv4.tcp_notsent_lowat", notsent_lowat),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_notsent_lowat", unsent_low),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.somaxconn", somaxconn),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.wmem_max", wmem_max),
     SOCKETS(SYSCTL_SOCKETS_NUMBER, "net.core.rmem_max", rmem_max),

@@ -3,7 +3,7 @@
  * One cache serves ARP and neighbour discovery: both find the link-layer address of a next hop, and both have to notice
  * when a neighbour is gone (RFC 1122 2.3.2.1, RFC 4861 7.3). The states are RFC 4861's:
  *
- *     INCOMPLETE   asked for; the newest packet waits (RFC 1122 2.3.2.2); given up after three requests
+ *     INCOMPLETE   asked for; the newest packets wait (RFC 4861 7.2.2); given up after three requests
  *     REACHABLE    known to answer, until reachable_until
  *     STALE        known, but not of late: used all the same, which leads to
  *     DELAY        five seconds for an upper layer to confirm, before
@@ -14,7 +14,7 @@
  * Entries are made for hops that we send to, and for nodes that ask for our address or advertise themselves as router.
  * At the capacity, the one of the eight least recently used ones that is STALE makes room; else the oldest INCOMPLETE one; else
  * there is none, and the packet is dropped. So strangers can push out what is idle, never what is in use. How many
- * frames wait for resolution is bounded too, lest a flood to absent neighbours hold every frame that there is.
+ * frames wait for resolution is bounded too, for each neighbour and for all, lest a flood to absent neighbours hold every frame that there is.
  */
 #include "net/neighbour.h"
 
@@ -29,6 +29,7 @@
 #define UNICAST_SOLICITS   3u /* MAX_UNICAST_SOLICIT */
 #define DELAY_FIRST_PROBE  (5 * NS_PER_S)
 #define EVICTION_DEPTH     8u
+#define WAITING_MOST       64u /* frames for one neighbour: the SYNs of a client that opens many connections at once */
 
 #define NEIGHBOUR_LINK offsetof(struct neighbour, link)
 
@@ -83,16 +84,19 @@ static struct list *neighbour_list(struct net *n, const struct neighbour *e) {
     return e->state == NEIGHBOUR_INCOMPLETE ? &n->neighbours_incomplete : &n->neighbours_known;
 }
 
-static void neighbour_drop_pending(struct net *n, struct neighbour *e, uint16_t reason) {
-    if (e->pending == BK_NONE) return;
-    ip_drop(n, e->pending, reason);
-    e->pending = BK_NONE;
+/* The frame that has waited longest is dropped. */
+static void neighbour_drop_oldest(struct net *n, struct neighbour *e, uint16_t reason) {
+    ip_drop(n, frame_queue_pop(&n->tcp.base, &e->waiting), reason);
     n->pending--;
+}
+
+static void neighbour_drop_waiting(struct net *n, struct neighbour *e, uint16_t reason) {
+    while (e->waiting.count > 0) neighbour_drop_oldest(n, e, reason);
 }
 
 static void neighbour_remove(struct net *n, uint32_t id) {
     struct neighbour *e = neighbour_at(n, id);
-    neighbour_drop_pending(n, e, BK_REASON_DROP_NO_NEIGHBOUR);
+    neighbour_drop_waiting(n, e, BK_REASON_DROP_NO_NEIGHBOUR);
     neighbour_arm(n, id, BK_NEVER);
     list_remove(&n->tcp.base, &n->neighbours, NEIGHBOUR_LINK, neighbour_list(n, e), id);
     uint32_t *bucket = neighbour_bucket(n, e->iface, &e->addr);
@@ -110,7 +114,7 @@ static void neighbour_remove(struct net *n, uint32_t id) {
 
 /* A question without an answer yet is forgotten, for want of room. */
 static void neighbour_abandon(struct net *n, uint32_t id) {
-    neighbour_drop_pending(n, neighbour_at(n, id), BK_REASON_DROP_UNRESOLVED);
+    neighbour_drop_waiting(n, neighbour_at(n, id), BK_REASON_DROP_UNRESOLVED);
     neighbour_remove(n, id);
 }
 
@@ -138,7 +142,7 @@ static uint32_t neighbour_new(struct net *n, uint32_t iface, const bk_addr *addr
     timer_init(&e->timer);
     e->addr = *addr;
     e->iface = (uint8_t)iface;
-    e->pending = BK_NONE;
+    frame_queue_init(&e->waiting);
     uint32_t *bucket = neighbour_bucket(n, iface, addr);
     e->next = *bucket - 1;
     *bucket = id + 1;
@@ -165,13 +169,13 @@ static void neighbour_set_state(struct net *n, uint32_t id, enum neighbour_state
 }
 
 /* Asks for the neighbour: all the link while INCOMPLETE, itself alone in PROBE. The source is that of the packet that
- * waits, if it is one of ours (RFC 4861 7.2.2). Whether the question leaves or not, it counts: the timer asks again. */
+ * has waited longest, if it is one of ours (RFC 4861 7.2.2). Whether the question leaves or not, it counts: the timer asks again. */
 static void neighbour_solicit(struct net *n, uint32_t id) {
     struct neighbour *e = neighbour_at(n, id);
     bk_addr src = {{0}};
     bool have = false;
-    if (e->pending != BK_NONE) {
-        src = frame_at(&n->tcp.base, e->pending)->src;
+    if (e->waiting.count > 0) {
+        src = frame_at(&n->tcp.base, e->waiting.head)->src;
         have = n->iface[e->iface].config.accept_any || address_is_ours(n, e->iface, &src);
     }
     if (!have) have = address_select(n, e->iface, &e->addr, &src);
@@ -186,11 +190,15 @@ static void neighbour_solicit(struct net *n, uint32_t id) {
 
 /* ---- sending ---- */
 
-/* An INCOMPLETE entry always holds one frame; the newest wins. */
+/* The new frame replaces the oldest one where no more may wait for this neighbour (RFC 4861 7.2.2). Where no more may wait for all of them, too; or, if
+ * it is the first one for this neighbour, the oldest question is forgotten, which is another neighbour's: this one stands last. */
 static void neighbour_hold(struct net *n, struct neighbour *e, uint32_t frame) {
-    neighbour_drop_pending(n, e, BK_REASON_DROP_UNRESOLVED);
-    if (n->pending >= u32_max(1, n->tcp.base.config.frames / 4)) neighbour_abandon(n, n->neighbours_incomplete.head);
-    e->pending = frame;
+    bool full = n->pending >= u32_max(1, n->tcp.base.config.frames / 4);
+    if (e->waiting.count == WAITING_MOST || (full && e->waiting.count > 0))
+        neighbour_drop_oldest(n, e, BK_REASON_DROP_UNRESOLVED);
+    else if (full)
+        neighbour_abandon(n, n->neighbours_incomplete.head);
+    frame_queue_push(&n->tcp.base, &e->waiting, frame);
     n->pending++;
 }
 
@@ -231,14 +239,13 @@ void neighbour_send(struct net *n, uint32_t iface, const bk_addr *next_hop, uint
 /* The address is resolved: what waited for it leaves. */
 static void neighbour_resolved(struct net *n, uint32_t id, const uint8_t mac[6], enum neighbour_state state) {
     struct neighbour *e = neighbour_at(n, id);
-    uint32_t frame = e->pending;
+    struct frame_queue waiting = e->waiting;
     memcpy(e->mac, mac, 6);
-    e->pending = BK_NONE;
+    frame_queue_init(&e->waiting);
+    n->pending -= waiting.count;
     neighbour_set_state(n, id, state);
     net_changed(n); /* among equal routes, those whose gateway is known come first */
-    if (frame == BK_NONE) return;
-    n->pending--;
-    neighbour_output(n, id, frame);
+    for (uint32_t frame; (frame = frame_queue_pop(&n->tcp.base, &waiting)) != BK_NONE;) neighbour_output(n, id, frame);
 }
 
 void neighbour_heard(struct net *n, uint32_t iface, const bk_addr *addr, const uint8_t mac[6]) {
@@ -289,25 +296,26 @@ void neighbour_confirm(struct net *n, uint32_t id) {
 
 /* ---- time ---- */
 
-/* Resolution failed. The packet that waits is dropped, and its TCP connection hears that the host is unreachable (RFC 4861
- * 7.2.2), as it would if a router said so. */
+/* Resolution failed. What waits is dropped, and each TCP connection of which something waits hears that the host is unreachable (RFC 4861 7.2.2),
+ * as it would if a router said so. The entry is gone by then: what a connection does next asks anew. */
 static void neighbour_fail(struct net *n, uint32_t id) {
     struct neighbour *e = neighbour_at(n, id);
-    bk_addr src = {{0}}, dst = {{0}};
-    uint8_t ports_and_seq[8];
-    bool tcp = false;
-    if (e->pending != BK_NONE) {
-        const struct frame *f = frame_at(&n->tcp.base, e->pending);
-        tcp = f->protocol == WIRE_TCP;
-        src = f->src;
-        dst = f->dst;
-        memcpy(ports_and_seq, f->header + FRAME_L4, sizeof ports_and_seq);
-    }
+    struct frame_queue waiting = e->waiting;
+    frame_queue_init(&e->waiting);
+    n->pending -= waiting.count;
     route_suspect(n, e->iface, &e->addr);
     neighbour_remove(n, id);
-    if (tcp)
-        (void)tcp_icmp_error(&n->tcp, TCP_ICMP_SOFT, ERROR_HOSTUNREACH, &src, get_be16(ports_and_seq), &dst,
-                             get_be16(ports_and_seq + 2), get_be32(ports_and_seq + 4), 0);
+    for (uint32_t frame; (frame = frame_queue_pop(&n->tcp.base, &waiting)) != BK_NONE;) {
+        const struct frame *f = frame_at(&n->tcp.base, frame);
+        bool tcp = f->protocol == WIRE_TCP;
+        bk_addr src = f->src, dst = f->dst;
+        uint8_t ports_and_seq[8];
+        memcpy(ports_and_seq, f->header + FRAME_L4, sizeof ports_and_seq);
+        ip_drop(n, frame, BK_REASON_DROP_NO_NEIGHBOUR);
+        if (tcp)
+            (void)tcp_icmp_error(&n->tcp, TCP_ICMP_SOFT, ERROR_HOSTUNREACH, &src, get_be16(ports_and_seq), &dst,
+                                 get_be16(ports_and_seq + 2), get_be32(ports_and_seq + 4), 0);
+    }
 }
 
 static void neighbour_due(struct net *n, uint32_t id) {

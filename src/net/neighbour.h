@@ -17,10 +17,10 @@ enum neighbour_state {
 struct neighbour {
     struct timer timer; /* next solicitation, or the end of DELAY */
     bk_addr addr;
-    uint64_t reachable_until; /* REACHABLE: looked at when used, so no timer runs for it */
-    struct link link;         /* in net.neighbours_incomplete while INCOMPLETE, else in net.neighbours_known */
-    uint32_t next;            /* in the hash bucket */
-    uint32_t pending;         /* the frame that waits for resolution, or BK_NONE */
+    uint64_t reachable_until;   /* REACHABLE: looked at when used, so no timer runs for it */
+    struct link link;           /* in net.neighbours_incomplete while INCOMPLETE, else in net.neighbours_known */
+    uint32_t next;              /* in the hash bucket */
+    struct frame_queue waiting; /* for resolution: INCOMPLETE entries only, and these always hold one or more */
     uint8_t mac[6];
     uint8_t iface;
     uint8_t state;  /* enum neighbour_state */

@@ -55,14 +55,19 @@ static int set_stack(const struct given *g, enum bk_tcp_option option, int64_t v
     return sock_set_stack(g->s, g->sock, option, (uint64_t)value, g->now);
 }
 
+/* Whether a buffer's size holds bookkeeping besides text. */
+static bool is_charged(const struct bk_sockets *s, enum bk_tcp_option option) {
+    const struct bk_config *config = bk_config_of(s->stack);
+    return option == BK_TCP_RECEIVE_BUFFER ? config->receive_overhead : config->send_overhead != 0;
+}
+
 /* The double of what is asked for is reported, as Linux does, which keeps as much again for itself; at least `min`, at most twice
  * `max`. */
 static int set_buffer(const struct given *g, enum bk_tcp_option option, int value, uint32_t max, uint32_t min) {
     uint32_t bytes = (uint32_t)value < max ? (uint32_t)value : max;
     if (2 * bytes < min) bytes = min / 2;
-    /* The stack counts what Linux keeps for itself, if it is told to. */
-    bool overhead = option == BK_TCP_RECEIVE_BUFFER && bk_config_of(g->s->stack)->receive_overhead;
-    int error = sock_set_stack(g->s, g->sock, option, overhead ? 2 * bytes : bytes, g->now);
+    /* Where the stack charges bookkeeping to the buffer, too, as Linux does, it is the double that holds. */
+    int error = sock_set_stack(g->s, g->sock, option, is_charged(g->s, option) ? 2 * bytes : bytes, g->now);
     if (error != 0) return error;
     if (option == BK_TCP_SEND_BUFFER)
         g->sock->sndbuf_named = true;
@@ -175,10 +180,11 @@ static int set_socket(const struct given *g, int option) {
 static int set_notsent(const struct given *g, int value) {
     struct sock_more *more = sock_more_of(g->sock);
     if (more == NULL) return -ENOMEM;
+    /* 0: what holds for all. */
+    uint32_t low = value != 0 ? (uint32_t)value : bk_config_of(g->s->stack)->unsent_low;
     more->notsent_lowat = (uint32_t)value;
-    sock_news(g->s, g->sock, BK_NEWS_PROGRESS, true);
     file_wake(g->s, &g->sock->file, POLLOUT | POLLWRNORM);
-    return 0;
+    return sock_set_stack(g->s, g->sock, BK_TCP_UNSENT_LOW, low, g->now);
 }
 
 /* Names as Linux has them, in the order of enum bk_congestion. */
@@ -203,6 +209,8 @@ static int set_tcp(const struct given *g, int option) {
     switch (option) {
     case TCP_NODELAY:
         return set_stack(g, BK_TCP_NODELAY, value != 0, 0, 1);
+    case TCP_CORK:
+        return set_stack(g, BK_TCP_CORK, value != 0, 0, 1);
     case TCP_MAXSEG:
         return value == 0 ? set_stack(g, BK_TCP_MAX_SEGMENT, 0, 0, 0)
                           : set_stack(g, BK_TCP_MAX_SEGMENT, value, MSS_MIN, WINDOW_MAX);
@@ -356,8 +364,7 @@ static void answer_time(struct answer *a, uint64_t ns) {
 
 static int buffer_of(const struct bk_sockets *s, const struct sock *sock, enum bk_tcp_option option, bool named) {
     uint64_t bytes = sock_get_stack(s, sock, option);
-    bool overhead = option == BK_TCP_RECEIVE_BUFFER && bk_config_of(s->stack)->receive_overhead;
-    return (int)(named && !overhead ? 2 * bytes : bytes);
+    return (int)(named && !is_charged(s, option) ? 2 * bytes : bytes);
 }
 
 static int get_socket(struct bk_sockets *s, struct sock *sock, int option, struct answer *a) {
@@ -448,6 +455,7 @@ static bool plain_tcp(int option, enum bk_tcp_option *out) {
         {TCP_KEEPCNT, BK_TCP_KEEPALIVE_PROBES},
         {TCP_SYNCNT, BK_TCP_SYN_RETRIES},
         {TCP_USER_TIMEOUT, BK_TCP_USER_TIMEOUT_MS},
+        {TCP_CORK, BK_TCP_CORK},
     };
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
         if (same[i].option == option) {

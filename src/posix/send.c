@@ -6,20 +6,6 @@
 #include "posix/message.h"
 #include "posix/report.h"
 
-#define SEND_PIECE 65536u /* what is queued at a time while TCP_NOTSENT_LOWAT is watched */
-
-uint32_t send_low_water(const struct bk_sockets *s, const struct sock *sock) {
-    uint32_t own = sock->more == NULL ? 0 : sock->more->notsent_lowat;
-    return own != 0 ? own : s->config.notsent_lowat;
-}
-
-bool send_unsent_is_low(const struct bk_sockets *s, const struct sock *sock, const struct bk_tcp_look *look,
-                        bool wake) {
-    uint32_t low = send_low_water(s, sock);
-    int32_t unsent = (int32_t)(look->send_end - look->snd_nxt);
-    return low == UINT32_MAX || unsent < 0 || (uint64_t)unsent << wake < low;
-}
-
 /* 0 if the connection takes data, STEP_WAITS, or what send answers. */
 static int64_t send_ready(struct step *p, struct sock *sock, int flags, uint64_t timeout) {
     struct bk_tcp_look look;
@@ -38,21 +24,11 @@ static int64_t send_ready(struct step *p, struct sock *sock, int flags, uint64_t
 static int queue(struct step *p, struct sock *sock, const struct span *from, uint32_t flags) {
     size_t *done = &p->call->progress.done;
     while (*done < from->total) {
-        struct bk_tcp_look look;
         size_t n;
         const void *at = span_at(from, *done, &n);
         bool last = *done + n == from->total;
         if (!memory_good(p->s, at, n, false)) return -EFAULT;
-        (void)sock_look(p->s, sock, &look);
-        if (!send_unsent_is_low(p->s, sock, &look, false)) {
-            sock_news(p->s, sock, BK_NEWS_PROGRESS, true);
-            return -EAGAIN;
-        }
-        if (send_low_water(p->s, sock) != UINT32_MAX && n > SEND_PIECE) {
-            n = SEND_PIECE;
-            last = false;
-        }
-        uint32_t here = last ? flags : flags & ~(uint32_t)BK_SEND_URGENT;
+        uint32_t here = last ? flags : flags & ~(uint32_t)(BK_SEND_URGENT | BK_SEND_RECORD);
         ptrdiff_t moved = bk_tcp_send(p->s->stack, sock->conn, at, n, here, p->now);
         if (moved == -EAGAIN) sock->blocked = true;
         if (moved < 0) return moved == -EAGAIN ? -EAGAIN : -EPIPE;
@@ -93,6 +69,7 @@ int64_t send_step(struct step *p, const struct span *from, int flags, const stru
     uint32_t how = 0;
     if (flags & MSG_OOB) how |= BK_SEND_URGENT;
     if (flags & MSG_MORE) how |= BK_SEND_MORE;
+    if (flags & MSG_EOR) how |= BK_SEND_RECORD;
     int error = queue(p, sock, from, how);
     if (error == -EAGAIN && step_may_wait(p, flags)) {
         int64_t w = step_wait(p, p->file, POLLOUT | POLLWRNORM, timeout, -EAGAIN);

@@ -3,7 +3,6 @@
 
 #include "posix/port.h"
 #include "posix/report.h"
-#include "posix/send.h"
 
 int sock_get(const struct bk_sockets *s, int fd, struct sock **out) {
     struct bk_file *file = descriptor_file(s, fd);
@@ -67,10 +66,8 @@ uint32_t sock_low_water(const struct sock *sock, size_t size, bool all) {
     return low == 0 ? 1 : low > UINT32_MAX ? UINT32_MAX : (uint32_t)low;
 }
 
-bool sock_is_writable(const struct bk_sockets *s, struct sock *sock, const struct bk_tcp_look *look) {
-    uint32_t queued = look->send_buffer - look->send_room;
-    if (sock->blocked || look->send_room < queued / 2) return false;
-    return send_unsent_is_low(s, sock, look, true);
+static bool sock_is_writable(const struct sock *sock, const struct bk_tcp_look *look) {
+    return !sock->blocked && look->writable;
 }
 
 static bool look_readable(const struct sock *sock, const struct bk_tcp_look *look) {
@@ -81,12 +78,6 @@ static bool look_readable(const struct sock *sock, const struct bk_tcp_look *loo
     if (look->receive_queued == 0) return false;
     /* A window that is nearly closed cannot bring what is waited for. */
     return look->receive_queued >= need || look->rcv_wnd < look->receive_mss;
-}
-
-/* Somebody found it not writable: it is to be told when that changes. */
-static void sock_want_write(const struct bk_sockets *s, struct sock *sock) {
-    (void)bk_tcp_set(s->stack, sock->conn, BK_TCP_WANT_WRITE, 1, 0);
-    if (send_low_water(s, sock) != UINT32_MAX) sock_news(s, sock, BK_NEWS_PROGRESS, true);
 }
 
 uint32_t sock_poll(struct bk_sockets *s, struct sock *sock) {
@@ -104,10 +95,10 @@ uint32_t sock_poll(struct bk_sockets *s, struct sock *sock) {
     if (no_read) mask |= POLLIN | POLLRDNORM | EPOLLRDHUP;
     if (look.state != BK_SYN_SENT && look.state != BK_SYN_RECEIVED) {
         if (is_conn && look_readable(sock, &look)) mask |= POLLIN | POLLRDNORM;
-        if (no_write || !is_conn || sock_is_writable(s, sock, &look))
+        if (no_write || !is_conn || sock_is_writable(sock, &look))
             mask |= POLLOUT | POLLWRNORM;
         else
-            sock_want_write(s, sock);
+            (void)bk_tcp_set(s->stack, sock->conn, BK_TCP_WANT_WRITE, 1, 0); /* it is to be told when that changes */
         if (sock->more != NULL && sock->more->urgent == URGENT_WAITS &&
             (int32_t)(look.read_seq + look.receive_queued - sock->more->urgent_seq) > 0)
             mask |= POLLPRI;
@@ -172,6 +163,8 @@ static uint64_t stack_default(const struct bk_config *config, enum bk_tcp_option
         return config->syn_retries;
     case BK_TCP_CONGESTION:
         return config->congestion;
+    case BK_TCP_UNSENT_LOW:
+        return config->unsent_low;
     default:
         return 0;
     }
@@ -236,11 +229,7 @@ void sock_hear(struct bk_sockets *s, struct sock *sock, uint32_t what, uint64_t 
     if (what & BK_READY_URGENT) events |= POLLPRI;
     /* A change of state wakes whoever waits, as on Linux. */
     if (what & (BK_READY_CONNECTED | BK_READY_PEER_CLOSED | BK_READY_CLOSED)) all = true;
-    if (what & BK_READY_PROGRESS) {
-        events |= EVENT_PROGRESS;
-        if (send_low_water(s, sock) != UINT32_MAX && send_unsent_is_low(s, sock, &look, true))
-            events |= POLLOUT | POLLWRNORM;
-    }
+    if (what & BK_READY_PROGRESS) events |= EVENT_PROGRESS;
     report_hear(s, sock, &look, what, now);
     if (all || events != 0) file_wake(s, &sock->file, all ? 0 : events);
 }

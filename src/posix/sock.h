@@ -63,8 +63,7 @@ struct sock_more {
     uint32_t option_mask, option[SOCK_OPTIONS]; /* for the connection to come */
     int rcvlowat;
     uint32_t mark, priority, mtu_discover;
-    uint32_t notsent_lowat;
-    bool notsent_named;
+    uint32_t notsent_lowat;      /* as it was set; the stack has what follows from it */
     uint64_t rcvtimeo, sndtimeo; /* ns; 0: none */
     uint32_t stamping;           /* SOF_TIMESTAMPING_ bits */
     uint32_t stamp_base;         /* octets are numbered from here */
@@ -101,8 +100,6 @@ void sock_news(const struct bk_sockets *s, struct sock *sock, uint8_t bits, bool
 /* Sets the stack's option now, or for the connection to come. 0 or a negative errno. */
 int sock_set_stack(struct bk_sockets *s, struct sock *sock, enum bk_tcp_option option, uint64_t value, uint64_t now);
 uint64_t sock_get_stack(const struct bk_sockets *s, const struct sock *sock, enum bk_tcp_option option);
-/* What is asked of a send: may data be queued at all? */
-bool sock_is_writable(const struct bk_sockets *s, struct sock *sock, const struct bk_tcp_look *look);
 /* From when on a reader of `size` octets is served. */
 uint32_t sock_low_water(const struct sock *sock, size_t size, bool all);
 /* The connection goes; the socket is FRESH again. `abort`: by RST, if need be. */

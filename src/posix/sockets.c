@@ -15,7 +15,6 @@ void bk_sockets_config_default(struct bk_sockets_config *config) {
         .somaxconn = 4096,
         .wmem_max = 212992,
         .rmem_max = 212992,
-        .notsent_lowat = UINT32_MAX,
     };
 }
 

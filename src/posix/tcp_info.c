@@ -4,6 +4,8 @@
 #define OPTION_TIMESTAMPS 1
 #define OPTION_SACK       2
 #define OPTION_SCALE      4
+#define OPTION_ECN        8
+#define OPTION_ECN_SEEN   16
 
 /* Linux's numbers of the states (include/net/tcp_states.h's order). */
 static uint8_t state_number(uint8_t state) {
@@ -27,7 +29,8 @@ static void fill_connection(const struct bk_tcp_info *c, struct bk_socket_tcp_in
     info->tcpi_backoff = c->backoff;
     info->tcpi_probes = c->probes;
     info->tcpi_options = (c->timestamps ? OPTION_TIMESTAMPS : 0) | (c->sack ? OPTION_SACK : 0) |
-                         (c->send_scale != 0 || c->receive_scale != 0 ? OPTION_SCALE : 0);
+                         (c->send_scale != 0 || c->receive_scale != 0 ? OPTION_SCALE : 0) | (c->ecn ? OPTION_ECN : 0) |
+                         (c->ecn_seen ? OPTION_ECN_SEEN : 0);
     info->tcpi_snd_wscale = c->send_scale & 15;
     info->tcpi_rcv_wscale = c->receive_scale & 15;
     info->tcpi_rto = c->rto_us;
@@ -57,10 +60,17 @@ static void fill_connection(const struct bk_tcp_info *c, struct bk_socket_tcp_in
     info->tcpi_segs_in = (uint32_t)c->segments_received;
     info->tcpi_snd_wnd = c->snd_wnd;
     info->tcpi_rcv_wnd = c->rcv_wnd;
+    info->tcpi_last_data_sent = c->sent_age_ms;
+    info->tcpi_last_data_recv = c->text_age_ms;
+    info->tcpi_last_ack_recv = c->heard_age_ms;
     info->tcpi_rcv_rtt = c->receive_rtt_us;
     info->tcpi_rcv_space = c->receive_space;
     info->tcpi_rcv_ooopack = c->out_of_order_segments;
-    info->tcpi_last_data_recv = c->text_age_ms;
+    info->tcpi_pacing_rate =
+        c->pacing_rate != 0 ? c->pacing_rate : UINT64_MAX; /* so Linux says that nothing bounds it */
+    info->tcpi_max_pacing_rate = UINT64_MAX;
+    info->tcpi_delivery_rate = c->delivery_rate;
+    info->tcpi_delivery_rate_app_limited = c->delivery_app_limited;
 }
 
 void tcp_info_fill(struct bk_sockets *s, struct sock *sock, struct bk_socket_tcp_info *info) {

@@ -36,6 +36,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->congestion = (uint8_t)config->congestion;
     c->send_buffer = config->send_buffer;
     c->receive_buffer = config->receive_buffer;
+    c->unsent_low = config->unsent_low;
     c->reordering = (uint16_t)config->reordering;
     c->payload_share = 128;
     c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;

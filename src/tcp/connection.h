@@ -84,6 +84,8 @@ struct connection {
     bool quickack : 1;
     bool keepalive : 1;
     bool more : 1;                          /* the user said that more follows */
+    bool cork : 1;                          /* and says so with every SEND */
+    bool records : 1;                       /* some of what was queued ends a record (BK_SEND_RECORD) */
     bool probe_now : 1;                     /* a window probe or keep-alive is due */
     bool override_now : 1;                  /* the SWS override time is over */
     bool want_write : 1;                    /* the user was told -EAGAIN */
@@ -164,6 +166,7 @@ struct connection {
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
+    uint32_t unsent_low; /* see send_room.h */
     uint32_t delivered_segments, dsack_duplicates, reordering_seen;
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
 };

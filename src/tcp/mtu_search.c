@@ -70,6 +70,7 @@ uint32_t mtu_search_probe(const struct tcp *t, const struct connection *c, uint3
     if (a == NULL || !a->search.on || a->search.low == 0 || a->search.size != 0 || a->search.due != 0) return 0;
     if (c->recovery != RECOVERY_OPEN || a->recovery.tail_now || c->retransmits != 0 || c->urgent_out) return 0;
     if (receive_state_option_bytes(t, c) != 0) return 0; /* the segment would not be what is counted on */
+    if (c->records) return 0; /* a probe would join what is to stay apart */
     uint32_t size = next_size(t, c, &a->search);
     if (size == 0) return 0;
     uint32_t length = size - path_mtu_packet(c, 0);
@@ -157,7 +158,8 @@ bool mtu_search_claimed(struct tcp *t, struct connection *c, uint32_t seq, uint3
 static uint32_t smaller(const struct tcp *t, const struct connection *c) {
     const struct bk_config *config = &t->base.config;
     uint32_t mss = config->base_mss;
-    if (c->path_mtu <= path_mtu_packet(c, mss)) mss = u32_max((c->path_mtu - path_mtu_packet(c, 0)) / 2, config->mtu_probe_floor);
+    if (c->path_mtu <= path_mtu_packet(c, mss))
+        mss = u32_max((c->path_mtu - path_mtu_packet(c, 0)) / 2, config->mtu_probe_floor);
     uint32_t size = path_mtu_packet(c, mss);
     return connection_is_ipv6(c) ? u32_max(size, MTU_IPV6) : size;
 }

@@ -21,6 +21,7 @@
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/segment.h"
+#include "tcp/send_room.h"
 #include "tcp/tail_probe.h"
 #include "tcp/timeouts.h"
 #include "tcp/undo.h"
@@ -66,6 +67,23 @@ static bool pacing_holds(const struct tcp *t, const struct connection *c, struct
     return true;
 }
 
+/* How many of the n bytes from `seq` on may share segments: the rest of their record (BK_SEND_RECORD). */
+static uint32_t of_one_record(const struct tcp *t, const struct connection *c, uint32_t seq, uint32_t n) {
+    const struct active *a = active_of(t, c);
+    if (!c->records || a == NULL || n == 0) return n;
+    uint32_t hint = a->send_hint;
+    if (hint != BK_NONE && seq_lt(seq, extent_at(&t->base, hint)->seq)) hint = BK_NONE;
+    return extent_queue_record(&t->base, &a->send, seq, n, hint);
+}
+
+/* Whether the byte before `end`, which is queued, is a record's last. */
+static bool ends_record(const struct tcp *t, const struct connection *c, uint32_t end) {
+    const struct active *a = active_of(t, c);
+    if (!c->records || a == NULL) return false;
+    const struct extent *e = extent_at(&t->base, extent_queue_find(&t->base, &a->send, end - 1, BK_NONE));
+    return e->ends_record && extent_end(e) == end;
+}
+
 /* What was lost, again: as much of it as one unit, the windows and what was sent before allow. */
 static struct output_decision decide_retransmission(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
@@ -90,6 +108,7 @@ static struct output_decision decide_retransmission(const struct tcp *t, const s
     /* The byte of a window probe takes along what was queued behind it. */
     if ((r->flags & SENT_PROBE) && r->end == c->snd_nxt && c->snd_wnd != 0)
         lost = u32_max(text, u32_min(c->mss, c->snd_end - r->seq));
+    lost = of_one_record(t, c, r->seq, lost);
     uint32_t unit = pacing_unit(t, c, unit_max(t, c));
     uint32_t n = u32_min(u32_min(lost, unit), u32_min(room, u32_max(window_left, 1)));
     if (n < lost && n > c->mss) n -= n % c->mss; /* cut between segments */
@@ -121,9 +140,9 @@ static struct output_decision decide_tail_probe(const struct tcp *t, const struc
 }
 
 /* Whether `n` bytes, less than a full segment, may go now: SWS avoidance (RFC 9293 3.8.6.2.1) with Nagle (3.7.4). `all` is
- * whether they are everything that is queued. */
-static bool small_may_go(const struct connection *c, uint32_t n, bool all) {
-    if (all && c->fin_queued) return true; /* nothing will ever join it */
+ * whether they are everything that is queued in this record; `closed`, whether nothing will ever join that: more stands behind the record, or our FIN. */
+static bool small_may_go(const struct connection *c, uint32_t n, bool all, bool closed) {
+    if (all && closed) return true; /* nothing will ever join it */
     if (c->override_now) return true;
     bool idle = connection_outstanding(c) == 0;
     if (all && c->more) return false;
@@ -161,6 +180,11 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
         d.flags |= WIRE_FIN;
         return d;
     }
+    /* A record's end is like the end of all data: nothing will join what is before it. */
+    uint32_t record = of_one_record(t, c, c->snd_nxt, queued);
+    bool closed = record < queued || c->fin_queued;
+    fin_due = fin_due && record == queued;
+    queued = record;
     uint32_t n = u32_min(queued, usable);
     bool congested = n > room;
     n = u32_min(u32_min(n, room), pacing_unit(t, c, unit_max(t, c)));
@@ -170,8 +194,8 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
         /* A tail that the congestion window cut, or the unit, waits to be whole. Behind full segments of this very unit it is
          * not alone: Nagle would hold it, had they left before it. */
         bool go = probe        ? n < c->mss && all
-                  : n < c->mss ? !congested && small_may_go(c, n, all)
-                               : all && !congested && (c->nodelay || c->fin_queued) && !(c->more && !c->fin_queued);
+                  : n < c->mss ? !congested && small_may_go(c, n, all, closed)
+                               : all && !congested && (c->nodelay || closed) && !(c->more && !closed);
         if (!go) n -= tail;
     }
     if (n == 0) return NOTHING;
@@ -334,6 +358,7 @@ static void note_new(struct tcp *t, struct connection *c, const struct output_de
         rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
     }
     congestion_sent(t, c, recovery_pipe(t, c));
+    if (c->unsent_low != UINT32_MAX) send_room_came(t, c);
     timeouts_sent(t, c);
 }
 
@@ -430,9 +455,10 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         h.flags |= WIRE_URG;
         h.urgent = (uint16_t)(c->snd_up - d->seq);
     }
-    /* Also at the end of a unit of several segments: a receiver that merges them hands them on then, and does not wait for more. */
-    if (d->length != 0 && (end == c->snd_end || (d->length > c->mss && d->reason != BK_REASON_SEND_MTU_PROBE)))
-        h.flags |= WIRE_PSH;
+    /* Also at the end of a unit of several segments: a receiver that merges them hands them on then, and does not wait for more. And
+     * at a record's end, which is worth telling. */
+    bool several = d->length > c->mss && d->reason != BK_REASON_SEND_MTU_PROBE;
+    if (d->length != 0 && (end == c->snd_end || several || ends_record(t, c, end))) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
     h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;

@@ -20,6 +20,7 @@
 #include "tcp/recovery.h"
 #include "tcp/request.h"
 #include "tcp/rtt.h"
+#include "tcp/send_room.h"
 #include "tcp/time_wait.h"
 #include "tcp/timeouts.h"
 #include "wire/ip.h"
@@ -293,11 +294,7 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     path_mtu_acked(t, c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
     connection_grow_send_buffer(t, c);
-    if (c->want_write && !link_in(&c->starved_link) && !c->fin_queued &&
-        c->snd_end - c->snd_una <= c->send_buffer - c->send_buffer / 3) {
-        c->want_write = false;
-        connection_hear(t, c, BK_READY_WRITABLE);
-    }
+    send_room_came(t, c);
 }
 
 /* The window update of the ESTABLISHED case. Returns whether the window changed.
@@ -381,9 +378,9 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     update_ts_recent(t, c, s);
     bool old = seq_lt(ack, c->snd_una);
     take_ack(t, c, s, reason);
+    connection_touch(t, c);
     if (old) return 0;
     if (c->rtx_kind == RTX_PERSIST) c->probes = 0;
-    connection_touch(t, c);
 
     switch (c->state) {
     /* FIN-WAIT-1 with our FIN acknowledged: see process_data, once it is known whether their FIN came along. */

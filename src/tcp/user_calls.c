@@ -8,6 +8,7 @@
 #include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/request.h"
+#include "tcp/send_room.h"
 #include "tcp/time_wait.h"
 #include "tcp/timeouts.h"
 
@@ -103,12 +104,6 @@ static int send_refusal(const struct connection *c) {
     return ERROR_PIPE;
 }
 
-static uint32_t send_room(const struct tcp *t, const struct connection *c) {
-    const struct active *a = active_of(t, c);
-    uint32_t queued = a == NULL ? 0 : a->send.bytes;
-    return c->send_buffer > queued ? c->send_buffer - queued : 0;
-}
-
 /* Its own send buffer is full: acknowledgments will make room. */
 static int send_wait_buffer(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_SEND_FULL);
@@ -127,7 +122,11 @@ static int send_wait_budget(struct tcp *t, struct connection *c, uint32_t chunks
 static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t flags) {
     congestion_supply(t, c);
     c->snd_end += n;
-    c->more = (flags & BK_SEND_MORE) != 0;
+    if (flags & BK_SEND_RECORD) {
+        extent_queue_end_record(&t->base, &active_of(t, c)->send);
+        c->records = true;
+    }
+    c->more = c->cork || (flags & BK_SEND_MORE) != 0;
     if (flags & BK_SEND_URGENT) {
         c->snd_up = c->snd_end; /* the number after the urgent data (RFC 9293 3.8.5) */
         c->urgent_out = true;
@@ -150,7 +149,7 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
         connection_settle(t, c);
         return send_wait_budget(t, c, 1);
     }
-    send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)BK_SEND_URGENT);
+    send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)(BK_SEND_URGENT | BK_SEND_RECORD));
     return n;
 }
 
@@ -379,6 +378,8 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .receive_space = a == NULL ? 0 : a->receiving.space,
         .receive_rtt_us = a == NULL ? 0 : a->receiving.rtt_us,
         .out_of_order_segments = c->out_of_order_segments,
+        .sent_age_ms = (uint32_t)((t->base.now - (c->sent_at != 0 ? c->sent_at : c->heard_at)) / NS_PER_MS),
+        .heard_age_ms = (uint32_t)((t->base.now - c->heard_at) / NS_PER_MS),
         .text_age_ms = (uint32_t)(t->base.now / NS_PER_MS) - c->text_ms,
         .srtt_us = c->srtt_us,
         .rttvar_us = c->rttvar_us,
@@ -442,6 +443,7 @@ void user_look(const struct tcp *t, const struct connection *c, struct bk_tcp_lo
         .snd_nxt = c->snd_nxt,
         .send_end = c->snd_end,
         .send_room = send_room(t, c),
+        .writable = send_room_writable(t, c),
         .send_buffer = c->send_buffer,
     };
 }

@@ -45,6 +45,7 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
     case BK_TCP_NODELAY:
         if (value > 1) return ERROR_INVAL;
         c->nodelay = value != 0;
+        if (c->nodelay) c->more = false; /* what is queued goes, corked or not */
         if (!c->detached) connection_touch(t, c);
         return 0;
     case BK_TCP_KEEPALIVE:
@@ -103,6 +104,16 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         return 0;
     case BK_TCP_MTU_DISCOVERY:
         return set_mtu_discovery(t, c, value);
+    case BK_TCP_CORK:
+        if (value > 1) return ERROR_INVAL;
+        c->cork = value != 0;
+        if (!c->cork) c->more = false;
+        if (!c->detached) connection_touch(t, c);
+        return 0;
+    case BK_TCP_UNSENT_LOW:
+        if (value > UINT32_MAX) return ERROR_INVAL;
+        c->unsent_low = (uint32_t)value;
+        return 0;
     case BK_TCP_USER:
         c->user = value;
         return 0;
@@ -169,6 +180,12 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_MTU_DISCOVERY:
         *value = c->mtu_discovery;
+        return 0;
+    case BK_TCP_CORK:
+        *value = c->cork;
+        return 0;
+    case BK_TCP_UNSENT_LOW:
+        *value = c->unsent_low;
         return 0;
     case BK_TCP_USER:
         *value = c->user;

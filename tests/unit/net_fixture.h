@@ -57,7 +57,7 @@ struct world {
 /* What a test asks of its world; zero is the usual. */
 struct world_options {
     bool layer3, accept_any, autoconfigure, no_ipv4, no_ipv6;
-    uint32_t neighbours, reassemblies, frames, mtu;
+    uint32_t neighbours, reassemblies, frames, connections, mtu;
     uint8_t hop_limit;
 };
 
@@ -104,7 +104,7 @@ static inline struct world *world_open(const struct world_options *given) {
     const struct world_options *o = given != NULL ? given : &none;
     struct bk_config c;
     bk_config_default(&c);
-    c.connections = c.active_connections = 16;
+    c.connections = c.active_connections = o->connections != 0 ? o->connections : 16;
     c.interfaces = 4;
     c.addresses = 8;
     c.routes = 8;

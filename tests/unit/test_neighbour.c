@@ -141,10 +141,17 @@ static void arp_of_impossible_sender_is_dropped(void **state) {
     world_close(w);
 }
 
+/* The SYN that leaves is the connection's to this port. */
+static void assert_syn_for(struct world *w, uint16_t port) {
+    struct seen s = look(w, expect_sent(w, BK_REASON_SEND_SYN));
+    assert_int_equal(get_be16(s.payload + 2), port);
+    assert_memory_equal(s.link.dst, peer_mac, 6);
+}
+
 /* RFC 1122 2.3.2.2: "The link layer SHOULD save (rather than discard) at least one (the latest) packet of each set of
  * packets destined to the same unresolved IP address, and transmit the saved packet when the address has been
- * resolved." RFC 4861 7.2.2: "the new arrival SHOULD replace the oldest entry." */
-static void newest_packet_waits_for_resolution(void **state) {
+ * resolved." RFC 4861 7.2.2: "The queue MUST hold at least one packet, and MAY contain more." */
+static void packets_wait_for_resolution(void **state) {
     (void)state;
     EACH_FAMILY(f) {
         struct world *w = world_open(NULL);
@@ -170,12 +177,44 @@ static void newest_packet_waits_for_resolution(void **state) {
             assert_memory_equal(s.link.dst, "\x33\x33\xff\x00\x00\x02", 6);
         }
         connect_to(w, f->peer, 2);
+        connect_to(w, f->peer, 3);
         expect_silence(w); /* the question is out already */
-        assert_int_equal(count(w, BK_REASON_DROP_UNRESOLVED), 1);
         answers(w, f->peer, peer_mac, f->us);
-        struct seen s = look(w, expect_sent(w, BK_REASON_SEND_SYN));
-        assert_int_equal(get_be16(s.payload + 2), 2); /* the second connection's */
-        assert_memory_equal(s.link.dst, peer_mac, 6);
+        for (uint16_t port = 1; port <= 3; port++) assert_syn_for(w, port);
+        expect_silence(w);
+        assert_int_equal(count(w, BK_REASON_DROP_UNRESOLVED), 0);
+        world_close(w);
+    }
+}
+
+/* RFC 4861 7.2.2: "When a queue overflows, the new arrival SHOULD replace the oldest entry." Four may wait, a quarter of the frames. */
+static void newest_packets_wait_for_resolution(void **state) {
+    (void)state;
+    EACH_FAMILY(f) {
+        struct world *w = world_open(&(struct world_options){.frames = 16});
+        settle(w);
+        for (uint16_t port = 1; port <= 6; port++) connect_to(w, f->peer, port);
+        expect_sent(w, f->ask);
+        assert_int_equal(count(w, BK_REASON_DROP_UNRESOLVED), 2);
+        answers(w, f->peer, peer_mac, f->us);
+        for (uint16_t port = 3; port <= 6; port++) assert_syn_for(w, port);
+        expect_silence(w);
+        world_close(w);
+    }
+}
+
+/* However many frames there are, no more than 64 wait for one neighbour. */
+static void one_neighbour_holds_so_many_frames(void **state) {
+    (void)state;
+    EACH_FAMILY(f) {
+        struct world *w = world_open(&(struct world_options){.frames = 1024, .connections = 70});
+        settle(w);
+        for (uint16_t port = 1; port <= 70; port++) connect_to(w, f->peer, port);
+        expect_sent(w, f->ask);
+        assert_int_equal(count(w, BK_REASON_DROP_UNRESOLVED), 6);
+        assert_int_equal(in_use(w, BK_POOL_FRAMES), 64);
+        answers(w, f->peer, peer_mac, f->us);
+        for (uint16_t port = 7; port <= 70; port++) assert_syn_for(w, port);
         expect_silence(w);
         world_close(w);
     }
@@ -190,6 +229,7 @@ static void resolution_gives_up_after_three(void **state) {
         struct world *w = world_open(NULL);
         settle(w);
         connect_to(w, f->peer, 1);
+        connect_to(w, f->peer, 3);
         for (int i = 0; i < 3; i++) {
             expect_sent(w, f->ask);
             expect_silence(w);
@@ -198,7 +238,7 @@ static void resolution_gives_up_after_three(void **state) {
             pass(w, 1);
         }
         expect_silence(w);
-        assert_int_equal(count(w, BK_REASON_DROP_NO_NEIGHBOUR), 1);
+        assert_int_equal(count(w, BK_REASON_DROP_NO_NEIGHBOUR), 2);
         pass(w, 10 * SECOND);
         expect_silence(w);
         assert_int_equal(in_use(w, BK_POOL_FRAMES), 0);
@@ -451,7 +491,9 @@ int main(void) {
         cmocka_unit_test(arp_between_others_is_not_learnt),
         cmocka_unit_test(arp_probe_is_answered),
         cmocka_unit_test(arp_of_impossible_sender_is_dropped),
-        cmocka_unit_test(newest_packet_waits_for_resolution),
+        cmocka_unit_test(packets_wait_for_resolution),
+        cmocka_unit_test(newest_packets_wait_for_resolution),
+        cmocka_unit_test(one_neighbour_holds_so_many_frames),
         cmocka_unit_test(resolution_gives_up_after_three),
         cmocka_unit_test(silent_neighbour_is_probed_and_dropped),
         cmocka_unit_test(probe_that_is_answered_keeps_the_neighbour),

@@ -324,8 +324,24 @@ static void progress_is_told_where_asked(void **state) {
     pair_close(&w.p);
 }
 
+/* Each arrival is told where it is asked for; otherwise only the one at an empty queue. */
+static void arrivals_are_told_where_asked(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w);
+    send_some(&w, 0);
+    assert_int_equal(next(&w, 1, w.conn[1]), BK_READY_READABLE);
+    send_some(&w, 100);
+    assert_int_equal(next(&w, 1, w.conn[1]), 0);
+    assert_int_equal(bk_tcp_set(w.p.side[1].stack, w.conn[1], BK_TCP_NEWS, BK_NEWS_ARRIVALS, w.p.now), 0);
+    send_some(&w, 200);
+    assert_int_equal(next(&w, 1, w.conn[1]), BK_READY_READABLE);
+    pair_close(&w.p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arrivals_are_told_where_asked),
         cmocka_unit_test(progress_is_told_where_asked),
         cmocka_unit_test(opening),
         cmocka_unit_test(acceptable_is_an_edge),

@@ -210,7 +210,7 @@ static void test_sysctl_values(void **state) {
     assert_true(script_sysctl_set(&s, "net.ipv4.tcp_fin_timeout", "60", why, sizeof why));
     assert_int_equal(s.stack.fin_wait_2_ms, 60000);
     assert_true(script_sysctl_set(&s, "net.ipv4.tcp_notsent_lowat", "0x1000", why, sizeof why));
-    assert_int_equal(s.sockets.notsent_lowat, 4096);
+    assert_int_equal(s.stack.unsent_low, 4096);
     assert_true(script_sysctl_defaults(&s, why, sizeof why));
     assert_true(s.stack.timestamps);
 }
