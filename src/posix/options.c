@@ -254,6 +254,16 @@ static int set_hop_limit(const struct given *g, int value, int least) {
     return set_stack(g, BK_TCP_HOP_LIMIT, value, 0, 255);
 }
 
+/* IPv6 has the same numbers. The kinds that Linux tells apart besides (WANT and DO, INTERFACE and OMIT) do not differ for TCP. */
+static int set_mtu_discover(const struct given *g, struct sock_more *more, int value) {
+    static const uint8_t kind[] = {[IP_PMTUDISC_DONT] = BK_MTU_FRAGMENT,       [IP_PMTUDISC_WANT] = BK_MTU_DISCOVER,
+                                   [IP_PMTUDISC_DO] = BK_MTU_DISCOVER,         [IP_PMTUDISC_PROBE] = BK_MTU_PROBE,
+                                   [IP_PMTUDISC_INTERFACE] = BK_MTU_INTERFACE, [IP_PMTUDISC_OMIT] = BK_MTU_INTERFACE};
+    if (value < IP_PMTUDISC_DONT || value > IP_PMTUDISC_OMIT) return -EINVAL;
+    more->mtu_discover = (uint32_t)value + 1;
+    return set_stack(g, BK_TCP_MTU_DISCOVERY, kind[value], 0, BK_MTU_DISCOVERIES);
+}
+
 static int set_ip(const struct given *g, int option) {
     int value, error = given_int(g, true, &value);
     if (error != 0) return error;
@@ -265,9 +275,7 @@ static int set_ip(const struct given *g, int option) {
     case IP_TTL:
         return set_hop_limit(g, value, 1);
     case IP_MTU_DISCOVER:
-        if (value < IP_PMTUDISC_DONT || value > IP_PMTUDISC_OMIT) return -EINVAL;
-        more->mtu_discover = (uint32_t)value + 1;
-        return 0;
+        return set_mtu_discover(g, more, value);
     case IP_FREEBIND:
         more->freebind = value != 0;
         return 0;
@@ -301,10 +309,8 @@ static int set_ipv6(const struct given *g, int option) {
     }
     struct sock_more *more = sock_more_of(sock);
     if (more == NULL) return -ENOMEM;
-    if (option == IPV6_MTU_DISCOVER) {
-        if (value < IPV6_PMTUDISC_DONT || value > IPV6_PMTUDISC_OMIT) return -EINVAL;
-        more->mtu_discover = (uint32_t)value + 1;
-    } else if (option == IPV6_RECVERR) {
+    if (option == IPV6_MTU_DISCOVER) return set_mtu_discover(g, more, value);
+    if (option == IPV6_RECVERR) {
         more->recverr = value != 0;
     } else {
         more->freebind = value != 0;

@@ -16,6 +16,7 @@
 #include "base/checksum.h"
 #include "tcp/ecn.h"
 #include "tcp/frto.h"
+#include "tcp/mtu_search.h"
 #include "tcp/options.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -163,6 +164,15 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
     if (usable == 0) return NOTHING;
     uint32_t pipe = recovery_pipe(t, c);
     uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+    bool wait;
+    uint32_t large = mtu_search_probe(t, c, pipe, &wait);
+    if (wait) return NOTHING;
+    if (large != 0)
+        return (struct output_decision){.reason = BK_REASON_SEND_MTU_PROBE,
+                                        .flags = WIRE_ACK,
+                                        .seq = c->snd_nxt,
+                                        .length = large,
+                                        .again = BK_NEVER};
     if (probe) room = c->mss; /* one segment, whatever cwnd says */
     if (pipe == 0) room = u32_max(room, c->mss);
     struct output_decision d = {.flags = WIRE_ACK, .seq = c->snd_nxt, .again = BK_NEVER, .reason = BK_REASON_SEND_FIN};
@@ -301,7 +311,7 @@ static uint32_t add_payload(struct tcp *t, struct connection *c, struct frame *f
 static void shorten(const struct connection *c, struct output_decision *d, uint32_t held) {
     d->length = held > c->mss ? held - held % c->mss : held;
     d->flags &= (uint8_t)~WIRE_FIN;
-    if (d->reason == BK_REASON_SEND_DATA_LAST) d->reason = BK_REASON_SEND_DATA;
+    if (d->reason == BK_REASON_SEND_DATA_LAST || d->reason == BK_REASON_SEND_MTU_PROBE) d->reason = BK_REASON_SEND_DATA;
 }
 
 static void trim_parts(struct base *b, struct frame *f, uint32_t length) {
@@ -326,8 +336,9 @@ static void restart_late(struct connection *c, const struct output_decision *d, 
     }
 }
 
-/* The payload of each segment that a unit is cut to: SACK blocks take of its room. */
-static uint32_t segment_size(const struct tcp *t, const struct connection *c) {
+/* The payload of each segment that a unit is cut to: SACK blocks take of its room. A probe of the path's MTU is not cut. */
+static uint32_t segment_size(const struct tcp *t, const struct connection *c, const struct output_decision *d) {
+    if (d->reason == BK_REASON_SEND_MTU_PROBE) return d->length;
     return c->mss - u32_min(receive_state_option_bytes(t, c), c->mss - 1u);
 }
 
@@ -343,6 +354,7 @@ static void note_new(struct tcp *t, struct connection *c, const struct output_de
         uint32_t id = scoreboard_append(t, &a->board, d->seq, d->length, d->flags & WIRE_FIN, size);
         struct sent_run *r = sent_at_id(t, id);
         if (d->reason == BK_REASON_SEND_WINDOW_PROBE) r->flags |= SENT_PROBE;
+        if (d->reason == BK_REASON_SEND_MTU_PROBE) mtu_search_sent(t, c, id, d->length);
         rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
     }
     congestion_sent(t, c, recovery_pipe(t, c));
@@ -379,11 +391,12 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     uint64_t now = t->base.now;
     uint32_t end = d->seq + d->length + ((d->flags & WIRE_SYN) != 0) + ((d->flags & WIRE_FIN) != 0);
     bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
-    uint32_t size = segment_size(t, c);
+    uint32_t size = segment_size(t, c, d);
     uint32_t segments = d->length <= size ? 1 : (d->length + size - 1) / size; /* that the unit is cut to */
     c->segments_sent += segments;
     t->mib.out_segs += segments;
     c->bytes_sent += d->length;
+    if (d->length != 0) path_mtu_sent(t, c, d->seq, d->length);
     if (end != d->seq) {
         c->sent_at = now;
         if (c->rtx_kind == RTX_OVERRIDE) {
@@ -422,7 +435,8 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
 static bool is_pushed(const struct tcp *t, const struct connection *c, const struct output_decision *d) {
     uint32_t end = d->seq + d->length;
     bool waited = d->reason == BK_REASON_SEND_DATA_OVERRIDE;
-    return (end == c->snd_end && (c->push || waited)) || d->length > c->mss || ends_record(t, c, end);
+    bool several = d->length > c->mss && d->reason != BK_REASON_SEND_MTU_PROBE;
+    return (end == c->snd_end && (c->push || waited)) || several || ends_record(t, c, end);
 }
 
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
@@ -464,7 +478,12 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     f->object = c->self;
     f->reason = d->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;
-    uint32_t size = segment_size(t, c);
+    if (path_mtu_fragments(c)) {
+        /* One number for each packet, from an unknown beginning (RFC 6864 4.3). */
+        f->flags |= FRAME_MAY_FRAGMENT;
+        f->ip_id = (uint16_t)(c->hash + c->segments_sent);
+    }
+    uint32_t size = segment_size(t, c, d);
     f->gso_size = d->length > size ? (uint16_t)size : 0;
     struct event_about about = connection_about(c);
     event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
@@ -475,6 +494,8 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
     while (output->head != BK_NONE) {
         struct connection *c = connection_at(t, output->head);
         if (connection_outstanding(c) == 0 && seq_lt(c->snd_nxt, c->snd_end)) congestion_idle(t, c);
+        path_mtu_look(t, c);
+        mtu_search_look(t, c);
         timeouts_prepare(t, c);
         struct output_decision d = output_decide(t, c);
         list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);

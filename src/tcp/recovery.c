@@ -3,6 +3,7 @@
 
 #include "tcp/ack_news.h"
 #include "tcp/frto.h"
+#include "tcp/mtu_search.h"
 #include "tcp/rtt.h"
 #include "tcp/tail_probe.h"
 #include "tcp/undo.h"
@@ -27,7 +28,7 @@ void recovery_lose(struct tcp *t, struct connection *c, uint32_t id) {
     struct active *a = active_of(t, c);
     const struct sent_run *r = sent_at_id(t, id);
     rate_lost(&a->rate, sent_text(r));
-    congestion_lost(t, c, &r->mark, sent_text(r));
+    if (!(r->flags & SENT_MTU_PROBE)) congestion_lost(t, c, &r->mark, sent_text(r));
     scoreboard_lose(t, &a->board, id);
 }
 
@@ -94,6 +95,7 @@ void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason) {
     c->rtx_reason = reason;
     c->recover = c->snd_nxt;
     c->recovery = RECOVERY_LOSS;
+    mtu_search_judge(t, c);
     c->duplicate_acks = 0;
     a->recovery.frto = FRTO_OFF;
     a->recovery.tail_out = a->recovery.tail_now = false;
@@ -148,6 +150,7 @@ static void detect(struct ack_news *n) {
         detect_without_sack(n);
     }
     n->resent_lost = b->lost_again_total != again;
+    mtu_search_judge(n->t, c);
 }
 
 /* RFC 9937: RecoverFS, bytes outstanding less those delivered before this ACK. */
@@ -250,7 +253,7 @@ void recovery_acked(struct ack_news *n) {
     detect(n);
     bool entered = false;
     if (n->ece) enter_reduction(n);
-    if (n->a->board.lost_segments != 0 && (c->recovery < RECOVERY_FAST || n->resent_lost)) {
+    if (n->a->board.lost_segments != n->a->board.excused && (c->recovery < RECOVERY_FAST || n->resent_lost)) {
         entered = c->recovery != RECOVERY_FAST;
         if (entered) enter_fast(n);
     }
@@ -258,6 +261,7 @@ void recovery_acked(struct ack_news *n) {
     /* It follows, lest it seem to lie ahead once the numbers have gone half round. */
     if (c->recovery < RECOVERY_CWR && seq_gt(c->snd_una, c->recover)) c->recover = c->snd_una - 1;
     set_window(n, entered);
+    mtu_search_acked(n);
 }
 
 /* ---- timers ---------------------------------------------------------------------------------------- */
@@ -268,7 +272,7 @@ void recovery_reorder_timeout(struct tcp *t, struct connection *c) {
     ack_news_begin(&n, t, c, &none);
     if (n.a == NULL) return;
     detect(&n);
-    if (n.a->board.lost_segments == 0) return;
+    if (n.a->board.lost_segments == n.a->board.excused) return;
     bool entered = c->recovery < RECOVERY_FAST;
     if (entered) enter_fast(&n);
     set_window(&n, entered);
@@ -314,6 +318,8 @@ void recovery_timeout(struct tcp *t, struct connection *c) {
         c->reordering = (uint16_t)u32_min(c->reordering, t->base.config.reordering);
     c->duplicate_acks = 0;
     lose_by_timeout(t, c, a);
+    c->recovery = RECOVERY_LOSS;
+    mtu_search_judge(t, c);
     if (!congestion_owns_window(c)) c->cwnd = recovery_pipe(t, c) + c->mss;
     c->recover = c->snd_nxt;
     c->recovery = RECOVERY_LOSS;

@@ -159,6 +159,7 @@ static void fire_retransmission(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_RTO);
     struct event_about about = connection_about(c);
     event_timer(t, &about, BK_REASON_NOTE_RTO, c->state);
+    path_mtu_timeout(t, c);
     recovery_timeout(t, c);
     c->rtx_due = t->base.now + rtt_rto_ns(c);
     connection_touch(t, c);

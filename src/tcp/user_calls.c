@@ -43,8 +43,8 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = receive_window_scale(t, c->receive_buffer, false);
-    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6, 0);
-    connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
+    c->mss_offered = mss_offer(path_mtu_offered(t, c->iface, &tuple.remote), ipv6, 0);
+    path_mtu_begin(t, c, mss_default(ipv6));
     t->mib.active_opens++;
     call_event(t, c, BK_CALL_OPEN_ACTIVE, 0);
     connection_set_state(t, c, BK_SYN_SENT, BK_REASON_SEND_SYN);
@@ -371,7 +371,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .send_mss = c->mss,
         .receive_mss = c->rcv_mss,
         .advertised_mss = c->mss_offered,
-        .path_mtu = t->path[c->iface].mtu,
+        .path_mtu = c->path_mtu,
         .send_queued = unacked,
         .receive_queued = connection_receive_queued(t, c),
         .out_of_order = connection_out_of_order(t, c),
