@@ -353,7 +353,10 @@ static void note_new(struct tcp *t, struct connection *c, const struct output_de
     if (a != NULL) {
         uint32_t id = scoreboard_append(t, &a->board, d->seq, d->length, d->flags & WIRE_FIN, size);
         struct sent_run *r = sent_at_id(t, id);
-        if (d->reason == BK_REASON_SEND_WINDOW_PROBE) r->flags |= SENT_PROBE;
+        if (d->reason == BK_REASON_SEND_WINDOW_PROBE) {
+            r->flags |= SENT_PROBE;
+            rate_app_limit(&a->rate, in_flight); /* how fast probes are answered says nothing of the path */
+        }
         if (d->reason == BK_REASON_SEND_MTU_PROBE) mtu_search_sent(t, c, id, d->length);
         rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
     }

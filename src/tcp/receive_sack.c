@@ -36,12 +36,13 @@ void receive_state_sack_options(const struct tcp *t, const struct connection *c,
     if (!c->sack || a == NULL) return;
     const struct receive_state *r = &a->receiving;
     uint32_t first = 0;
-    if (r->duplicate.left != r->duplicate.right) {
-        add_block(o, r->duplicate);
+    struct span d = r->duplicate, holds = runs_find(&t->base, &a->out_of_order, d.left);
+    /* What was given up since is not told, for it would look like a report of what is here. */
+    d.right = seq_min(d.right, seq_lt(d.left, c->rcv_nxt) ? c->rcv_nxt : holds.right);
+    if (seq_lt(d.left, d.right)) {
+        add_block(o, d);
         first = 1;
-        /* The block that holds it follows (RFC 2883 4). */
-        struct span s = runs_find(&t->base, &a->out_of_order, r->duplicate.left);
-        if (s.left != s.right) add_block(o, s);
+        if (holds.left != holds.right) add_block(o, holds); /* the block that holds it follows (RFC 2883 4) */
     }
     for (uint32_t i = 0; i < r->recent_count && o->sack_count < WIRE_SACK_BLOCKS; i++) {
         struct span s = runs_find(&t->base, &a->out_of_order, r->recent[i]);

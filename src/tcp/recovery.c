@@ -52,10 +52,13 @@ void recovery_reduce(struct tcp *t, struct connection *c, uint32_t flight, enum 
     struct active *a = active_of(t, c);
     bool under_way = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
     if (!under_way) {
-        /* FlightSize (RFC 5681 (4)): without what limited transmit added, and with what the ACK that tells has taken. */
+        /* FlightSize (RFC 5681 (4)), without what limited transmit added. An ACK that tells of no loss may have taken all of it: then it is what
+         * was in flight before. */
         uint32_t outstanding = connection_outstanding(c);
-        bool limited = c->recovery == RECOVERY_DISORDER && seq_gt(a->recovery.loss_edge, c->snd_una);
-        outstanding = limited ? u32_min(outstanding, a->recovery.loss_edge - c->snd_una) : u32_max(outstanding, flight);
+        if (c->recovery == RECOVERY_DISORDER && seq_gt(a->recovery.loss_edge, c->snd_una))
+            outstanding = u32_min(outstanding, a->recovery.loss_edge - c->snd_una);
+        else if (state == RECOVERY_CWR)
+            outstanding = u32_max(outstanding, flight);
         c->ssthresh = congestion_ssthresh(t, c, outstanding);
         prr_begin(&a->recovery.prr, flight);
         a->recovery.tail_out = false;

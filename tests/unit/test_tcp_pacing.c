@@ -48,6 +48,31 @@ static void bbr_is_always_spread(void **state) {
     spread(BK_CONGESTION_BBR, false);
 }
 
+/* The window is shut, and opens by an octet for each probe, told after 200 ms: that is the peer's pace, not the path's. When it opens all
+ * leaves as fast as before. Found by simulation. */
+static void probes_do_not_slow_down(void **state) {
+    (void)state;
+    begin(false, BK_CONGESTION_BBR);
+    expect_call(call_send((size_t)(60 * m)), 60 * m);
+    for (int i = 0; i < 20; i++) {
+        advance_by(20);
+        ignore_sent();
+        receive(SEG(.flags = ACK, .wnd = 65535));
+    }
+    ignore_sent();
+    receive(SEG(.flags = ACK, .wnd = 0));
+    expect_call(call_send((size_t)(4 * m + 50)), 4 * m + 50);
+    for (int i = 0; i < 50; i++) {
+        while (ignore_sent() == 0) advance_by(20);
+        advance_by(200);
+        ignore_sent();
+        receive(SEG(.flags = ACK, .wnd = 0));
+    }
+    receive(SEG(.flags = ACK, .wnd = 65535));
+    advance_by(500);
+    assert_int_equal(ignore_sent(), 4);
+}
+
 /* Off: the window leaves at once. */
 static void off(void **state) {
     (void)state;
@@ -68,7 +93,7 @@ static void acknowledgments_do_not_wait(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {BOTH(cubic_is_spread), BOTH(bbr_is_always_spread), BOTH(off),
-                                       BOTH(acknowledgments_do_not_wait)};
+    const struct CMUnitTest tests[] = {BOTH(cubic_is_spread), BOTH(bbr_is_always_spread), BOTH(probes_do_not_slow_down),
+                                       BOTH(off), BOTH(acknowledgments_do_not_wait)};
     return run_fixture_tests(tests);
 }
