@@ -7,6 +7,7 @@
 #include "base/extent.h"
 #include "net/net.h"
 #include "tcp/connection.h"
+#include "tcp/path_cache.h"
 #include "tcp/user_calls.h"
 #include "wire/ip.h"
 
@@ -31,9 +32,7 @@ const char *bk_version(void) {
 }
 
 static uint32_t trace_capacity(const struct bk_config *c) {
-    uint32_t n = 1;
-    while (n < c->trace_events) n *= 2;
-    return c->trace_events == 0 ? 0 : n;
+    return c->trace_events == 0 ? 0 : u32_power_of_two(c->trace_events);
 }
 
 /* ---- the region ------------------------------------------------------------------------------------ */
@@ -170,6 +169,7 @@ int bk_config_change(bk_stack *s, const struct bk_config *config, const char **w
     const char *busy = fault == NULL ? change_refused(s, config) : NULL;
     if (fault == NULL && busy == NULL) {
         b->config = *config;
+        s->net.tcp.path_epoch++; /* how MTUs are found out may be another matter now */
         return 0;
     }
     if (why != NULL) *why = fault != NULL ? fault : busy;
@@ -187,6 +187,18 @@ int bk_iface_address_add(bk_stack *s, uint32_t iface, const bk_addr *addr, uint8
                          uint64_t now) {
     base_now(base_of(s), now);
     return net_address_add(&s->net, iface, addr, prefix_length, skip_dad);
+}
+
+int bk_iface_mtu_set(bk_stack *s, uint32_t iface, uint32_t mtu, uint64_t now) {
+    base_now(base_of(s), now);
+    return net_iface_mtu_set(&s->net, iface, mtu);
+}
+
+int bk_path_mtu_set(bk_stack *s, const bk_addr *remote, uint32_t mtu, uint64_t now) {
+    base_now(base_of(s), now);
+    if (bk_addr_is_any(remote) || wire_addr_is_multicast(remote)) return ERROR_INVAL;
+    if (mtu != 0 && (mtu < PATH_MTU_MIN || mtu > UINT16_MAX)) return ERROR_INVAL;
+    return path_cache_give(&s->net.tcp, remote, mtu);
 }
 
 int bk_route_add(bk_stack *s, const bk_addr *addr, uint8_t prefix_length, const bk_addr *gateway, uint32_t iface) {

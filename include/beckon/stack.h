@@ -88,6 +88,8 @@ enum bk_syn_cookies { BK_SYN_COOKIES_NEVER, BK_SYN_COOKIES_WHEN_FULL, BK_SYN_COO
 enum bk_ecn { BK_ECN_OFF, BK_ECN_ASK, BK_ECN_GRANT };
 /* Whether an active open may take the place of a TIME-WAIT whose timestamps make that safe (RFC 6191), once a second has passed. */
 enum bk_time_wait_reuse { BK_REUSE_NEVER, BK_REUSE_ALWAYS, BK_REUSE_LOOPBACK };
+/* Finding out a path's MTU by trying (RFC 4821): where packets seem to vanish, or always. */
+enum bk_mtu_probing { BK_MTU_PROBING_OFF, BK_MTU_PROBING_BLACK_HOLE, BK_MTU_PROBING_ALWAYS };
 /* Congestion control. */
 enum bk_congestion {
     BK_CONGESTION_CUBIC,   /* RFC 9438 */
@@ -113,6 +115,7 @@ struct bk_config {
     uint32_t addresses;  /* local addresses, of all interfaces together */
     uint32_t routes;
     uint32_t neighbours;    /* ARP and ND cache entries */
+    uint32_t paths;         /* destinations whose path MTU is remembered */
     uint32_t reassemblies;  /* datagrams being put together from fragments */
     uint32_t frames;        /* frames on their way out: built and not yet let go of by a link */
     uint32_t chunk_size;    /* bytes of a frame chunk, a power of two, 256 to 65,536 */
@@ -156,17 +159,23 @@ struct bk_config {
     uint32_t keepalive_probes;
     uint32_t
         reordering; /* segments that may arrive out of order before the first counts as lost (DupThresh, RFC 5681 3.2) */
-    uint32_t reordering_max;   /* and how far that may grow where the path is seen to reorder */
-    uint32_t syn_cookies;      /* enum bk_syn_cookies */
-    uint32_t ecn;              /* enum bk_ecn */
-    uint32_t time_wait_reuse;  /* enum bk_time_wait_reuse */
-    uint32_t orphans_max;      /* connections whose user has closed, at most: beyond it CLOSE resets */
-    uint32_t congestion;       /* enum bk_congestion */
-    uint32_t pacing_ss_ratio;  /* percent of cwnd / srtt at which paced connections send in slow start, */
-    uint32_t pacing_ca_ratio;  /* and afterwards; 1 to 1,000. BBR has its own rates */
-    uint32_t min_tso_segments; /* of paced connections: a unit is about 1 ms of their rate, but so much at least */
-    uint32_t challenge_ack_ms; /* at most one challenge ACK a connection in this time (RFC 5961 10) */
-    uint16_t ephemeral_first;  /* ports for active opens without a local port (RFC 6056) */
+    uint32_t reordering_max;       /* and how far that may grow where the path is seen to reorder */
+    uint32_t syn_cookies;          /* enum bk_syn_cookies */
+    uint32_t ecn;                  /* enum bk_ecn */
+    uint32_t time_wait_reuse;      /* enum bk_time_wait_reuse */
+    uint32_t orphans_max;          /* connections whose user has closed, at most: beyond it CLOSE resets */
+    uint32_t congestion;           /* enum bk_congestion */
+    uint32_t pacing_ss_ratio;      /* percent of cwnd / srtt at which paced connections send in slow start, */
+    uint32_t pacing_ca_ratio;      /* and afterwards; 1 to 1,000. BBR has its own rates */
+    uint32_t min_tso_segments;     /* of paced connections: a unit is about 1 ms of their rate, but so much at least */
+    uint32_t mtu_probing;          /* enum bk_mtu_probing */
+    uint32_t base_mss;             /* that a search for the path's MTU begins with */
+    uint32_t mtu_probe_floor;      /* least MSS that is tried where packets vanish, in IPv4 */
+    uint32_t mtu_probe_interval_s; /* a search that has ended begins again after this */
+    uint32_t mtu_probe_threshold;  /* and ends when so few octets are in doubt */
+    uint32_t path_mtu_expiry_s;    /* how long what was heard of a path's MTU holds (RFC 1191 6.3) */
+    uint32_t challenge_ack_ms;     /* at most one challenge ACK a connection in this time (RFC 5961 10) */
+    uint16_t ephemeral_first;      /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
     bool timestamps; /* offer and accept RFC 7323 timestamps */
     /* Take segments without the timestamp that both ends agreed on (against RFC 7323 3.2), as Linux does. */
@@ -267,6 +276,12 @@ BK_API int bk_iface_add(bk_stack *stack, const struct bk_iface_config *config, u
  * address detection first (RFC 4862 5.4) unless `skip_dad`. Returns 0, -ENOSPC, -EINVAL, -EEXIST. */
 BK_API int bk_iface_address_add(bk_stack *stack, uint32_t iface, const bk_addr *addr, uint8_t prefix_length,
                                 bool skip_dad, uint64_t now);
+/* The link's MTU has changed, to 576 (1,280 if IPv6 is used) to 65,535 and no more than was configured: connections that are open follow. A
+ * smaller one that a router advertises holds all the same. Returns 0 or -EINVAL. */
+BK_API int bk_iface_mtu_set(bk_stack *stack, uint32_t iface, uint32_t mtu, uint64_t now);
+/* Says what the user knows of the path to `remote`: packets larger than `mtu`, 128 to 65,535, do not fit. This bounds the segments of
+ * all connections to it, open ones too, and the MSS that is offered to it. 0 takes it back. Returns 0, -EINVAL, -ENOSPC (bk_config.paths). */
+BK_API int bk_path_mtu_set(bk_stack *stack, const bk_addr *remote, uint32_t mtu, uint64_t now);
 /* Sends packets to addr/prefix_length through `gateway` (or, when it is the unspecified address, directly)
  * on `iface`. The longest prefix wins. Returns 0, -ENOSPC, -EINVAL. */
 BK_API int bk_route_add(bk_stack *stack, const bk_addr *addr, uint8_t prefix_length, const bk_addr *gateway,
@@ -479,6 +494,7 @@ enum bk_tcp_option {
     BK_TCP_FIN_WAIT_2_S,    /* how long it may stay in FIN-WAIT-2 without owner; 0: fin_wait_2_ms */
     BK_TCP_TRAFFIC_CLASS,   /* IPv4's TOS, IPv6's traffic class (RFC 2474); the two low bits are ECN's, and ignored */
     BK_TCP_HOP_LIMIT,       /* IPv4's TTL, IPv6's hop limit; 0: the interface's */
+    BK_TCP_MTU_DISCOVERY,   /* enum bk_mtu_discovery */
     BK_TCP_CORK,            /* 0/1: as BK_SEND_MORE with every SEND; off, or NODELAY set, lets go what is queued */
     BK_TCP_UNSENT_LOW,      /* bytes: SEND begins no new unit while so many are unsent; UINT32_MAX: no such bound */
     BK_TCP_USER,            /* the `user` value of readiness events */
@@ -489,6 +505,14 @@ enum bk_tcp_option {
 enum bk_tcp_news {
     BK_NEWS_ARRIVALS = 1, /* READABLE each time that data arrives, not only at an empty queue */
     BK_NEWS_PROGRESS = 2, /* PROGRESS each time that SND.NXT or SND.UNA moves */
+};
+/* How the path's MTU is found out (RFC 1191, RFC 8201). */
+enum bk_mtu_discovery {
+    BK_MTU_DISCOVER, /* Don't Fragment is set, and routers that say that a segment is too big are heeded */
+    BK_MTU_FRAGMENT, /* IPv4 routers may fragment, and none is heeded; in IPv6, where routers do not, as BK_MTU_DISCOVER */
+    BK_MTU_PROBE,    /* Don't Fragment is set, segments are as large as the link takes: the user finds out */
+    BK_MTU_INTERFACE, /* the same without Don't Fragment */
+    BK_MTU_DISCOVERIES
 };
 /* Sets an option. Returns 0, -EINVAL (value out of range), -ENOPROTOOPT, -EBADF. */
 BK_API int bk_tcp_set(bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now);
@@ -513,7 +537,7 @@ struct bk_tcp_info {
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up, max_snd_wnd;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
     uint32_t send_mss, receive_mss, advertised_mss;
-    uint32_t path_mtu;
+    uint32_t path_mtu;                                  /* that its segments keep to */
     uint32_t send_queued, receive_queued, out_of_order; /* bytes */
     uint32_t send_buffer, receive_buffer;
     uint32_t receive_space;         /* bytes that the user read in a round trip, at most */
@@ -545,6 +569,8 @@ struct bk_tcp_info {
     uint64_t segments_delivered;
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint64_t segments_sent, segments_received, segments_retransmitted;
+    /* How long data was queued or outstanding; of that, held back by the peer's window, and by a send buffer that the user waits for. */
+    uint64_t busy_us, window_limited_us, buffer_limited_us;
     uint64_t idle_since;           /* time of the last segment received */
     uint32_t backlog, backlog_max; /* of a listener: waiting for accept, and the bound */
 };

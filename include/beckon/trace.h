@@ -41,6 +41,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_PARTIAL_ACK, BK_SENT, "RFC 6582 3.2", "", "retransmission: a partial ACK shows the next hole")              \
     R(SEND_FIN_AGAIN, BK_SENT, "RFC 6298 5.4", "", "FIN again: no ACK within the RTO")                                 \
     R(SEND_LIMITED_TRANSMIT, BK_SENT, "RFC 3042", "", "new data on a duplicate ACK (limited transmit)")                \
+    R(SEND_MTU_PROBE, BK_SENT, "RFC 4821 7.4", "", "a segment larger than others: does the path take it?")             \
+    R(SEND_MTU_PROBE_AGAIN, BK_SENT, "RFC 4821 7.6.2", "", "data of such a segment again, which did not arrive")       \
     R(SEND_SMALLER, BK_SENT, "RFC 1191 6.4", "", "retransmission in smaller segments: the path's MTU shrank")          \
     R(SEND_WINDOW_PROBE, BK_SENT, "RFC 9293 3.8.6.1", "", "probe of a zero window")                                    \
     R(SEND_KEEPALIVE, BK_SENT, "RFC 9293 3.8.4", "", "keep-alive probe")                                               \
@@ -151,6 +153,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     /* other frames */                                                                                                 \
     R(ACCEPT_ARP, BK_ACCEPTED, "RFC 826", "", "ARP that concerns us")                                                  \
     R(ACCEPT_ICMP_ERROR, BK_ACCEPTED, "RFC 9293 3.9.2.2", "", "ICMP error for one of our segments")                    \
+    R(ACCEPT_ICMP_HELD, BK_ACCEPTED, "RFC 5927 7.2", "",                                                               \
+      "a smaller MTU claimed, which awaits the segment's timeout: larger packets have arrived")                        \
     R(ACCEPT_ECHO, BK_ANSWERED, "RFC 792", "", "echo request")                                                         \
     R(ACCEPT_NEIGHBOR_SOLICITATION, BK_ANSWERED, "RFC 4861 7.2.3", "", "neighbour solicitation for us")                \
     R(ACCEPT_NEIGHBOR_ADVERTISEMENT, BK_ACCEPTED, "RFC 4861 7.2.5", "", "neighbour advertisement")                     \
@@ -179,6 +183,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_FRAGMENT_LIMIT, BK_DROPPED, "", "", "no room for more fragments")                                           \
     R(DROP_ICMP_BAD, BK_DROPPED, "RFC 792", "", "malformed ICMP")                                                      \
     R(DROP_ICMP_UNRELATED, BK_DROPPED, "RFC 5927 4", "", "ICMP error for nothing that we have outstanding")            \
+    R(DROP_ICMP_NOT_LESS, BK_DROPPED, "RFC 8201 4", "", "an MTU that our segments fit into, or that is not asked for") \
     R(DROP_ICMP_TYPE, BK_DROPPED, "", "", "ICMP type not acted upon")                                                  \
     R(DROP_ICMP_LIMIT, BK_DROPPED, "RFC 4443 2.4", "", "ICMP answer withheld: rate limit")                             \
     R(DROP_ND_BAD, BK_DROPPED, "RFC 4861 7.1", "", "malformed or off-link neighbour discovery")                        \
@@ -200,6 +205,13 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(NOTE_TIME_WAIT_OVER, BK_NOTED, "RFC 9293 3.10.8", "", "2MSL are over")                                           \
     R(NOTE_REQUEST_EVICTED, BK_NOTED, "", "", "request dropped: never completed")                                      \
     R(NOTE_COOKIE_BAD, BK_NOTED, "RFC 4987 3.6", "", "ACK with a cookie that is not ours")                             \
+    R(NOTE_PATH_MTU, BK_NOTED, "RFC 1191 6.3", "", "a router's smaller path MTU believed")                             \
+    R(NOTE_CLAIM_REFUTED, BK_NOTED, "RFC 5927 7.2", "", "a claimed MTU forgotten: the segment arrived")                \
+    R(NOTE_BLACK_HOLE, BK_NOTED, "RFC 4821 7.7", "", "smaller segments: full ones seem to vanish on the path")         \
+    R(NOTE_MTU_PROBE_ARRIVED, BK_NOTED, "RFC 4821 7.6.1", "", "a larger segment arrived: others follow")               \
+    R(NOTE_MTU_PROBE_LOST, BK_NOTED, "RFC 4821 7.6.2", "", "a larger segment was lost, alone")                         \
+    R(NOTE_PATH_EXPIRED, BK_NOTED, "RFC 1191 6.3", "", "a path's MTU forgotten: larger packets are tried again")       \
+    R(NOTE_PATH_EVICTED, BK_NOTED, "", "", "the path MTU heard longest ago forgotten before its time: pool full")      \
     R(NOTE_UNDO, BK_NOTED, "RFC 4015", "", "a reduction undone: what seemed lost was late")                            \
     R(NOTE_SACK_INVALID, BK_NOTED, "RFC 2018 5", "", "a SACK block ignored: it names what cannot be SACKed")           \
     R(NOTE_SACK_RENEGED, BK_NOTED, "RFC 2018 8", "", "the peer took back what it had SACKed")                          \

@@ -66,6 +66,13 @@ static inline uint64_t u64_max(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
+/* The smallest power of two that is n or more; n is at most 2^31. */
+static inline uint32_t u32_power_of_two(uint32_t n) {
+    uint32_t power = 1;
+    while (power < n) power *= 2;
+    return power;
+}
+
 /* Big-endian fields of packets, at any alignment. */
 static inline uint16_t get_be16(const uint8_t *p) {
     return (uint16_t)(p[0] << 8 | p[1]);

@@ -15,6 +15,7 @@ void bk_config_default(struct bk_config *c) {
         .addresses = 32,
         .routes = 32,
         .neighbours = 256,
+        .paths = 1024,
         .reassemblies = 16,
         .frames = 1024,
         .chunk_size = 2048,
@@ -53,6 +54,12 @@ void bk_config_default(struct bk_config *c) {
         .time_wait_reuse = BK_REUSE_ALWAYS,
         .orphans_max = 4096,
         .congestion = BK_CONGESTION_CUBIC,
+        .mtu_probing = BK_MTU_PROBING_BLACK_HOLE,
+        .base_mss = 1024,
+        .mtu_probe_floor = 48,
+        .mtu_probe_interval_s = 600,
+        .mtu_probe_threshold = 8,
+        .path_mtu_expiry_s = 600,
         .pacing_ss_ratio = 200,
         .pacing_ca_ratio = 120,
         .min_tso_segments = 2,
@@ -83,6 +90,7 @@ void bk_config_tiny(struct bk_config *c) {
     c->addresses = 2;
     c->routes = 2;
     c->neighbours = 2;
+    c->paths = 2;
     c->reassemblies = 1;
     c->frames = 8;
     c->chunk_size = 1024;
@@ -113,6 +121,7 @@ static const struct config_range config_ranges[] = {
     RANGE(addresses, 1, 65536),
     RANGE(routes, 1, 1048576),
     RANGE(neighbours, 1, 1048576),
+    RANGE(paths, 0, 1048576),
     RANGE(reassemblies, 0, 65536),
     RANGE(frames, 2, 16777216),
     RANGE(chunk_size, 256, 65536),
@@ -150,11 +159,17 @@ static const struct config_range config_ranges[] = {
     RANGE(ecn, 0, 2),
     RANGE(time_wait_reuse, 0, 2),
     RANGE(orphans_max, 0, 134217728),
+    RANGE(mtu_probing, 0, 2),
+    RANGE(base_mss, 48, 65000),
+    RANGE(mtu_probe_floor, 48, 65000),
+    RANGE(mtu_probe_interval_s, 1, 86400),
+    RANGE(mtu_probe_threshold, 1, 65535),
+    RANGE(path_mtu_expiry_s, 1, 86400),
     RANGE(challenge_ack_ms, 0, 60000),
     RANGE(congestion, 0, 2),
     RANGE(pacing_ss_ratio, 1, 1000),
     RANGE(pacing_ca_ratio, 1, 1000),
-    RANGE(min_tso_segments, 1, 64),
+    RANGE(min_tso_segments, 1, 65535),
 };
 
 const char *config_fault(const struct bk_config *c) {

@@ -28,6 +28,7 @@ struct frame {
     uint16_t gso_size;
     uint16_t reason;
     uint16_t l4_header_length;
+    uint16_t ip_id;    /* FRAME_MAY_FRAGMENT: of the first packet; a unit's others follow */
     uint8_t protocol;  /* IP protocol number */
     uint8_t iface;     /* where it leaves; FRAME_ANY_IFACE: by route */
     uint8_t hop_limit; /* 0: the default, 64 */
@@ -48,6 +49,7 @@ enum frame_checksum {
 enum frame_flag {
     FRAME_LINK_READY = 1, /* the link header is there: nothing to resolve */
     FRAME_MULTICAST = 2,
+    FRAME_MAY_FRAGMENT = 4, /* IPv4: routers may cut it, so it has an identification */
 };
 
 _Static_assert(sizeof(struct frame) <= 512, "a frame fits in 512 bytes");

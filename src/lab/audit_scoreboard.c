@@ -36,6 +36,7 @@ static bool audit_runs(const struct tcp *t, const struct scoreboard *b, uint32_t
         sum->sacked += sacked ? r->segments : 0;
         sum->lost_bytes += r->flags & SENT_LOST ? sent_text(r) : 0;
         sum->lost_segments += r->flags & SENT_LOST ? r->segments : 0;
+        sum->excused += (r->flags & SENT_LOST) && (r->flags & SENT_MTU_PROBE) ? r->segments : 0;
         sum->resent_bytes += r->flags & SENT_RESENT ? sent_text(r) : 0;
         sum->resent += r->flags & SENT_RESENT ? r->segments : 0;
         sum->by_time.count += sent_in_flight(r->flags);
@@ -81,7 +82,7 @@ bool audit_scoreboard(const struct tcp *t, const struct connection *c, struct fa
     FAULT_UNLESS(sum.bytes == b->bytes && sum.segments == b->segments && sum.sacked_bytes == b->sacked_bytes &&
                      sum.sacked == b->sacked && sum.lost_bytes == b->lost_bytes &&
                      sum.lost_segments == b->lost_segments && sum.resent_bytes == b->resent_bytes &&
-                     sum.resent == b->resent && sum.by_time.count == b->by_time.count,
+                     sum.resent == b->resent && sum.excused == b->excused && sum.by_time.count == b->by_time.count,
                  "the sums of what was sent are wrong");
     FAULT_UNLESS(b->records != 0 || c->recovery < RECOVERY_CWR || c->detached,
                  "nothing is outstanding, and it is being recovered");

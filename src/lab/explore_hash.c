@@ -22,8 +22,8 @@
 #include "tcp/time_wait.h"
 #include "wire/ip.h"
 
-_Static_assert(sizeof(struct connection) == 432, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 672, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct connection) == 448, "a field came or went: does it belong to put_connection?");
+_Static_assert(sizeof(struct active) == 736, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct sent_run) == 88, "a field came or went: does it belong to put_scoreboard?");
 _Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
 _Static_assert(sizeof(struct listener) == 144, "a field came or went: does it belong to put_listeners?");
@@ -229,7 +229,7 @@ static void put_connection(struct projection *p, const struct view *v, const str
     put8(p, c->send_scale);
     put8(p, c->receive_scale);
     PUT_BITS(p, c->owned, c->active_open, c->fin_queued, c->fin_known, c->fin_received, c->nodelay, c->quickack,
-             c->more, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
+             c->more, c->push, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
              c->syn_answered, c->control_lost, link_in(&c->output_link), link_in(&c->ready_link),
              link_in(&c->accept_link));
     PUT_BITS(p, c->ecn_asked, c->ecn, c->ecn_echo, c->ecn_cwr);

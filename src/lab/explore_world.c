@@ -224,6 +224,7 @@ void explore_world_config(const struct explore_world *w, struct bk_config *confi
     config->fin_wait_2_ms = 6000;
     config->msl_ms = w->msl_ms != 0 ? w->msl_ms : 3000;
     config->challenge_ack_ms = 1;
+    config->mtu_probing = BK_MTU_PROBING_OFF;
     config->timestamps = config->window_scaling = config->sack = false;
     config->delayed_ack_max_ms = config->quick_acks = 0;
     config->syn_cookies = BK_SYN_COOKIES_NEVER;

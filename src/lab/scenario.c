@@ -120,17 +120,29 @@ static bool scenario_survives(const struct scenario *s, const struct scenario_ho
            scenario_backoff_us(c, c->rto_min_ms, u32_min(c->retries2, c->orphan_retries)) > needed;
 }
 
-/* A router that says nothing about packets that are too big leaves their senders in the dark for ever; so does a queue that never has room. */
+/* Where a router says nothing about packets that are too big, senders must find out by themselves, which takes some timeouts (RFC 4821). */
+static bool scenario_finds_out(const struct scenario *s) {
+    for (uint32_t i = 0; i < s->hosts; i++) {
+        const struct bk_config *c = &s->host[i].config;
+        if (c->mtu_probing == BK_MTU_PROBING_OFF || u32_min(c->retries2, c->orphan_retries) < 8) return false;
+    }
+    for (uint32_t i = 0; i < s->flows; i++)
+        if (s->flow[i].user_timeout_ms != 0) return false;
+    return true;
+}
+
+/* A path that drops each packet of a kind leaves their senders in the dark for ever; so does a queue that never has room. */
 static bool scenario_fits(const struct scenario *s, const struct path_options *p) {
     const uint32_t least = s->family == 6 ? 1280 : 576;
+    bool dark = s->black_hole && !scenario_finds_out(s);
     for (uint32_t i = 0; i < s->hosts; i++) {
         uint32_t mtu = s->host[i].mtu;
         /* Retransmissions of all connections may come at one moment, again and again: there is no chance in the RTO. */
         if (p->queue_bytes != 0 && p->queue_bytes < (scenario_connections(s) + 1) * (mtu + 14)) return false;
-        if (p->mtu != 0 && p->mtu < mtu && (s->black_hole || p->mtu < least)) return false;
+        if (p->mtu != 0 && p->mtu < mtu && (dark || p->mtu < least)) return false;
         for (uint32_t k = 0; k < PATH_CHANGES; k++) {
             uint32_t change = p->change[k].at_us != 0 ? p->change[k].mtu : 0;
-            if (change != 0 && change < mtu && (s->black_hole || change < least)) return false;
+            if (change != 0 && change < mtu && (dark || change < least)) return false;
         }
     }
     return true;

@@ -127,6 +127,10 @@ static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
     c->congestion = draw_below(r, BK_CONGESTIONS);
     c->hystart = !one_in(r, 4);
     c->slow_start_after_idle = !one_in(r, 4);
+    c->mtu_probing = draw_below(r, 3);
+    if (one_in(r, 3)) c->base_mss = draw_range(r, 500, 1400);
+    if (one_in(r, 3)) c->path_mtu_expiry_s = draw_range(r, 1, 600);
+    if (one_in(r, 3)) c->mtu_probe_interval_s = draw_range(r, 1, 600);
 }
 
 static void draw_faults(struct host_faults *f, uint64_t *r) {

@@ -7,7 +7,8 @@
  *     echo 3 > /sys/module/M/parameters/N                  the setting M.N
  *     dd bs=1 count=5 if=/dev/zero of=F   a file that open() finds
  *     ip link set dev tun0 mtu 9000       the interface's MTU, before it is there
- *     tc, ethtool, ip, rm                 passed over: there is no such thing here
+ *     ip route change A via B mtu lock N  the MTU of the path to one address
+ *     tc qdisc ... fq                     pacing; other queues, ethtool, ip, rm: passed over, there is no such thing here
  *
  * Lines and semicolons part commands, a backslash joins lines, # begins a comment, quotes hold together, $((a*b)) is a product.
  * Other redirections are passed over. Any other command fails the script. */
@@ -185,9 +186,38 @@ static bool script_do_dd(struct script_run *r, const struct script_words *w) {
     return true;
 }
 
+/* The number after "mtu", or "mtu lock"; 0: there is none. */
+static uint32_t script_mtu_word(const struct script_words *w) {
+    for (size_t i = 1; i + 1 < w->count; i++) {
+        if (strcmp(w->word[i], "mtu") != 0) continue;
+        bool lock = strcmp(w->word[i + 1], "lock") == 0 && i + 2 < w->count;
+        return (uint32_t)strtoul(w->word[i + 1 + lock], NULL, 10);
+    }
+    return 0;
+}
+
 static bool script_do_ip(struct script_run *r, const struct script_words *w) {
-    for (size_t i = 1; i + 1 < w->count && r->stack == NULL && strcmp(w->word[1], "link") == 0; i++)
-        if (strcmp(w->word[i], "mtu") == 0) r->choice.mtu = (uint32_t)strtoul(w->word[i + 1], NULL, 10);
+    uint32_t mtu = script_mtu_word(w);
+    size_t at = 1;
+    while (at < w->count && w->word[at][0] == '-') at++;
+    if (mtu == 0 || at + 2 >= w->count) return true;
+    if (strcmp(w->word[at], "link") == 0) {
+        if (r->stack == NULL) r->choice.mtu = mtu;
+        return true;
+    }
+    bk_addr remote;
+    if (strcmp(w->word[at], "route") != 0 || bk_addr_parse(w->word[at + 2], &remote) != 0) return true;
+    r->choice.path = remote;
+    r->choice.path_mtu = mtu;
+    if (r->stack == NULL) return true;
+    int error = bk_path_mtu_set(r->stack, &remote, mtu, r->now);
+    return error == 0 || script_fail(r, "a route's MTU of %" PRIu32 ": %s", mtu, strerror(-error));
+}
+
+/* Of queues only whether they pace matters: fq does. */
+static bool script_do_tc(struct script_run *r, const struct script_words *w) {
+    for (size_t i = 2; i < w->count && strcmp(w->word[1], "qdisc") == 0; i++)
+        if (strcmp(w->word[i], "fq") == 0) r->settings.stack.pacing = true;
     return true;
 }
 
@@ -286,7 +316,7 @@ static const struct {
     {"dd", script_do_dd},
     {"ip", script_do_ip},
     {"echo", script_do_echo},
-    {"tc", script_do_nothing},
+    {"tc", script_do_tc},
     {"ethtool", script_do_nothing},
     {"rm", script_do_nothing},
 };

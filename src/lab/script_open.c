@@ -45,6 +45,7 @@ static bool script_open_iface(struct script_run *r) {
     n = bk_iface_address_add(r->stack, r->iface, &r->local, r->family->prefix_length, true, r->now);
     if (n == 0 && bk_addr_parse(r->family->gateway, &gateway) == 0 && !bk_addr_equal(&gateway, &r->local))
         n = bk_iface_address_add(r->stack, r->iface, &gateway, r->family->prefix_length, true, r->now);
+    if (n == 0 && r->choice.path_mtu != 0) n = bk_path_mtu_set(r->stack, &r->choice.path, r->choice.path_mtu, r->now);
     if (n == 0) n = bk_route_add(r->stack, &everything, 0, &everything, r->iface);
     return n == 0 || script_fail(r, "cannot set up the interface: %s", strerror(-n));
 }

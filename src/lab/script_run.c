@@ -236,6 +236,7 @@ void script_run(const char *path, const char *text, size_t length, const struct 
                 struct script_verdict *verdict) {
     struct script_run *r = script_new(config, verdict);
     bk_config_default(&r->settings.stack);
+    r->settings.stack.mtu_probing = BK_MTU_PROBING_OFF; /* as in Linux, unless a script says otherwise */
     bk_sockets_config_default(&r->settings.sockets);
     if (script_read(r, path, text, length) && script_choose(r)) {
         if (r->choice.only != NULL && r->choice.only != r->family) {

@@ -24,6 +24,8 @@ struct script_choices {
     bool echo_scaled, strict_segments;
     uint32_t mss; /* inbound packets come merged from segments of this size; 0: as they are */
     uint32_t mtu;
+    bk_addr path; /* of a route to one address, with an MTU of its own; 0: none */
+    uint32_t path_mtu;
     const struct script_family *only; /* NULL: any family */
     const char *local, *remote;
     uint8_t prefix_length;

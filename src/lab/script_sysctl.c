@@ -67,11 +67,23 @@ static const struct script_sysctl script_sysctls[] = {
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_keepalive_intvl", keepalive_interval_s),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_keepalive_probes", keepalive_probes),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_rto_max_ms", rto_max_ms),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_mtu_probing", mtu_probing),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_base_mss", base_mss),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_mtu_probe_floor", mtu_probe_floor),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_probe_interval", mtu_probe_interval_s),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_probe_threshold", mtu_probe_threshold),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_invalid_ratelimit", challenge_ack_ms),
     TIMES("net.ipv4.tcp_fin_timeout", fin_wait_2_ms, 1000),
     STACK(SYSCTL_BUFFER, "net.ipv4.tcp_rmem", receive_buffer),
     STACK(SYSCTL_BUFFER, "net.ipv4.tcp_wmem", send_buffer),
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_dsack", dsack),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_frto", frto),
+    STACK(SYSCTL_BOOL, "net.ipv4.tcp_early_retrans", tail_loss_probe),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_reordering", reordering),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_max_reordering", reordering_max),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_pacing_ss_ratio", pacing_ss_ratio),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_pacing_ca_ratio", pacing_ca_ratio),
+    STACK(SYSCTL_NUMBER, "net.ipv4.tcp_min_tso_segs", min_tso_segments),
     STACK(SYSCTL_BOOL, "net.ipv4.tcp_shrink_window", shrink_window),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_comp_sack_nr", ack_compress_max),
     STACK(SYSCTL_NUMBER, "net.ipv4.tcp_notsent_lowat", unsent_low),
@@ -82,19 +94,11 @@ static const struct script_sysctl script_sysctls[] = {
     SOCKETS(SYSCTL_SOCKETS_BOOL, "net.ipv4.ip_nonlocal_bind", ip_nonlocal_bind),
 
     IGNORED("net.ipv4.tcp_fack", "without effect in Linux, too: RACK has replaced it"),
-    IGNORED("net.ipv4.tcp_pacing_ss_ratio", "nothing paces behind a plain FIFO"),
-    IGNORED("net.ipv4.tcp_pacing_ca_ratio", "nothing paces behind a plain FIFO"),
-    IGNORED("net.ipv4.tcp_tso_win_divisor", "how segments are grouped into units does not show on the wire"),
-    IGNORED("net.ipv4.tcp_min_tso_segs", "how segments are grouped into units does not show on the wire"),
+    IGNORED("net.ipv4.tcp_tso_win_divisor", "a unit is never held back for the sake of a larger one"),
 
-    ONLY("net.ipv4.tcp_frto", "2", "leaving out F-RTO"),
     ONLY("net.ipv4.tcp_recovery", "1", "another loss detection than RACK"),
-    ONLY("net.ipv4.tcp_early_retrans", "3 4", "leaving out tail loss probes"),
-    ONLY("net.ipv4.tcp_reordering", "3", "another threshold of duplicates"),
     ONLY("net.ipv4.tcp_ecn_option", "2", "the AccECN option"),
     ONLY("net.ipv4.tcp_ecn_option_beacon", "3", "the AccECN option"),
-    ONLY("net.ipv4.tcp_mtu_probing", "0", "packetization-layer path MTU discovery"),
-    ONLY("net.ipv4.tcp_base_mss", "1024", "packetization-layer path MTU discovery"),
     ONLY("net.ipv4.tcp_moderate_rcvbuf", "1", "a fixed receive buffer"),
     /* Fast Open: with it switched on for those who ask, a connection that does not ask is as without. */
     ONLY("net.ipv4.tcp_fastopen", "0 0x3 0x70403", "Fast Open"),
@@ -202,8 +206,12 @@ bool script_sysctl_set(struct script_settings *s, const char *name, const char *
     return good;
 }
 
+/* What Linux charges for a buffer of queued data besides the data. */
+#define SCRIPT_SEND_OVERHEAD 1280u
+
 bool script_sysctl_defaults(struct script_settings *s, char *why, size_t size) {
     /* Linux's account of buffers, which the windows in scripts show, its ACKs of FINs, and what it makes of missing timestamps. */
+    s->stack.send_overhead = SCRIPT_SEND_OVERHEAD;
     s->stack.receive_overhead = s->stack.delay_fin_ack = s->stack.accept_unstamped = true;
     for (size_t i = 0; i < BK_COUNT(script_defaults); i++)
         if (!script_sysctl_set(s, script_defaults[i].name, script_defaults[i].value, why, size)) return false;

@@ -106,6 +106,12 @@ static void seen_forgotten(struct sim_world *w, struct app_connection *c, unsign
     w->fault_connection = (uint32_t)(c - w->app.connection);
 }
 
+/* Nothing is left of the server's end: neither the connection nor its TIME-WAIT. */
+static bool seen_gone(const struct sim_world *w, const struct app_connection *c) {
+    const struct app_end *e = &c->end[1];
+    return e->fin_acked && (!e->fin_first || (e->wait_until != 0 && !seen_waits(w, c, 1)));
+}
+
 void sim_watch_taken(struct sim_world *w, const struct sim_arrival *a, uint16_t reason) {
     if (a->connection == APP_NOTHING) return;
     struct app_connection *c = &w->app.connection[a->connection];
@@ -113,7 +119,7 @@ void sim_watch_taken(struct sim_world *w, const struct sim_arrival *a, uint16_t 
     struct fault fault = {0};
     bool accepted = bk_reason_verdict(reason) == BK_ACCEPTED;
     /* The server was done with it: what is accepted now, an old duplicate has brought back by its cookie. */
-    if (!c->blind && accepted && c->cookie && a->end == 1 && e->fin_acked && !e->fin_first) seen_lost_sight(w, c);
+    if (!c->blind && accepted && c->cookie && a->end == 1 && seen_gone(w, c)) seen_lost_sight(w, c);
     if (!c->blind && accepted && !pace_accepted(&c->pace, &c->watch, a->end, &a->segment, &fault)) {
         fault_note(&w->fault, "host %u: %.200s", c->host[a->end], fault.text);
         w->fault_connection = a->connection;

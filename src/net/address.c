@@ -155,7 +155,7 @@ int net_address_add(struct net *n, uint32_t iface, const bk_addr *addr, uint8_t 
     if (iface >= n->iface_count || !address_can_be_ours(addr)) return ERROR_INVAL;
     bool ipv4 = bk_addr_is_ipv4(addr);
     if (prefix_length > (ipv4 ? 32 : 128)) return ERROR_INVAL;
-    if (!ipv4 && n->iface[iface].config.mtu < 1280) return ERROR_INVAL; /* RFC 8200 5 */
+    if (!ipv4 && n->iface[iface].link_mtu < 1280) return ERROR_INVAL; /* RFC 8200 5 */
     for (uint32_t i = 0; i < n->iface_count; i++)
         if (address_find(n, i, addr) != NULL) return ERROR_EXIST;
     if (n->addresses.in_use == n->addresses.capacity) return ERROR_NOSPC;

@@ -135,8 +135,8 @@ static void autoconf_parameters(struct net *n, uint32_t iface, const struct wire
         i->reachable_ms = i->reachable_base_ms / 2 + base_random_below(&n->tcp.base, i->reachable_base_ms + 1);
     }
     if (ra->mtu >= 1280 && ra->mtu <= i->config.mtu) {
-        i->mtu = ra->mtu;
-        n->tcp.path[iface].mtu = ra->mtu;
+        i->router_mtu = ra->mtu;
+        net_iface_mtu_changed(n, iface);
     }
 }
 

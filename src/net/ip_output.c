@@ -3,7 +3,7 @@
  *     net_send -> way (route.c) -> IP header -> next hop's link address (neighbour.c) -> interface's ready queue
  *
  * The headers are written backwards, before FRAME_L4. An IPv4 packet is atomic (RFC 6864): DF set, id 0; so the segments that
- * a unit is cut into need no ids either. Only an answer whose size a stranger chose (echo) can be longer than the link
+ * a unit is cut into need no ids either, unless the user lets routers fragment them (BK_MTU_FRAGMENT). Only an answer whose size a stranger chose (echo) can be longer than the link
  * takes; that one is cut into fragments here.
  *
  * An interface remembers where its last packet went, so that a stream of them to one destination asks neither the routes nor
@@ -46,9 +46,9 @@ static void ip_write(const struct net *n, struct frame *f, const struct ip_cut *
         f->l3 = FRAME_L4 - WIRE_IPV4_LENGTH;
         struct wire_ipv4 h = {.header_length = WIRE_IPV4_LENGTH,
                               .total_length = (uint16_t)(WIRE_IPV4_LENGTH + length),
-                              .id = (uint16_t)cut->id,
+                              .id = cut->fragment ? (uint16_t)cut->id : f->ip_id,
                               .fragment_offset = (uint16_t)cut->offset,
-                              .dont_fragment = !cut->fragment,
+                              .dont_fragment = !cut->fragment && !(f->flags & FRAME_MAY_FRAGMENT),
                               .more_fragments = cut->more,
                               .traffic_class = f->traffic_class,
                               .ttl = hop_limit != 0 ? hop_limit : net_iface_ttl(&n->iface[f->iface]),

@@ -9,19 +9,12 @@
 #include "net/reassembly.h"
 #include "net/route.h"
 
-/* The smallest power of two that is n or more. */
-static uint32_t power_of_two(uint32_t n) {
-    uint32_t power = 1;
-    while (power < n) power *= 2;
-    return power;
-}
-
 enum { POOL_ADDRESSES, POOL_ROUTES, POOL_NEIGHBOURS, POOL_NEIGHBOUR_BUCKETS, POOL_REASSEMBLIES, POOL_COUNT };
 
 static void net_pools(struct pool p[POOL_COUNT], const struct bk_config *c) {
     /* Interfaces need room for what they learn besides what the user gives. */
     uint32_t routes = c->routes + c->addresses + c->interfaces * ROUTE_LEARNT_MAX;
-    uint32_t buckets = power_of_two(c->neighbours);
+    uint32_t buckets = u32_power_of_two(c->neighbours);
     pool_init(&p[POOL_ADDRESSES], sizeof(struct net_address), c->addresses, 2, 8, true);
     pool_init(&p[POOL_ROUTES], sizeof(struct net_route), routes, 4, 8, true);
     pool_init(&p[POOL_NEIGHBOURS], sizeof(struct neighbour), c->neighbours, 4, 8, true);
@@ -117,7 +110,7 @@ int net_iface_add(struct net *n, const struct bk_iface_config *config) {
     struct tcp_path *path = &n->tcp.path[number];
     i->config = *config;
     i->in_use = true;
-    i->mtu = config->mtu;
+    i->mtu = i->link_mtu = config->mtu;
     i->hop_limit = net_iface_ttl(i);
     i->reachable_base_ms = NET_REACHABLE_MS;
     i->reachable_ms = NET_REACHABLE_MS / 2 + base_random_below(&n->tcp.base, NET_REACHABLE_MS + 1);
@@ -129,6 +122,30 @@ int net_iface_add(struct net *n, const struct bk_iface_config *config) {
     list_init(&path->output);
     if (config->autoconfigure) autoconf_start(n, number);
     return (int)number;
+}
+
+void net_iface_mtu_changed(struct net *n, uint32_t iface) {
+    struct net_iface *i = &n->iface[iface];
+    uint32_t mtu = i->router_mtu != 0 ? u32_min(i->link_mtu, i->router_mtu) : i->link_mtu;
+    if (mtu == i->mtu) return;
+    i->mtu = n->tcp.path[iface].mtu = mtu;
+    n->tcp.path_epoch++;
+}
+
+static bool iface_uses_ipv6(const struct net *n, uint32_t iface) {
+    struct bk_iface_address a;
+    if (n->iface[iface].config.autoconfigure) return true;
+    for (uint32_t i = 0; net_address_get(n, i, &a); i++)
+        if (a.iface == iface && !bk_addr_is_ipv4(&a.addr)) return true;
+    return false;
+}
+
+int net_iface_mtu_set(struct net *n, uint32_t iface, uint32_t mtu) {
+    if (iface >= n->iface_count || mtu < (iface_uses_ipv6(n, iface) ? 1280u : 576u) || mtu > n->iface[iface].config.mtu)
+        return ERROR_INVAL;
+    n->iface[iface].link_mtu = mtu;
+    net_iface_mtu_changed(n, iface);
+    return 0;
 }
 
 /* ---- time ---- */

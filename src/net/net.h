@@ -23,7 +23,9 @@ struct net_iface {
     bool disabled6;        /* the link-local address made from our MAC is a duplicate (RFC 4862 5.4.5) */
     uint8_t hop_limit;     /* of what we send in IPv6: the configured one, or a router's advice */
     uint8_t solicit_left;  /* router solicitations still to be sent */
-    uint32_t mtu;          /* of the link: the configured one, or a router's smaller one */
+    uint32_t mtu;          /* the least of the next two */
+    uint32_t link_mtu;     /* the configured one, or the user's latest */
+    uint32_t router_mtu;   /* that a router advertised; 0: none did */
     uint32_t reachable_ms; /* ReachableTime: a base that was drawn over (RFC 4861 6.3.2) */
     uint32_t reachable_base_ms;
     uint32_t retrans_ms;  /* RetransTimer */
@@ -117,6 +119,10 @@ bool net_is_local(const struct net *n, const bk_addr *addr);
 void net_confirm(struct net *n, uint32_t iface, const bk_addr *remote);
 
 int net_iface_add(struct net *n, const struct bk_iface_config *config);
+/* The link takes packets up to `mtu` from now on. */
+int net_iface_mtu_set(struct net *n, uint32_t iface, uint32_t mtu);
+/* What the interface sends keeps to the link, and to what routers advertise. */
+void net_iface_mtu_changed(struct net *n, uint32_t iface);
 int net_address_add(struct net *n, uint32_t iface, const bk_addr *addr, uint8_t prefix_length, bool skip_dad);
 bool net_address_get(const struct net *n, uint32_t index, struct bk_iface_address *out);
 int net_route_add(struct net *n, const bk_addr *addr, uint8_t prefix_length, const bk_addr *gateway, uint32_t iface);

@@ -70,6 +70,9 @@ static void fill_connection(const struct bk_tcp_info *c, struct bk_socket_tcp_in
         c->pacing_rate != 0 ? c->pacing_rate : UINT64_MAX; /* so Linux says that nothing bounds it */
     info->tcpi_max_pacing_rate = UINT64_MAX;
     info->tcpi_delivery_rate = c->delivery_rate;
+    info->tcpi_busy_time = c->busy_us;
+    info->tcpi_rwnd_limited = c->window_limited_us;
+    info->tcpi_sndbuf_limited = c->buffer_limited_us;
     info->tcpi_delivery_rate_app_limited = c->delivery_app_limited;
 }
 

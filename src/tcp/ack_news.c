@@ -30,6 +30,8 @@ void ack_news_acked(struct ack_news *n, const struct ack_piece *p) {
     bool once = !(r->flags & SENT_EVER_RESENT);
     if (!p->by_sack && (r->flags & SENT_EVER_RESENT)) n->resent_acked = true;
     if (r->flags & SENT_SACKED) return; /* known since then */
+    if ((r->flags & SENT_MTU_PROBE) && once && p->from == n->a->search.seq && p->to == r->end)
+        n->mtu_probe_arrived = true;
     uint32_t bytes = p->to - p->from - (p->to == r->end && (r->flags & SENT_FIN));
     n->delivered += bytes;
     n->c->delivered_segments += p->segments;

@@ -17,16 +17,17 @@ struct ack_news {
     uint8_t prior_state;     /* enum recovery_state */
 
     /* what it tells */
-    bool advanced;      /* SND.UNA moved */
-    bool duplicate;     /* it looks like an answer to what came out of order: RFC 5681 2's duplicate */
-    bool sacked;        /* something is newly SACKed */
-    bool dsack;         /* what the peer had already came again (RFC 2883) */
-    bool dsack_tail;    /* that was our tail loss probe */
-    bool original;      /* something that was sent only once, before `recover`, is newly delivered */
-    bool resent_acked;  /* something that had been sent again is covered */
-    bool resent_lost;   /* a retransmission was lost */
-    bool ece;           /* the peer echoes congestion (RFC 3168) */
-    uint32_t delivered; /* bytes newly delivered */
+    bool advanced;          /* SND.UNA moved */
+    bool duplicate;         /* it looks like an answer to what came out of order: RFC 5681 2's duplicate */
+    bool sacked;            /* something is newly SACKed */
+    bool dsack;             /* what the peer had already came again (RFC 2883) */
+    bool dsack_tail;        /* that was our tail loss probe */
+    bool original;          /* something that was sent only once, before `recover`, is newly delivered */
+    bool resent_acked;      /* something that had been sent again is covered */
+    bool resent_lost;       /* a retransmission was lost */
+    bool mtu_probe_arrived; /* the segment that tries whether larger ones pass (mtu_search.h) */
+    bool ece;               /* the peer echoes congestion (RFC 3168) */
+    uint32_t delivered;     /* bytes newly delivered */
     uint32_t dsack_segments, dsack_end;
     uint32_t top;         /* the highest number that has arrived */
     uint32_t reorder_low; /* the lowest number newly delivered, of what was sent once, below what was SACKed before */

@@ -28,6 +28,7 @@ void congestion_begin(struct tcp *t, struct connection *c) {
     g->use_end = g->hystart.window_end = c->snd_una;
     g->used_at = t->base.now;
     controller_of(c)->begin(t, c, g);
+    if (!controller_of(c)->owns_window) pacing_follow(t, c);
 }
 
 void congestion_choose(struct tcp *t, struct connection *c, enum bk_congestion which) {

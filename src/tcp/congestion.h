@@ -51,7 +51,7 @@ struct congestion_sample {
     uint32_t prior_in_flight; /* recovery_pipe before and after */
     uint32_t in_flight;
     uint32_t rtt_us; /* of the newest data acknowledged that was sent once; 0: none */
-    bool grow;       /* cwnd is not recovery's: neither Recovery nor CWR */
+    bool grow;       /* cwnd is not recovery's: neither Recovery nor CWR; and no ECE */
     bool ece;        /* the ACK echoed congestion */
     uint8_t pad[2];
     struct rate_sample rate; /* with the bytes newly delivered and newly lost */

@@ -127,6 +127,8 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     scoreboard_init(&a->board);
     rack_init(&a->rack, c->snd_una);
     a->recovery.reorder_due = BK_NEVER;
+    mtu_search_init(t, c, &a->search);
+    c->path_epoch = t->path_epoch - 1; /* what a search held back may be open now */
     congestion_begin(t, c);
     receive_begin(t, c, &a->receiving);
     return a;
@@ -310,13 +312,6 @@ void connection_free(struct tcp *t, struct connection *c) {
     connection_detach(t, c);
     c->generation = 0;
     pool_free(&t->base, &t->connections, c->self);
-}
-
-void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu) {
-    uint32_t headers = (connection_is_ipv6(c) ? 40u : 20u) + WIRE_TCP_LENGTH;
-    uint32_t mss = u32_min(u32_max(peer_mss, TCP_MSS_MIN), mtu - headers);
-    if (c->mss_limit != 0) mss = u32_min(mss, c->mss_limit);
-    c->mss = (uint16_t)(mss - (c->timestamps ? TCP_TIMESTAMP_BYTES : 0));
 }
 
 uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c) {

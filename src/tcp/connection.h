@@ -33,10 +33,13 @@
 #include "base/seq.h"
 #include "tcp/congestion.h"
 #include "tcp/event.h"
+#include "tcp/mtu_search.h"
+#include "tcp/path_mtu.h"
 #include "tcp/rack.h"
 #include "tcp/receive_state.h"
 #include "tcp/recovery.h"
 #include "tcp/scoreboard.h"
+#include "tcp/send_time.h"
 #include "tcp/tcp.h"
 
 #define TCP_MSS_MIN         48u /* a peer's MSS option below this counts as this (SACK Panic and its kin) */
@@ -81,7 +84,8 @@ struct connection {
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    bool more : 1;                          /* the user said that more follows */
+    bool more : 1;                          /* the user said that more follows: a partial segment waits */
+    bool push : 1;                          /* what was queued last was all that the user had to say for now */
     bool cork : 1;                          /* and says so with every SEND */
     bool records : 1;                       /* some of what was queued ends a record (BK_SEND_RECORD) */
     bool probe_now : 1;                     /* a window probe or keep-alive is due */
@@ -92,15 +96,16 @@ struct connection {
     bool syn_acked : 1;                     /* SND.UNA is past our SYN */
     bool syn_answered : 1;                  /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     bool receive_fixed : 1, send_fixed : 1; /* the user has set the size of the buffer: it stays */
-    bool orphan : 1;       /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
-    bool control_lost : 1; /* our SYN, or a FIN without a record, is to be sent again */
-    bool ecn_asked : 1;    /* our SYN asks for ECN */
-    bool ecn : 1;          /* both ends do (RFC 3168) */
-    bool ecn_echo : 1;     /* CE came, and no CWR since: ECE on all that leaves */
-    bool ecn_cwr : 1;      /* CWR is due on the next new data */
-    bool ecn_seen : 1;     /* the peer has sent ECN-capable segments */
-    uint16_t ack_reason;   /* why the ACK that is owed is owed */
-    uint16_t rtx_reason;   /* why what is lost is sent again */
+    bool orphan : 1;           /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
+    bool control_lost : 1;     /* our SYN, or a FIN without a record, is to be sent again */
+    bool ecn_asked : 1;        /* our SYN asks for ECN */
+    bool ecn : 1;              /* both ends do (RFC 3168) */
+    bool ecn_echo : 1;         /* CE came, and no CWR since: ECE on all that leaves */
+    bool ecn_cwr : 1;          /* CWR is due on the next new data */
+    bool ecn_seen : 1;         /* the peer has sent ECN-capable segments */
+    uint8_t mtu_discovery : 3; /* enum bk_mtu_discovery */
+    uint16_t ack_reason;       /* why the ACK that is owed is owed */
+    uint16_t rtx_reason;       /* why what is lost is sent again */
 
     /* SND.*; RCV.* (RFC 9293 3.3.1) */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
@@ -121,10 +126,12 @@ struct connection {
     uint16_t mss_limit;     /* the user's bound for mss and mss_offered; 0: none */
     uint8_t congestion;     /* enum bk_congestion */
     uint8_t backoff;        /* doublings that the RTO contains */
-    uint16_t pad4;
-    uint32_t ts_recent;   /* TS.Recent */
-    uint32_t ts_offset;   /* our timestamp clock's */
-    uint32_t ts_recent_s; /* when TS.Recent was set, seconds of stack time */
+    uint16_t peer_mss;      /* its option's, or what stands for it */
+    uint16_t path_mtu;      /* that `mss` is for */
+    uint32_t path_epoch;    /* tcp.path_epoch when it last looked */
+    uint32_t ts_recent;     /* TS.Recent */
+    uint32_t ts_offset;     /* our timestamp clock's */
+    uint32_t ts_recent_s;   /* when TS.Recent was set, seconds of stack time */
     uint32_t send_buffer, receive_buffer;
 
     /* RTT (rtt.h); microseconds */
@@ -141,7 +148,6 @@ struct connection {
     uint64_t heard_at;     /* when the peer was last heard */
     uint64_t sent_at;      /* when data was last sent */
     uint64_t challenge_at; /* before this no further challenge ACK */
-    uint32_t text_ms;      /* when text last came in order: stack time, ms */
 
     /* settings */
     uint32_t keepalive_idle_s;
@@ -155,12 +161,13 @@ struct connection {
     uint8_t fin_wait_2_s;      /* without owner; 0: config.fin_wait_2_ms */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
-    uint32_t pad5;
+    uint32_t unsent_low;       /* see send_room.h */
+    uint32_t text_ms;          /* when text last came in order, or the peer's SYN: stack time, ms */
 
     /* STATUS */
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
-    uint32_t unsent_low; /* see send_room.h */
+    uint32_t send_time_ms[3]; /* see send_time.h: busy, of that held back by the window, by the buffer */
     uint32_t delivered_segments, dsack_duplicates, reordering_seen;
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
 };
@@ -187,10 +194,13 @@ struct active {
     struct scoreboard board; /* what is outstanding */
     struct rack rack;
     struct recovery recovery;
+    struct path_proof proof;
+    struct mtu_search search;
     struct rate rate;
     struct congestion congestion; /* the controller's own */
     struct link rest_link;        /* in tcp.resting */
     uint64_t rested_at;           /* since when it stands there */
+    struct send_time time;
 };
 _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection");
 
@@ -293,8 +303,6 @@ void connection_orphan(struct tcp *t, struct connection *c);
 void connection_disown(struct tcp *t, struct connection *c);
 /* Frees the record and all it holds. */
 void connection_free(struct tcp *t, struct connection *c);
-/* Recomputes the effective MSS from the peer's MSS and the path's MTU. */
-void connection_set_mss(struct connection *c, uint32_t peer_mss, uint32_t mtu);
 /* How long it may stay in FIN-WAIT-2 without an owner. */
 uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *c);
 /* Arms the wheel for the earliest deadline; `again` is output_decide's. */

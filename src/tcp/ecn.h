@@ -4,7 +4,7 @@
  *                    boxes that swallow it otherwise; whoever has sent or received one without does not use ECN (6.1.1)
  *     capable        new data leaves as ECT(0); SYNs, pure ACKs, probes and what is sent again do not (6.1.4 to 6.1.6)
  *     CE arrives     ECE on all that leaves, until a segment with CWR says that it was heard (6.1.3)
- *     ECE arrives    a congestion event, once for each window of data (recovery_congestion)
+ *     ECE arrives    a congestion event, once for each window of data (recovery_acked)
  *     cwnd shrinks   for whatever reason: CWR on the next new data (6.1.2)
  *
  * A SYN that is itself marked as ECT or CE went through something that writes these bits without knowing what they mean: then they are not

@@ -18,9 +18,14 @@ static inline uint8_t window_scale_for(uint32_t bytes) {
     return scale;
 }
 
+/* IP and TCP header of a segment, without options. */
+static inline uint32_t segment_headers(bool ipv6) {
+    return (ipv6 ? 40u : 20u) + WIRE_TCP_LENGTH;
+}
+
 /* The MSS we offer for a path: what fits its MTU (RFC 9293 3.7.1, RFC 6691), or less if the user's `limit` is not 0. */
 static inline uint16_t mss_offer(uint32_t mtu, bool ipv6, uint32_t limit) {
-    uint32_t mss = mtu - (ipv6 ? 40u : 20u) - WIRE_TCP_LENGTH;
+    uint32_t mss = mtu - segment_headers(ipv6);
     return (uint16_t)(limit != 0 ? u32_min(mss, limit) : mss);
 }
 

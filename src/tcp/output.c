@@ -16,6 +16,7 @@
 #include "base/checksum.h"
 #include "tcp/ecn.h"
 #include "tcp/frto.h"
+#include "tcp/mtu_search.h"
 #include "tcp/options.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -163,6 +164,15 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
     if (usable == 0) return NOTHING;
     uint32_t pipe = recovery_pipe(t, c);
     uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+    bool wait;
+    uint32_t large = mtu_search_probe(t, c, pipe, &wait);
+    if (wait) return NOTHING;
+    if (large != 0)
+        return (struct output_decision){.reason = BK_REASON_SEND_MTU_PROBE,
+                                        .flags = WIRE_ACK,
+                                        .seq = c->snd_nxt,
+                                        .length = large,
+                                        .again = BK_NEVER};
     if (probe) room = c->mss; /* one segment, whatever cwnd says */
     if (pipe == 0) room = u32_max(room, c->mss);
     struct output_decision d = {.flags = WIRE_ACK, .seq = c->snd_nxt, .again = BK_NEVER, .reason = BK_REASON_SEND_FIN};
@@ -301,7 +311,7 @@ static uint32_t add_payload(struct tcp *t, struct connection *c, struct frame *f
 static void shorten(const struct connection *c, struct output_decision *d, uint32_t held) {
     d->length = held > c->mss ? held - held % c->mss : held;
     d->flags &= (uint8_t)~WIRE_FIN;
-    if (d->reason == BK_REASON_SEND_DATA_LAST) d->reason = BK_REASON_SEND_DATA;
+    if (d->reason == BK_REASON_SEND_DATA_LAST || d->reason == BK_REASON_SEND_MTU_PROBE) d->reason = BK_REASON_SEND_DATA;
 }
 
 static void trim_parts(struct base *b, struct frame *f, uint32_t length) {
@@ -326,8 +336,9 @@ static void restart_late(struct connection *c, const struct output_decision *d, 
     }
 }
 
-/* The payload of each segment that a unit is cut to: SACK blocks take of its room. */
-static uint32_t segment_size(const struct tcp *t, const struct connection *c) {
+/* The payload of each segment that a unit is cut to: SACK blocks take of its room. A probe of the path's MTU is not cut. */
+static uint32_t segment_size(const struct tcp *t, const struct connection *c, const struct output_decision *d) {
+    if (d->reason == BK_REASON_SEND_MTU_PROBE) return d->length;
     return c->mss - u32_min(receive_state_option_bytes(t, c), c->mss - 1u);
 }
 
@@ -343,6 +354,7 @@ static void note_new(struct tcp *t, struct connection *c, const struct output_de
         uint32_t id = scoreboard_append(t, &a->board, d->seq, d->length, d->flags & WIRE_FIN, size);
         struct sent_run *r = sent_at_id(t, id);
         if (d->reason == BK_REASON_SEND_WINDOW_PROBE) r->flags |= SENT_PROBE;
+        if (d->reason == BK_REASON_SEND_MTU_PROBE) mtu_search_sent(t, c, id, d->length);
         rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
     }
     congestion_sent(t, c, recovery_pipe(t, c));
@@ -379,11 +391,12 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     uint64_t now = t->base.now;
     uint32_t end = d->seq + d->length + ((d->flags & WIRE_SYN) != 0) + ((d->flags & WIRE_FIN) != 0);
     bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
-    uint32_t size = segment_size(t, c);
+    uint32_t size = segment_size(t, c, d);
     uint32_t segments = d->length <= size ? 1 : (d->length + size - 1) / size; /* that the unit is cut to */
     c->segments_sent += segments;
     t->mib.out_segs += segments;
     c->bytes_sent += d->length;
+    if (d->length != 0) path_mtu_sent(t, c, d->seq, d->length);
     if (end != d->seq) {
         c->sent_at = now;
         if (c->rtx_kind == RTX_OVERRIDE) {
@@ -417,6 +430,15 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     }
 }
 
+/* PSH (RFC 9293 3.9.1.2): at the end of what the user sent, unless more is to follow; at a record's end; and at the end of a unit of several
+ * segments, for receivers that merge them hand them on at once. */
+static bool is_pushed(const struct tcp *t, const struct connection *c, const struct output_decision *d) {
+    uint32_t end = d->seq + d->length;
+    bool waited = d->reason == BK_REASON_SEND_DATA_OVERRIDE;
+    bool several = d->length > c->mss && d->reason != BK_REASON_SEND_MTU_PROBE;
+    return (end == c->snd_end && (c->push || waited)) || several || ends_record(t, c, end);
+}
+
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
     struct base *b = &t->base;
     struct frame *f = frame_at(b, frame);
@@ -437,14 +459,11 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     };
     h.window = receive_window_offer(t, c, d->flags & WIRE_SYN);
     fill_options(t, c, d->flags, &h.option);
-    uint32_t end = d->seq + d->length;
     if (c->urgent_out && d->length != 0 && seq_gt(c->snd_up, d->seq) && c->snd_up - d->seq <= UINT16_MAX) {
         h.flags |= WIRE_URG;
         h.urgent = (uint16_t)(c->snd_up - d->seq);
     }
-    /* Also at the end of a unit of several segments: a receiver that merges them hands them on then, and does not wait for more. And
-     * at a record's end, which is worth telling. */
-    if (d->length != 0 && (end == c->snd_end || d->length > c->mss || ends_record(t, c, end))) h.flags |= WIRE_PSH;
+    if (d->length != 0 && is_pushed(t, c, d)) h.flags |= WIRE_PSH;
     uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
     h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;
@@ -459,7 +478,12 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     f->object = c->self;
     f->reason = d->reason;
     f->checksum = FRAME_CHECKSUM_PARTIAL;
-    uint32_t size = segment_size(t, c);
+    if (path_mtu_fragments(c)) {
+        /* One number for each packet, from an unknown beginning (RFC 6864 4.3). */
+        f->flags |= FRAME_MAY_FRAGMENT;
+        f->ip_id = (uint16_t)(c->hash + c->segments_sent);
+    }
+    uint32_t size = segment_size(t, c, d);
     f->gso_size = d->length > size ? (uint16_t)size : 0;
     struct event_about about = connection_about(c);
     event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
@@ -470,11 +494,14 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
     while (output->head != BK_NONE) {
         struct connection *c = connection_at(t, output->head);
         if (connection_outstanding(c) == 0 && seq_lt(c->snd_nxt, c->snd_end)) congestion_idle(t, c);
+        path_mtu_look(t, c);
+        mtu_search_look(t, c);
         timeouts_prepare(t, c);
         struct output_decision d = output_decide(t, c);
         list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);
         if (d.reason == BK_REASON_NONE) {
             connection_arm(t, c, d.again);
+            send_time_note(t, c);
             continue;
         }
         /* There may be more: it stands in line again, so that connections take turns. */

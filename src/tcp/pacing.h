@@ -5,8 +5,10 @@
  * the next may leave by what it takes at that rate. Who comes late may catch up by half a unit, no more: a long pause is no credit.
  * The first ten segments of a connection are not paced: the initial window is small enough to leave at once.
  *
- * The rate also decides how large units are (TSO auto-sizing): about a millisecond of it, so that slow connections send small bursts, and fast
- * ones large units.
+ * A rate also decides how large units are (TSO auto-sizing), paced or not: about a millisecond of it, so that slow connections send small
+ * bursts, and fast ones large units. Those that are not paced may be as large as the link takes where the RTT is a few hundred microseconds or
+ * less, for a queue that short is soon empty. And a unit is half of cwnd at most: with two on their way the one's ACK lets the next leave while the other is
+ * still travelling.
  */
 #ifndef TCP_PACING_H
 #define TCP_PACING_H
@@ -20,6 +22,7 @@ struct connection;
 struct pacing {
     uint64_t rate;    /* bytes a second; 0: not paced */
     uint64_t next_at; /* the next unit may leave then */
+    uint64_t unit;    /* how large a unit may be if it is not paced, bytes; 0: not known yet */
 };
 
 /* The earliest time at which new data may leave, in the past if now; 0 if nothing holds it. */

@@ -3,6 +3,7 @@
 
 #include "tcp/ack_news.h"
 #include "tcp/frto.h"
+#include "tcp/mtu_search.h"
 #include "tcp/rtt.h"
 #include "tcp/tail_probe.h"
 #include "tcp/undo.h"
@@ -27,7 +28,7 @@ void recovery_lose(struct tcp *t, struct connection *c, uint32_t id) {
     struct active *a = active_of(t, c);
     const struct sent_run *r = sent_at_id(t, id);
     rate_lost(&a->rate, sent_text(r));
-    congestion_lost(t, c, &r->mark, sent_text(r));
+    if (!(r->flags & SENT_MTU_PROBE)) congestion_lost(t, c, &r->mark, sent_text(r));
     scoreboard_lose(t, &a->board, id);
 }
 
@@ -51,9 +52,11 @@ void recovery_reduce(struct tcp *t, struct connection *c, uint32_t flight, enum 
     struct active *a = active_of(t, c);
     bool under_way = c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST;
     if (!under_way) {
-        uint32_t outstanding =
-            c->recovery == RECOVERY_DISORDER ? a->recovery.loss_edge - c->snd_una : connection_outstanding(c);
-        c->ssthresh = congestion_ssthresh(t, c, u32_min(outstanding, connection_outstanding(c)));
+        /* FlightSize (RFC 5681 (4)): without what limited transmit added, and with what the ACK that tells has taken. */
+        uint32_t outstanding = connection_outstanding(c);
+        bool limited = c->recovery == RECOVERY_DISORDER && seq_gt(a->recovery.loss_edge, c->snd_una);
+        outstanding = limited ? u32_min(outstanding, a->recovery.loss_edge - c->snd_una) : u32_max(outstanding, flight);
+        c->ssthresh = congestion_ssthresh(t, c, outstanding);
         prr_begin(&a->recovery.prr, flight);
         a->recovery.tail_out = false;
     }
@@ -82,13 +85,6 @@ static void take_back(struct ack_news *n, bool find) {
     recovery_settle(n->t, c);
 }
 
-void recovery_congestion(struct tcp *t, struct connection *c) {
-    struct active *a = active_of(t, c);
-    if (a == NULL || c->recovery >= RECOVERY_CWR || seq_le(c->snd_una, c->recover)) return;
-    undo_forget(t, c);
-    recovery_reduce(t, c, a->board.bytes - a->board.sacked_bytes, RECOVERY_CWR);
-}
-
 void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason) {
     struct active *a = active_of(t, c);
     if (a == NULL || a->board.records == 0) { /* our FIN alone */
@@ -99,6 +95,7 @@ void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason) {
     c->rtx_reason = reason;
     c->recover = c->snd_nxt;
     c->recovery = RECOVERY_LOSS;
+    mtu_search_judge(t, c);
     c->duplicate_acks = 0;
     a->recovery.frto = FRTO_OFF;
     a->recovery.tail_out = a->recovery.tail_now = false;
@@ -153,6 +150,7 @@ static void detect(struct ack_news *n) {
         detect_without_sack(n);
     }
     n->resent_lost = b->lost_again_total != again;
+    mtu_search_judge(n->t, c);
 }
 
 /* RFC 9937: RecoverFS, bytes outstanding less those delivered before this ACK. */
@@ -166,6 +164,16 @@ static uint32_t recover_flight(const struct ack_news *n) {
 static void enter_fast(struct ack_news *n) {
     undo_begin(n->t, n->c);
     recovery_reduce(n->t, n->c, recover_flight(n), RECOVERY_FAST);
+}
+
+/* The network says that it is congested (RFC 3168 6.1.2): the window shrinks once for each window of data. */
+static void enter_reduction(struct ack_news *n) {
+    struct connection *c = n->c;
+    if (c->recovery >= RECOVERY_CWR || seq_le(c->snd_una, c->recover)) return;
+    undo_forget(n->t, c);
+    recovery_reduce(n->t, c, n->prior_unsacked, RECOVERY_CWR);
+    /* The ACK that says so may be the last: then nothing is left to be paced by ACKs. */
+    if (seq_ge(c->snd_una, c->recover)) recovery_end(n->t, c);
 }
 
 /* In LOSS. Returns whether that is over. */
@@ -220,7 +228,7 @@ static void set_window(struct ack_news *n, bool entered) {
         .prior_in_flight = n->prior_pipe,
         .in_flight = pipe,
         .rtt_us = n->newest == 0 ? 0 : (uint32_t)u64_min((t->base.now - n->newest) / NS_PER_US, UINT32_MAX),
-        .grow = !reducing,
+        .grow = !reducing && !n->ece, /* RFC 3168 6.1.2 */
         .ece = n->ece,
         .rate = n->rate,
     };
@@ -244,8 +252,8 @@ void recovery_acked(struct ack_news *n) {
         take_back(n, true);
     detect(n);
     bool entered = false;
-    if (n->ece) recovery_congestion(t, c);
-    if (n->a->board.lost_segments != 0 && (c->recovery < RECOVERY_FAST || n->resent_lost)) {
+    if (n->ece) enter_reduction(n);
+    if (n->a->board.lost_segments != n->a->board.excused && (c->recovery < RECOVERY_FAST || n->resent_lost)) {
         entered = c->recovery != RECOVERY_FAST;
         if (entered) enter_fast(n);
     }
@@ -253,6 +261,7 @@ void recovery_acked(struct ack_news *n) {
     /* It follows, lest it seem to lie ahead once the numbers have gone half round. */
     if (c->recovery < RECOVERY_CWR && seq_gt(c->snd_una, c->recover)) c->recover = c->snd_una - 1;
     set_window(n, entered);
+    mtu_search_acked(n);
 }
 
 /* ---- timers ---------------------------------------------------------------------------------------- */
@@ -263,7 +272,7 @@ void recovery_reorder_timeout(struct tcp *t, struct connection *c) {
     ack_news_begin(&n, t, c, &none);
     if (n.a == NULL) return;
     detect(&n);
-    if (n.a->board.lost_segments == 0) return;
+    if (n.a->board.lost_segments == n.a->board.excused) return;
     bool entered = c->recovery < RECOVERY_FAST;
     if (entered) enter_fast(&n);
     set_window(&n, entered);
@@ -309,6 +318,8 @@ void recovery_timeout(struct tcp *t, struct connection *c) {
         c->reordering = (uint16_t)u32_min(c->reordering, t->base.config.reordering);
     c->duplicate_acks = 0;
     lose_by_timeout(t, c, a);
+    c->recovery = RECOVERY_LOSS;
+    mtu_search_judge(t, c);
     if (!congestion_owns_window(c)) c->cwnd = recovery_pipe(t, c) + c->mss;
     c->recover = c->snd_nxt;
     c->recovery = RECOVERY_LOSS;

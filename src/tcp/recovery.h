@@ -67,8 +67,6 @@ void recovery_acked(struct ack_news *n);
 void recovery_reorder_timeout(struct tcp *t, struct connection *c);
 /* The retransmission timer fired. */
 void recovery_timeout(struct tcp *t, struct connection *c);
-/* The network says that it is congested (RFC 3168 6.1.2): once for each window of data. */
-void recovery_congestion(struct tcp *t, struct connection *c);
 /* All that is outstanding goes again, which is no sign of congestion: the path takes smaller segments only (RFC 1191 6.4), or what a window probe
  * carried may be taken now. */
 void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason);

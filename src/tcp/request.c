@@ -30,8 +30,8 @@ static struct listener *request_listener(const struct tcp *t, const struct reque
 /* RCV.WND before the handshake is done: what a SYN can say. */
 uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
     uint32_t buffer = l == NULL ? t->base.config.receive_buffer : listener_receive_buffer(t, l);
-    uint32_t mss =
-        mss_offer(t->path[iface].mtu, !bk_addr_is_ipv4(&tuple->local), listener_option(l, BK_TCP_MAX_SEGMENT, 0));
+    uint32_t mss = mss_offer(path_mtu_offered(t, iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
+                             listener_option(l, BK_TCP_MAX_SEGMENT, 0));
     return receive_window_initial(t, buffer, mss);
 }
 
@@ -70,7 +70,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
     y.window =
         (uint16_t)request_window(t, request_listener(t, r), tuple, r->iface); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
-    y.option.mss = mss_offer(t->path[r->iface].mtu, !bk_addr_is_ipv4(&tuple->local),
+    y.option.mss = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
                              listener_option(request_listener(t, r), BK_TCP_MAX_SEGMENT, 0));
     y.option.has_wscale = r->scaling;
     y.option.wscale = r->receive_scale;
@@ -139,8 +139,8 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     c->send_scale = r->send_scale;
     c->receive_scale = r->receive_scale;
-    c->mss_offered = mss_offer(t->path[r->iface].mtu, ipv6, c->mss_limit);
-    connection_set_mss(c, r->mss != 0 ? r->mss : mss_default(ipv6), t->path[r->iface].mtu);
+    c->mss_offered = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), ipv6, c->mss_limit);
+    path_mtu_begin(t, c, r->mss != 0 ? r->mss : mss_default(ipv6));
     c->retransmits = r->sent - 1;
     if (r->sent == 1) c->sent_at = r->due - request_wait(t, 1); /* it can be timed (RFC 6298 3) */
     c->owned = true;

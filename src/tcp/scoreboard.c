@@ -59,6 +59,7 @@ static void count(struct scoreboard *b, uint8_t flags, uint32_t bytes, uint32_t 
     if (flags & SENT_LOST) {
         b->lost_bytes += bytes;
         b->lost_segments += segments;
+        if (flags & SENT_MTU_PROBE) b->excused += segments;
     }
     if (flags & SENT_RESENT) {
         b->resent_bytes += bytes;
@@ -191,6 +192,8 @@ uint32_t scoreboard_append(struct tcp *t, struct scoreboard *b, uint32_t seq, ui
 static void run_resend(struct tcp *t, struct scoreboard *b, uint32_t id, uint16_t mss, uint8_t also) {
     struct sent_run *r = sent_at_id(t, id);
     uint8_t flags = r->flags | SENT_RESENT | SENT_EVER_RESENT | also;
+    /* The loss of a probe is mended, and forgotten: from here on it is a segment like others. */
+    if (flags & SENT_MTU_PROBE) flags &= (uint8_t) ~(SENT_MTU_PROBE | SENT_LOST | SENT_RESENT);
     bool in_flight = sent_in_flight(r->flags);
     run_mark(t, b, id, flags);
     if (in_flight) { /* it goes to the end */
@@ -220,6 +223,10 @@ uint32_t scoreboard_resend(struct tcp *t, struct scoreboard *b, uint32_t id, uin
     }
     run_resend(t, b, id, mss, also);
     return id;
+}
+
+void scoreboard_accuse(struct tcp *t, struct scoreboard *b, uint32_t id) {
+    run_mark(t, b, id, sent_at_id(t, id)->flags & (uint8_t)~SENT_MTU_PROBE);
 }
 
 void scoreboard_extend(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t end, bool fin) {

@@ -34,6 +34,7 @@ enum sent_flag {
     SENT_EVER_RESENT = 8, /* was sent more than once: whom an acknowledgment is for is not known (Karn) */
     SENT_FIN = 16,        /* its last number is our FIN */
     SENT_COARSE = 32,     /* parts of it left at other times than sent_at */
+    SENT_MTU_PROBE = 128, /* a segment larger than others: its loss is excused, until it is sent again or accused */
     SENT_PROBE = 64,      /* a byte sent to probe a zero window: what follows may join it when it goes again */
 };
 
@@ -56,6 +57,7 @@ struct scoreboard {
     /* Bytes of text (our FIN is none) and segments: all, and those with SENT_SACKED, SENT_LOST, SENT_RESENT. */
     uint32_t bytes, sacked_bytes, lost_bytes, resent_bytes;
     uint32_t segments, sacked, lost_segments, resent;
+    uint32_t excused; /* of lost_segments, those of SENT_MTU_PROBE */
     uint32_t lost_total,
         lost_again_total; /* bytes ever marked lost, and those of them that were retransmissions, modulo 2^32 */
     uint32_t visits;      /* records looked at so far: what ACKs cost */
@@ -94,6 +96,8 @@ void scoreboard_lose_all(struct tcp *t, struct scoreboard *b);
 /* The originals of what is lost are in flight after all: of up to `most` records that wait, and of those that went again, as far as they are among
  * the `most` that left last. The others stay as they are. */
 void scoreboard_find_again(struct tcp *t, struct scoreboard *b, uint32_t most);
+/* The loss of record `id` counts as that of others. */
+void scoreboard_accuse(struct tcp *t, struct scoreboard *b, uint32_t id);
 /* The peer has taken back what it SACKed (RFC 2018 8). */
 void scoreboard_renege(struct tcp *t, struct scoreboard *b);
 

@@ -72,7 +72,7 @@ static void take_syn_options(struct tcp *t, struct connection *c, const struct s
         c->send_scale = (uint8_t)u32_min(o->wscale, WINDOW_SCALE_MAX);
     else
         c->send_scale = c->receive_scale = 0;
-    connection_set_mss(c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)), t->path[c->iface].mtu);
+    path_mtu_begin(t, c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)));
 }
 
 /* SND.WND <- SEG.WND and what goes with it. */
@@ -289,8 +289,10 @@ static void acknowledge(struct tcp *t, struct connection *c, const struct segmen
     }
     c->retransmits = 0;
     c->soft_error = 0;
-    c->probes = 0; /* one may have been what is acknowledged */
+    if (!c->cork) c->more = false; /* who said that more follows at once has had a round trip for it */
+    c->probes = 0;                 /* one may have been what is acknowledged */
     c->progress_at = t->base.now;
+    path_mtu_acked(t, c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
     connection_grow_send_buffer(t, c);
     send_room_came(t, c);

@@ -2,6 +2,7 @@
 #include "tcp/tcp.h"
 
 #include "tcp/connection.h"
+#include "tcp/path_cache.h"
 #include "tcp/request.h"
 #include "tcp/time_wait.h"
 #include "tcp/timeouts.h"
@@ -22,6 +23,9 @@ static void tcp_pools(struct tcp *t) {
         pool_init(&t->time_waits[ipv6], time_wait_size(ipv6), ipv6 ? c->time_waits_ipv6 : c->time_waits_ipv4, 2, 64,
                   true);
     }
+    uint32_t buckets = path_cache_buckets(c);
+    pool_init(&t->paths, sizeof(struct path_entry), c->paths, 2, 8, true);
+    pool_init(&t->path_buckets, sizeof(uint32_t), buckets, buckets, 4, true);
     demux_init(&t->base, &t->demux, records_max(c));
 }
 
@@ -32,7 +36,8 @@ uint64_t tcp_bytes_max(const struct bk_config *config) {
     t.base.config = *config;
     tcp_pools(&t);
     uint64_t bytes = pool_bytes_max(&t.connections) + pool_bytes_max(&t.active) + pool_bytes_max(&t.listeners) +
-                     pool_bytes_max(&t.sent) + demux_bytes_max(&t.demux);
+                     pool_bytes_max(&t.sent) + pool_bytes_max(&t.paths) + pool_bytes_max(&t.path_buckets) +
+                     demux_bytes_max(&t.demux);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
         bytes += pool_bytes_max(&t.requests[ipv6]) + pool_bytes_max(&t.time_waits[ipv6]);
     return bytes;
@@ -52,6 +57,7 @@ void tcp_init(struct tcp *t) {
     }
     for (uint32_t i = 0; i < TCP_PATHS; i++) list_init(&t->path[i].output);
     for (uint32_t i = 0; i < LISTENER_BUCKETS; i++) t->listener_bucket[i] = BK_NONE;
+    path_cache_init(t);
     frame_queue_init(&t->replies);
     t->cookie_until = 0;
     t->orphans = t->pad = 0;
@@ -93,6 +99,7 @@ uint64_t tcp_next_deadline(const struct tcp *t) {
     struct wheel_of wheel = connection_wheel((struct tcp *)(uintptr_t)t);
     uint64_t next = wheel_next(&wheel);
     next = u64_min(next, request_next_deadline(t));
+    next = u64_min(next, path_cache_next_deadline(t));
     return u64_min(next, time_wait_next_deadline(t));
 }
 
@@ -102,4 +109,5 @@ void tcp_advance(struct tcp *t) {
     while ((id = wheel_expire(&wheel, t->base.now)) != BK_NONE) timeouts_fire(t, connection_at(t, id));
     request_advance(t);
     time_wait_advance(t);
+    path_cache_advance(t);
 }

@@ -30,8 +30,9 @@ struct tcp_path {
 struct tcp {
     struct base base;
     struct pool connections, active, listeners;
-    struct pool sent;     /* records of what is outstanding (scoreboard.h) */
-    uint32_t sent_shared; /* of those, in use beyond the first of each connection */
+    struct pool paths, path_buckets; /* path_entry; uint32_t each: 1 + id of the first, or 0 */
+    struct pool sent;                /* records of what is outstanding (scoreboard.h) */
+    uint32_t sent_shared;            /* of those, in use beyond the first of each connection */
     uint32_t pad2;
     struct pool requests[2], time_waits[2]; /* [0] IPv4, [1] IPv6 */
     struct demux demux;
@@ -43,6 +44,8 @@ struct tcp {
     struct list request_fifo[2]
                             [REQUEST_LEVELS]; /* by number of SYN-ACKs sent: each list is in order of its deadlines */
     struct list time_wait_fifo[2];            /* in order of expiry: all wait equally long */
+    struct list path_fifo;                    /* likewise */
+    uint32_t path_epoch;                      /* grows when a path's MTU may have changed */
     struct frame_queue replies;
     struct tcp_path path[TCP_PATHS];
     struct bk_tcp_mib mib;

@@ -16,8 +16,6 @@
 #include "tcp/rtt.h"
 #include "tcp/tail_probe.h"
 
-#define OVERRIDE_NS (200 * NS_PER_MS) /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
-
 static bool is_embryonic(const struct connection *c) {
     return c->state == BK_SYN_SENT || c->state == BK_SYN_RECEIVED;
 }
@@ -39,6 +37,11 @@ uint64_t timeouts_next(const struct connection *c) {
     return u64_min(next, user_timeout_due(c));
 }
 
+/* How long small data is held: about as long as a lost segment would be, within the bounds of RFC 9293 3.8.6.2.1. */
+static uint64_t override_ns(const struct connection *c) {
+    return u64_min(u64_max(rtt_rto_ns(c), 100 * NS_PER_MS), NS_PER_S);
+}
+
 void timeouts_prepare(struct tcp *t, struct connection *c) {
     if (!c->syn_acked || c->state == BK_CLOSED || c->rtx_due != BK_NEVER || recovery_has_lost(t, c)) return;
     if (connection_outstanding(c) != 0) return;
@@ -51,7 +54,7 @@ void timeouts_prepare(struct tcp *t, struct connection *c) {
     } else if (!c->override_now) {
         /* Data waits for a larger window or for more data; if nothing goes now, nothing else will wake us. */
         c->rtx_kind = RTX_OVERRIDE;
-        c->rtx_due = t->base.now + OVERRIDE_NS;
+        c->rtx_due = t->base.now + override_ns(c);
     }
 }
 
@@ -137,8 +140,8 @@ static void give_up(struct tcp *t, struct connection *c, int error, uint16_t not
 /* Retransmissions that are allowed before the connection is given up: R2. */
 static uint32_t retries_max(const struct tcp *t, const struct connection *c) {
     const struct bk_config *config = &t->base.config;
-    if (c->state == BK_SYN_SENT) return c->syn_retries + config->syn_linear_timeouts;
-    if (c->state == BK_SYN_RECEIVED) return config->syn_ack_retries;
+    /* SYN-RECEIVED is here that of an active open, whose user waits for 3 minutes at least (MUST-23); passive ones are requests. */
+    if (is_embryonic(c)) return c->syn_retries + config->syn_linear_timeouts;
     return c->owned ? config->retries2 : config->orphan_retries;
 }
 
@@ -156,6 +159,7 @@ static void fire_retransmission(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_RTO);
     struct event_about about = connection_about(c);
     event_timer(t, &about, BK_REASON_NOTE_RTO, c->state);
+    path_mtu_timeout(t, c);
     recovery_timeout(t, c);
     c->rtx_due = t->base.now + rtt_rto_ns(c);
     connection_touch(t, c);

@@ -43,8 +43,8 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
     c->receive_scale = receive_window_scale(t, c->receive_buffer, false);
-    c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6, 0);
-    connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
+    c->mss_offered = mss_offer(path_mtu_offered(t, c->iface, &tuple.remote), ipv6, 0);
+    path_mtu_begin(t, c, mss_default(ipv6));
     t->mib.active_opens++;
     call_event(t, c, BK_CALL_OPEN_ACTIVE, 0);
     connection_set_state(t, c, BK_SYN_SENT, BK_REASON_SEND_SYN);
@@ -108,6 +108,7 @@ static int send_refusal(const struct connection *c) {
 static int send_wait_buffer(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_SEND_FULL);
     c->want_write = true;
+    send_time_note(t, c);
     return ERROR_AGAIN;
 }
 
@@ -126,7 +127,8 @@ static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t 
         extent_queue_end_record(&t->base, &active_of(t, c)->send);
         c->records = true;
     }
-    c->more = c->cork || (flags & BK_SEND_MORE) != 0;
+    c->push = (flags & BK_SEND_MORE) == 0;
+    c->more = c->cork || !c->push;
     if (flags & BK_SEND_URGENT) {
         c->snd_up = c->snd_end; /* the number after the urgent data (RFC 9293 3.8.5) */
         c->urgent_out = true;
@@ -369,7 +371,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .send_mss = c->mss,
         .receive_mss = c->rcv_mss,
         .advertised_mss = c->mss_offered,
-        .path_mtu = t->path[c->iface].mtu,
+        .path_mtu = c->path_mtu,
         .send_queued = unacked,
         .receive_queued = connection_receive_queued(t, c),
         .out_of_order = connection_out_of_order(t, c),
@@ -413,6 +415,10 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         info->segments_resent = a->board.resent;
     }
     if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
+    struct send_times times = send_times_of(t, c);
+    info->busy_us = times.busy;
+    info->window_limited_us = times.window;
+    info->buffer_limited_us = times.buffer;
     status_timer(c, info);
     /* TIME-WAIT is over when its record is gone. */
     if (c->state == BK_TIME_WAIT) {

@@ -26,10 +26,17 @@ static int set_max_segment(struct tcp *t, struct connection *c, uint64_t value) 
     if (value != 0 && !in_range(value, TCP_MSS_MIN, 32767)) return ERROR_INVAL;
     c->mss_limit = (uint16_t)value;
     if (c->state == BK_SYN_SENT && c->snd_nxt == c->iss) {
-        bool ipv6 = connection_is_ipv6(c);
-        c->mss_offered = mss_offer(t->path[c->iface].mtu, ipv6, c->mss_limit);
-        connection_set_mss(c, mss_default(ipv6), t->path[c->iface].mtu);
+        uint32_t mtu = path_mtu_offered(t, c->iface, &c->tuple.remote);
+        c->mss_offered = mss_offer(mtu, connection_is_ipv6(c), c->mss_limit);
     }
+    if (c->state != BK_CLOSED && !c->detached) path_mtu_refresh(t, c);
+    return 0;
+}
+
+static int set_mtu_discovery(struct tcp *t, struct connection *c, uint64_t value) {
+    if (value >= BK_MTU_DISCOVERIES) return ERROR_INVAL;
+    c->mtu_discovery = (uint8_t)value;
+    if (c->state != BK_CLOSED && !c->detached) path_mtu_refresh(t, c);
     return 0;
 }
 
@@ -95,6 +102,8 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (value > UINT8_MAX) return ERROR_INVAL;
         c->hop_limit = (uint8_t)value;
         return 0;
+    case BK_TCP_MTU_DISCOVERY:
+        return set_mtu_discovery(t, c, value);
     case BK_TCP_CORK:
         if (value > 1) return ERROR_INVAL;
         c->cork = value != 0;
@@ -168,6 +177,9 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
         return 0;
     case BK_TCP_HOP_LIMIT:
         *value = c->hop_limit;
+        return 0;
+    case BK_TCP_MTU_DISCOVERY:
+        *value = c->mtu_discovery;
         return 0;
     case BK_TCP_CORK:
         *value = c->cork;

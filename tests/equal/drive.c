@@ -167,6 +167,14 @@ static void time_passes(struct world *w) {
     }
 }
 
+/* The user learns something of the path, or the link changes. */
+static void path_changes(struct world *w, unsigned side) {
+    uint32_t mtu = one_in(w, 3) ? 0 : 600 + below(w, 900);
+    int result = one_in(w, 2) ? bk_iface_mtu_set(stack_of(w, side), 0, mtu, w->state.now)
+                              : bk_path_mtu_set(stack_of(w, side), &w->state.side[side].target[0], mtu, w->state.now);
+    note_number(w, RECORD_RESULT, result);
+}
+
 /* What can be asked at any time. */
 static void look(struct world *w) {
     for (unsigned side = 0; side < 2; side++) {
@@ -184,8 +192,10 @@ static void run(struct world *w, uint32_t steps) {
             time_passes(w);
         else if (what < 62)
             device_send(w, side);
-        else if (what < 97)
+        else if (what < 96)
             user_act(w, side);
+        else if (what < 97)
+            path_changes(w, side);
         else
             strange_frame(w);
         look(w);
@@ -205,6 +215,10 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->addresses = 10;
     c->routes = 4;
     c->neighbours = 2 + below(w, 4);
+    c->paths = below(w, 3);
+    c->mtu_probing = below(w, 3);
+    c->base_mss = 500 + below(w, 900);
+    c->path_mtu_expiry_s = 1 + below(w, 30);
     c->reassemblies = below(w, 2);
     c->frames = 4 + below(w, 30);
     c->chunk_size = 256u << below(w, 4);

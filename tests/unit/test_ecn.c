@@ -275,6 +275,23 @@ static void reacting(void **state) {
     assert_true(call_status().ssthresh < after || after == 2 * (uint32_t)mss);
 }
 
+/* The echo comes with the ACK of all that was sent: the window is half of what that took, at once, and does not grow by it. */
+static void reacting_to_the_last_ack(void **state) {
+    (void)state;
+    fx.config.congestion = BK_CONGESTION_NEWRENO;
+    fx.flow.wnd = 65535;
+    established_with_ecn();
+    const int64_t mss = our_mss();
+    expect_call(call_send(8 * (size_t)mss), 8 * mss);
+    for (int i = 0; i < 8; i++) expect(SEG(.flags = ACK, .seq = 1 + i * mss, .len = mss, .tc = ECT_0));
+    receive(SEG(.flags = ACK | ECE, .ack = 1 + 8 * mss));
+    assert_int_equal(call_status().recovery, 0);
+    assert_int_equal(call_status().ssthresh, 4 * mss);
+    assert_int_equal(call_status().cwnd, 4 * mss);
+    expect_call(call_send((size_t)mss), mss);
+    expect(SEG(.flags = ACK | CWR, .seq = 1 + 8 * mss, .len = mss, .tc = ECT_0));
+}
+
 /* No agreement, no reaction: the flags mean nothing then. */
 static void not_reacting(void **state) {
     (void)state;
@@ -322,6 +339,7 @@ int main(void) {
         BOTH(no_other_marks),
         BOTH(only_new_data),
         BOTH(reacting),
+        BOTH(reacting_to_the_last_ack),
         BOTH(not_reacting),
         BOTH(traffic_class),
     };

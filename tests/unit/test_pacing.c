@@ -93,11 +93,13 @@ static void units_fit_the_rate(void **state) {
     };
     for (size_t i = 0; i < BK_COUNT(rows); i++) {
         struct sender s = paced(BK_CONGESTION_CUBIC);
+        s.c->cwnd = 200000;
         s.g->pacing.rate = rows[i][0];
         assert_int_equal(pacing_unit(s.t, s.c, rows[i][1]), rows[i][2]);
         sender_down(&s);
     }
     struct sender s = paced(BK_CONGESTION_CUBIC);
+    s.c->cwnd = 200000;
     s.t->base.config.min_tso_segments = 8;
     s.g->pacing.rate = 1000;
     assert_int_equal(pacing_unit(s.t, s.c, 60000), 8000);
@@ -107,6 +109,31 @@ static void units_fit_the_rate(void **state) {
     sender_down(&s);
 }
 
+/* Unpaced, too: a millisecond of cwnd in srtt, as much more as suits a short least RTT, and half of cwnd at most. */
+static void units_fit_the_window(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t cwnd, srtt_us, min_rtt_us, unit;
+    } rows[] = {
+        {20000, 100000, 100000, 2000}, /* 200 kB/s, twice: 400 bytes; two segments at least */
+        {20000, 1000, 1000, 10000},    /* 40 kB and a part of 64 KiB; half of cwnd */
+        {200000, 20000, 20000, 20000}, /* 20 kB of 10 MB/s, twice */
+        {200000, 20000, 300, 60000},   /* as much as the link takes */
+        {3000, 1000, 1000, 1000},      /* half of cwnd in whole segments, one at least */
+    };
+    for (size_t i = 0; i < BK_COUNT(rows); i++) {
+        struct sender s = paced(BK_CONGESTION_CUBIC);
+        s.t->base.config.pacing = false;
+        s.c->cwnd = rows[i].cwnd;
+        s.c->srtt_us = rows[i].srtt_us;
+        s.c->min_rtt_us = rows[i].min_rtt_us;
+        pacing_follow(s.t, s.c);
+        assert_int_equal(pacing_unit(s.t, s.c, 60000), rows[i].unit);
+        assert_int_equal(pacing_due(s.t, s.c), 0);
+        sender_down(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_are_spread),
@@ -114,6 +141,7 @@ int main(void) {
         cmocka_unit_test(the_initial_window_is_not_paced),
         cmocka_unit_test(the_rate_follows_cwnd),
         cmocka_unit_test(units_fit_the_rate),
+        cmocka_unit_test(units_fit_the_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

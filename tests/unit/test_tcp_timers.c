@@ -288,6 +288,25 @@ static void syn_linear_timeouts(void **state) {
     expect_error(-ETIMEDOUT);
 }
 
+/* SYNs that cross: what went again before counts, and so it is bounded as before, not as a passive open's SYN-ACK is. Found by simulation. */
+static void syn_retries_when_syns_cross(void **state) {
+    (void)state;
+    fx.config.syn_retries = 2;
+    fx.config.syn_linear_timeouts = 3;
+    fx.config.syn_ack_retries = 1;
+    syn_sent();
+    mark();
+    advance_by(2100);
+    for (int i = 1; i <= 2; i++) expect(SEG(.flags = SYN, .at = 1000 * i, .reason = BK_REASON_SEND_SYN_AGAIN));
+    receive(SEG(.flags = SYN));
+    expect(SEG(.flags = SYN | ACK, .ack = 1));
+    advance_by(100000);
+    for (int i = 3; i <= 5; i++) expect(SEG(.flags = SYN | ACK, .ack = 1, .reason = BK_REASON_SEND_SYN_ACK_AGAIN));
+    expect_silence();
+    expect_state(BK_CLOSED);
+    expect_error(-ETIMEDOUT);
+}
+
 /* A connection's own number of SYNs, and the cap of the RTO, hold from the first one on. */
 static void syn_retries_of_a_connection(void **state) {
     (void)state;
@@ -491,6 +510,7 @@ int main(void) {
         BOTH(r2_counts_one_segment),
         BOTH(syn_retries),
         BOTH(syn_linear_timeouts),
+        BOTH(syn_retries_when_syns_cross),
         BOTH(syn_retries_of_a_connection),
         BOTH(defaults),
         BOTH(user_timeout),
