@@ -379,6 +379,14 @@ void scoreboard_lose_all(struct tcp *t, struct scoreboard *b) {
 
 void scoreboard_find_again(struct tcp *t, struct scoreboard *b, uint32_t most) {
     struct tree_of lost = lost_of(t);
+    /* What went again left last. */
+    for (uint32_t id = b->by_time.tail, n = 0; id != BK_NONE && n < most; n++) {
+        const struct sent_run *r = sent_at_id(t, id);
+        uint32_t before = r->time_link.prev;
+        b->visits++;
+        if (r->flags & SENT_LOST) run_mark(t, b, id, r->flags & (uint8_t)~SENT_LOST);
+        id = before;
+    }
     if (b->lost.root == BK_NONE) return;
     uint32_t id = tree_floor(&lost, &b->lost, sent_at_id(t, b->lost.root)->seq + INT32_MAX);
     /* They left before what is in flight, in the order of their numbers for the most part: to the front, the last one first. */

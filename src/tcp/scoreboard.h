@@ -93,7 +93,8 @@ void scoreboard_sacked(struct tcp *t, struct scoreboard *b, uint32_t left, uint3
 void scoreboard_lose(struct tcp *t, struct scoreboard *b, uint32_t id);
 /* All that is not SACKed is lost. */
 void scoreboard_lose_all(struct tcp *t, struct scoreboard *b);
-/* Up to `most` of those that wait are in flight after all; the others stay as they are. */
+/* The originals of what is lost are in flight after all: of up to `most` records that wait, and of those that went again, as far as they are among
+ * the `most` that left last. The others stay as they are. */
 void scoreboard_find_again(struct tcp *t, struct scoreboard *b, uint32_t most);
 /* The loss of record `id` counts as that of others. */
 void scoreboard_accuse(struct tcp *t, struct scoreboard *b, uint32_t id);
