@@ -5,8 +5,9 @@
 #include "tcp/options.h"
 #include "tcp/path_cache.h"
 
-#define PROBES_MAX    3u /* MAX_PROBES */
-#define SUSPECT_AFTER 2u /* timeouts of a segment before the one that makes a black hole likely */
+#define PROBES_MAX    3u   /* MAX_PROBES */
+#define PACKET_USUAL  576u /* RFC 1191 3: what was sent where nothing was known of a path */
+#define SUSPECT_AFTER 2u   /* timeouts of a segment before the one that makes a black hole likely */
 #define MTU_IPV6      1280u
 
 void mtu_search_init(const struct tcp *t, const struct connection *c, struct mtu_search *m) {
@@ -154,12 +155,11 @@ bool mtu_search_claimed(struct tcp *t, struct connection *c, uint32_t seq, uint3
 
 /* ---- black holes ----------------------------------------------------------------------------------- */
 
-/* The next smaller size to try. */
-static uint32_t smaller(const struct tcp *t, const struct connection *c) {
+/* The next size to try that is smaller than `mtu`. */
+static uint32_t smaller(const struct tcp *t, const struct connection *c, uint32_t mtu) {
     const struct bk_config *config = &t->base.config;
     uint32_t mss = config->base_mss;
-    if (c->path_mtu <= path_mtu_packet(c, mss))
-        mss = u32_max((c->path_mtu - path_mtu_packet(c, 0)) / 2, config->mtu_probe_floor);
+    if (mtu <= path_mtu_packet(c, mss)) mss = u32_max((mtu - path_mtu_packet(c, 0)) / 2, config->mtu_probe_floor);
     uint32_t size = path_mtu_packet(c, mss);
     return connection_is_ipv6(c) ? u32_max(size, MTU_IPV6) : size;
 }
@@ -168,9 +168,11 @@ void mtu_search_timeout(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL || t->base.config.mtu_probing == 0 || !path_mtu_heeds(c) || !c->syn_acked) return;
     if (c->retransmits < SUSPECT_AFTER || c->snd_wnd < c->mss) return;
-    /* Only what is larger than the next size can have been too big. */
-    uint32_t size = smaller(t, c), text = u32_min(c->mss, c->snd_nxt - c->snd_una);
-    if (size >= c->path_mtu || path_mtu_packet(c, text) <= size) return;
+    /* Only a size below that of the packet at hand can make a difference. One of so few bytes that nearly every path takes it is not made
+     * smaller for its own sake: it is likely to be lost for other reasons. */
+    uint32_t size = smaller(t, c, c->path_mtu), packet = path_mtu_packet(c, u32_min(c->mss, c->snd_nxt - c->snd_una));
+    while (size >= packet && packet > PACKET_USUAL && smaller(t, c, size) < size) size = smaller(t, c, size);
+    if (size >= packet || size >= c->path_mtu) return;
     reason_count(&t->base, BK_REASON_NOTE_BLACK_HOLE);
     a->search.on = true;
     a->search.size = 0;

@@ -128,6 +128,16 @@ static void very_narrow_paths(void **state) {
     assert_in_range(call_status().path_mtu, fx.family == 4 ? 270 : 1280, fx.family == 4 ? 300 : 1280);
 }
 
+/* A segment that base_mss would not make smaller, and that is all there is to send, was too big nevertheless. */
+static void a_lone_segment_below_base_mss(void **state) {
+    (void)state;
+    up();
+    path_begin(fx.family == 4 ? 825 : 1280);
+    transfer(fx.family == 4 ? 940 : 1300);
+    assert_int_equal(noted(BK_REASON_NOTE_BLACK_HOLE), 1);
+    assert_true(call_status().path_mtu <= (fx.family == 4 ? 825 : 1280));
+}
+
 /* With mtu_probing 2 no timeout is needed. */
 static void always_probing_meets_no_black_hole(void **state) {
     (void)state;
@@ -203,6 +213,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(a_black_hole_heals),
         BOTH(very_narrow_paths),
+        BOTH(a_lone_segment_below_base_mss),
         BOTH(always_probing_meets_no_black_hole),
         BOTH(the_whole_mtu_is_found),
         BOTH(the_path_becomes_wider),
