@@ -47,6 +47,7 @@ static int connections_open(struct connections *s, const struct connections_para
     config.time_waits_ipv4 = p->time_waits;
     config.requests_ipv6 = config.time_waits_ipv6 = 16;
     config.timestamps = false;
+    config.quick_acks = 0; /* nine segments a connection: the ACK of a byte rides on the answer */
     *s = (struct connections){.parameters = p};
     uint32_t ports = (uint32_t)(config.ephemeral_last - config.ephemeral_first + 1);
     s->addresses = 1 + 2 * p->time_waits / ports;
