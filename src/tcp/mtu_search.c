@@ -126,9 +126,10 @@ void mtu_search_judge(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     struct mtu_search *m = &a->search;
     if (m->size == 0 || a->board.excused == 0) return;
-    if (a->board.lost_segments != a->board.excused || c->recovery >= RECOVERY_CWR) {
+    bool cut = seq_gt(c->snd_una, m->seq); /* on the way, and only a part of it has arrived */
+    if (cut || a->board.lost_segments != a->board.excused || c->recovery >= RECOVERY_CWR) {
         /* Lost together with others, by congestion it may be: that says nothing about sizes. */
-        scoreboard_accuse(t, &a->board, scoreboard_find(t, &a->board, m->seq));
+        scoreboard_accuse(t, &a->board, scoreboard_find(t, &a->board, cut ? c->snd_una : m->seq));
         m->size = 0;
         return;
     }
