@@ -158,6 +158,30 @@ static void always_probing_meets_no_black_hole(void **state) {
     assert_int_equal(call_status().ssthresh, UINT32_MAX);
 }
 
+/* Something on the way cuts a probe, and the rest is lost: what is left is lost like anything else. */
+static void a_probe_that_is_cut(void **state) {
+    (void)state;
+    fx.config.mtu_probing = BK_MTU_PROBING_ALWAYS;
+    up();
+    int64_t base = fx.family == 4 ? 1064 : 1280, from = 0;
+    expect_call(call_send(16000), 16000);
+    while (anything_sent()) {
+        next_sent();
+        if (fx.last.len + headers() > base && from == 0) from = last_seq();
+    }
+    assert_true(from > 0);
+    receive(SEG(.flags = ACK, .ack = from + 100));
+    for (int i = 0; i < 3; i++) receive(SEG(.flags = ACK, .ack = from + 100));
+    bool again = false;
+    while (anything_sent()) {
+        next_sent();
+        again |= last_seq() == from + 100;
+    }
+    assert_true(again);
+    assert_int_equal(noted(BK_REASON_NOTE_MTU_PROBE_LOST), 0);
+    assert_int_equal(call_status().recovery, 3);
+}
+
 /* And on a path without narrows it arrives at the link's MTU. */
 static void the_whole_mtu_is_found(void **state) {
     (void)state;
@@ -216,6 +240,7 @@ int main(void) {
         BOTH(a_lone_segment_below_base_mss),
         BOTH(always_probing_meets_no_black_hole),
         BOTH(the_whole_mtu_is_found),
+        BOTH(a_probe_that_is_cut),
         BOTH(the_path_becomes_wider),
         BOTH(off),
         BOTH(small_segments_are_above_suspicion),
