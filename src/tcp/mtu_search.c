@@ -116,10 +116,14 @@ static void arrived(struct tcp *t, struct connection *c, struct mtu_search *m) {
 void mtu_search_acked(const struct ack_news *n) {
     struct mtu_search *m = &n->a->search;
     if (m->size == 0) return;
-    if (n->mtu_probe_arrived)
+    if (n->mtu_probe_arrived) {
         arrived(n->t, n->c, m);
-    else if (seq_gt(n->c->snd_una, m->seq))
-        m->size = 0; /* it was cut on the way, or sent twice: neither a success nor a failure */
+    } else if (seq_gt(n->c->snd_una, m->seq)) {
+        /* It was cut on the way, or sent twice: neither a success nor a failure. What is left of it is like any other data. */
+        m->size = 0;
+        uint32_t first = scoreboard_first(n->t, &n->a->board);
+        if (first != BK_NONE) scoreboard_accuse(n->t, &n->a->board, first);
+    }
 }
 
 void mtu_search_judge(struct tcp *t, struct connection *c) {
