@@ -84,6 +84,12 @@ static inline void list_insert_after(struct base *b, const struct pool *p, size_
     l->count++;
 }
 
+/* To the end of the list in which it stands. */
+static inline void list_move_tail(struct base *b, const struct pool *p, size_t offset, struct list *l, uint32_t id) {
+    list_remove(b, p, offset, l, id);
+    list_push_tail(b, p, offset, l, id);
+}
+
 static inline uint32_t list_pop_head(struct base *b, const struct pool *p, size_t offset, struct list *l) {
     uint32_t id = l->head;
     if (id != BK_NONE) list_remove(b, p, offset, l, id);

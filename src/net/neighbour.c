@@ -212,8 +212,7 @@ void neighbour_output(struct net *n, uint32_t id, uint32_t frame) {
     if (e->state == NEIGHBOUR_STALE) {
         neighbour_set_state(n, id, NEIGHBOUR_DELAY);
     } else if (!BK_FAST || n->neighbours_known.tail != id) {
-        list_remove(&n->tcp.base, &n->neighbours, NEIGHBOUR_LINK, &n->neighbours_known, id);
-        list_push_tail(&n->tcp.base, &n->neighbours, NEIGHBOUR_LINK, &n->neighbours_known, id);
+        list_move_tail(&n->tcp.base, &n->neighbours, NEIGHBOUR_LINK, &n->neighbours_known, id);
     }
     ip_send_link(n, frame, e->mac);
 }

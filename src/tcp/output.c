@@ -67,20 +67,25 @@ static bool pacing_holds(const struct tcp *t, const struct connection *c, struct
     return true;
 }
 
+/* An extent of the send queue at or before `seq`, from which it is found soon; BK_NONE: from the head. */
+static uint32_t extent_hint(const struct tcp *t, const struct active *a, uint32_t seq) {
+    uint32_t hint = a->send_hint;
+    return hint != BK_NONE && seq_lt(seq, extent_at(&t->base, hint)->seq) ? BK_NONE : hint;
+}
+
 /* How many of the n bytes from `seq` on may share segments: the rest of their record (BK_SEND_RECORD). */
 static uint32_t of_one_record(const struct tcp *t, const struct connection *c, uint32_t seq, uint32_t n) {
     const struct active *a = active_of(t, c);
     if (!c->records || a == NULL || n == 0) return n;
-    uint32_t hint = a->send_hint;
-    if (hint != BK_NONE && seq_lt(seq, extent_at(&t->base, hint)->seq)) hint = BK_NONE;
-    return extent_queue_record(&t->base, &a->send, seq, n, hint);
+    return extent_queue_record(&t->base, &a->send, seq, n, extent_hint(t, a, seq));
 }
 
 /* Whether the byte before `end`, which is queued, is a record's last. */
 static bool ends_record(const struct tcp *t, const struct connection *c, uint32_t end) {
     const struct active *a = active_of(t, c);
     if (!c->records || a == NULL) return false;
-    const struct extent *e = extent_at(&t->base, extent_queue_find(&t->base, &a->send, end - 1, BK_NONE));
+    const struct extent *e =
+        extent_at(&t->base, extent_queue_find(&t->base, &a->send, end - 1, extent_hint(t, a, end - 1)));
     return e->ends_record && extent_end(e) == end;
 }
 
@@ -291,9 +296,7 @@ static void fill_options(const struct tcp *t, const struct connection *c, uint8_
 static uint32_t add_payload(struct tcp *t, struct connection *c, struct frame *f, uint32_t seq, uint32_t n) {
     struct base *b = &t->base;
     struct active *a = active_of(t, c);
-    uint32_t hint = a->send_hint;
-    if (hint != BK_NONE && seq_lt(seq, extent_at(b, hint)->seq)) hint = BK_NONE;
-    uint32_t id = extent_queue_find(b, &a->send, seq, hint), done = 0;
+    uint32_t id = extent_queue_find(b, &a->send, seq, extent_hint(t, a, seq)), done = 0;
     for (;;) {
         const struct extent *e = extent_at(b, id);
         uint32_t skip = seq + done - e->seq;

@@ -79,9 +79,9 @@ void recovery_end(struct tcp *t, struct connection *c) {
 }
 
 /* The episode was for nothing. */
-static void take_back(struct ack_news *n, bool find) {
+static void take_back(struct ack_news *n) {
     struct connection *c = n->c;
-    undo(n->t, c, find);
+    undo(n->t, c);
     n->a->recovery.frto = FRTO_OFF;
     c->retransmits = 0;
     rtt_restore(n->t, c);
@@ -179,28 +179,14 @@ static void enter_reduction(struct ack_news *n) {
     if (seq_ge(c->snd_una, c->recover)) recovery_end(n->t, c);
 }
 
-/* In LOSS. Returns whether that is over. */
-static bool acked_in_loss(struct ack_news *n) {
+/* In CWR, FAST or LOSS: it may have been for nothing, or be over. */
+static void acked_in_episode(struct ack_news *n) {
     struct connection *c = n->c;
-    if ((n->advanced && undo_by_timestamp(n)) || undo_by_dsack(n) || frto_acked(n)) {
-        take_back(n, true);
-        return true;
-    }
-    if (seq_lt(c->snd_una, c->recover)) return false;
-    recovery_end(n->t, c);
-    return true;
-}
-
-/* In FAST or CWR. */
-static bool acked_in_reduction(struct ack_news *n) {
-    struct connection *c = n->c;
-    if ((n->advanced && undo_by_timestamp(n)) || undo_by_dsack(n)) {
-        take_back(n, true);
-        return true;
-    }
-    if (seq_lt(c->snd_una, c->recover)) return false;
-    recovery_end(n->t, c);
-    return true;
+    bool spurious = (n->advanced && undo_by_timestamp(n)) || undo_by_dsack(n);
+    if (spurious || (c->recovery == RECOVERY_LOSS && frto_acked(n)))
+        take_back(n);
+    else if (seq_ge(c->snd_una, c->recover))
+        recovery_end(n->t, c);
 }
 
 /* The bytes that let the window grow. */
@@ -247,12 +233,10 @@ void recovery_acked(struct ack_news *n) {
     undo_dsack(n);
     if (!c->sack) count_duplicates(n);
     tail_probe_acked(n);
-    if (c->recovery == RECOVERY_LOSS)
-        acked_in_loss(n);
-    else if (c->recovery >= RECOVERY_CWR)
-        acked_in_reduction(n);
+    if (c->recovery >= RECOVERY_CWR)
+        acked_in_episode(n);
     else if (undo_by_dsack(n))
-        take_back(n, true);
+        take_back(n);
     detect(n);
     bool entered = false;
     if (n->ece) enter_reduction(n);
@@ -310,8 +294,9 @@ void recovery_timeout(struct tcp *t, struct connection *c) {
     c->rtx_reason = BK_REASON_SEND_RTO;
     uint32_t repeated = c->retransmits;
     if (c->retransmits != UINT8_MAX) c->retransmits++;
-    if (!c->syn_acked || a == NULL || a->board.records == 0) c->control_lost = true;
-    if (a == NULL || a->board.records == 0) return;
+    bool recorded = a != NULL && a->board.records != 0;
+    if (!c->syn_acked || !recorded) c->control_lost = true;
+    if (!recorded) return;
     if (begins) {
         undo_begin(t, c);
         c->ssthresh = congestion_ssthresh(t, c, connection_outstanding(c));
@@ -325,7 +310,6 @@ void recovery_timeout(struct tcp *t, struct connection *c) {
     mtu_search_judge(t, c);
     if (!congestion_owns_window(c)) c->cwnd = recovery_pipe(t, c) + c->mss;
     c->recover = c->snd_nxt;
-    c->recovery = RECOVERY_LOSS;
     a->recovery.tail_out = a->recovery.tail_now = false;
     a->recovery.reorder_due = BK_NEVER;
     frto_begin(t, c, begins || repeated != 0);

@@ -160,8 +160,7 @@ static uint32_t run_grow(struct tcp *t, struct scoreboard *b, uint32_t end, bool
     uint32_t id = scoreboard_newest(t, b);
     struct sent_run *r = sent_at_id(t, id);
     run_mark(t, b, id, SENT_COARSE | SENT_EVER_RESENT);
-    list_remove(&t->base, &t->sent, SENT_TIME_LINK, &b->by_time, id);
-    list_push_tail(&t->base, &t->sent, SENT_TIME_LINK, &b->by_time, id);
+    list_move_tail(&t->base, &t->sent, SENT_TIME_LINK, &b->by_time, id);
     count_out(b, r);
     r->end = end;
     if (fin) r->flags |= SENT_FIN;
@@ -196,10 +195,7 @@ static void run_resend(struct tcp *t, struct scoreboard *b, uint32_t id, uint16_
     if (flags & SENT_MTU_PROBE) flags &= (uint8_t) ~(SENT_MTU_PROBE | SENT_LOST | SENT_RESENT);
     bool in_flight = sent_in_flight(r->flags);
     run_mark(t, b, id, flags);
-    if (in_flight) { /* it goes to the end */
-        list_remove(&t->base, &t->sent, SENT_TIME_LINK, &b->by_time, id);
-        list_push_tail(&t->base, &t->sent, SENT_TIME_LINK, &b->by_time, id);
-    }
+    if (in_flight) list_move_tail(&t->base, &t->sent, SENT_TIME_LINK, &b->by_time, id);
     count_out(b, r);
     r->mss = mss;
     r->segments = segments_of(r);

@@ -54,10 +54,10 @@ void undo_forget(struct tcp *t, struct connection *c) {
     a->recovery.undo_segments = a->recovery.undo_tsval = 0;
 }
 
-void undo(struct tcp *t, struct connection *c, bool find) {
+void undo(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     struct recovery *r = &a->recovery;
-    if (find) scoreboard_find_again(t, &a->board, FIND_AGAIN_MAX);
+    scoreboard_find_again(t, &a->board, FIND_AGAIN_MAX);
     if (!congestion_owns_window(c)) {
         c->cwnd = u32_max(c->cwnd, r->undo_cwnd);
         c->ssthresh = u32_max(c->ssthresh, r->undo_ssthresh);

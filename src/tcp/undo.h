@@ -22,8 +22,8 @@ void undo_dsack(struct ack_news *n);
 bool undo_by_timestamp(const struct ack_news *n);
 /* Whether every retransmission was for nothing. */
 bool undo_by_dsack(const struct ack_news *n);
-/* Undoes the reduction. What is lost is found again if `find`. */
-void undo(struct tcp *t, struct connection *c, bool find);
+/* Undoes the reduction; what is marked lost is in flight again. */
+void undo(struct tcp *t, struct connection *c);
 /* The episode cannot be undone any more. */
 void undo_forget(struct tcp *t, struct connection *c);
 

@@ -259,9 +259,8 @@ static void when_the_probe_goes(void **state) {
     expect(SEG(.flags = ACK, .seq = 1, .len = MSS, .at = 300));
 }
 
-/* 7.4.2: what the probe repaired was lost, and the congestion window answers, when that is known. */
-static void a_probe_that_repaired(void **state) {
-    (void)state;
+/* The last of five segments is outstanding alone, and a probe has sent it again. Returns cwnd. */
+static uint32_t probed(void) {
     begin();
     fly(5);
     advance_by(100);
@@ -269,7 +268,13 @@ static void a_probe_that_repaired(void **state) {
     advance_by(350);
     expect_again(5, BK_REASON_SEND_TAIL_PROBE);
     expect_silence();
-    uint32_t cwnd = call_status().cwnd;
+    return call_status().cwnd;
+}
+
+/* 7.4.2: what the probe repaired was lost, and the congestion window answers, when that is known. */
+static void a_probe_that_repaired(void **state) {
+    (void)state;
+    uint32_t cwnd = probed();
     advance_by(50);
     receive(SEG(.flags = ACK, .ack = 1 + 5 * MSS));
     fly(1);
@@ -281,14 +286,7 @@ static void a_probe_that_repaired(void **state) {
 /* 7.4.1: a DSACK says that nothing was lost. */
 static void a_probe_for_nothing(void **state) {
     (void)state;
-    begin();
-    fly(5);
-    advance_by(100);
-    receive(SEG(.flags = ACK, .ack = 1 + 4 * MSS));
-    advance_by(350);
-    expect_again(5, BK_REASON_SEND_TAIL_PROBE);
-    expect_silence();
-    uint32_t cwnd = call_status().cwnd;
+    uint32_t cwnd = probed();
     receive(SEG(.flags = ACK, .ack = 1 + 5 * MSS));
     sack_one(1 + 5 * MSS, 1 + 4 * MSS, 1 + 5 * MSS);
     fly(1);
