@@ -10,7 +10,8 @@
  * vain once.
  *
  * A segment behind a gap is reported at once while the peer needs each report to notice the loss; from then on reports within a
- * fraction of the RTT are made one, if the ACKs carry SACK, which loses nothing by it.
+ * fraction of the RTT are made one, if the ACKs carry SACK. Nothing is lost by it: once there are as many blocks to tell of as an ACK holds, it
+ * goes. Later blocks would push out what was not told yet, and the peer would take for lost, and send again, what has arrived.
  */
 #include "tcp/connection.h"
 
@@ -84,6 +85,11 @@ void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, boo
         connection_owe_ack(t, c, ACK_DELAYED, BK_REASON_SEND_ACK_DELAYED);
 }
 
+/* The next ACK is full: it tells of as many runs as it can that none has told of. Timestamps take the place of a block (RFC 2018 3). */
+static bool blocks_are_full(const struct connection *c, const struct receive_state *r) {
+    return r->untold >= WIRE_SACK_BLOCKS - (c->timestamps ? 1u : 0u);
+}
+
 void delayed_ack_gap(struct tcp *t, struct connection *c, struct active *a, bool again) {
     const struct bk_config *config = &t->base.config;
     struct receive_state *r = &a->receiving;
@@ -92,7 +98,7 @@ void delayed_ack_gap(struct tcp *t, struct connection *c, struct active *a, bool
     uint32_t rtt_us = c->srtt_us != 0 && (r->rtt_us == 0 || c->srtt_us < r->rtt_us) ? c->srtt_us : r->rtt_us;
     uint32_t delay_us = u32_min(config->ack_compress_us, rtt_us / COMPRESS_RTT_PART);
     if (!c->sack || c->quickack || again || delay_us == 0 || r->duplicates < DUPLICATES_AT_ONCE ||
-        r->compressed >= config->ack_compress_max) {
+        r->compressed >= config->ack_compress_max || blocks_are_full(c, r)) {
         r->duplicates = (uint8_t)u32_min(r->duplicates + 1u, UINT8_MAX);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_OUT_OF_ORDER);
         return;
@@ -138,7 +144,7 @@ void delayed_ack_sent(struct tcp *t, struct connection *c, bool text) {
     if (a == NULL) return;
     struct receive_state *r = &a->receiving;
     r->duplicate.right = r->duplicate.left;
-    r->compressed = 0;
+    r->compressed = r->untold = 0;
     if (c->ack_owed != ACK_NONE && r->quick != 0) r->quick--;
     uint32_t since_ms = (uint32_t)(t->base.now / NS_PER_MS) - c->text_ms;
     if (text && r->delay_us != 0 && since_ms < r->delay_us / 1000) r->interactive = true;

@@ -4,13 +4,16 @@
 void receive_sack_note(struct tcp *t, struct active *a, uint32_t seq) {
     struct receive_state *r = &a->receiving;
     uint32_t recent[RECEIVE_RECENT] = {seq};
-    uint32_t n = 1, run = runs_find(&t->base, &a->out_of_order, seq).left;
+    uint32_t n = 1, untold = 1, run = runs_find(&t->base, &a->out_of_order, seq).left;
     for (uint32_t i = 0; i < r->recent_count && n < RECEIVE_RECENT; i++) {
         struct span s = runs_find(&t->base, &a->out_of_order, r->recent[i]);
-        if (s.left != s.right && s.left != run) recent[n++] = r->recent[i];
+        if (s.left == s.right || s.left == run) continue;
+        recent[n++] = r->recent[i];
+        if (i < r->untold) untold = n;
     }
     memcpy(r->recent, recent, sizeof recent);
     r->recent_count = (uint8_t)n;
+    r->untold = (uint8_t)untold;
 }
 
 void receive_sack_duplicate(struct tcp *t, struct connection *c, struct span duplicate) {

@@ -57,10 +57,10 @@ static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct ac
         struct span again;
         kept = runs_insert(&t->base, &a->out_of_order, seq, s->packet, offset, n, max, &again);
     }
+    if (kept >= 0) receive_sack_note(t, a, seq);
     delayed_ack_gap(t, c, a, kept >= 0 && known.left != known.right);
     if (kept < 0) return BK_REASON_DROP_OUT_OF_ORDER_LIMIT;
     receive_sack_duplicate(t, c, known);
-    receive_sack_note(t, a, seq);
     if (kept == 0) return BK_REASON_ANSWER_DUPLICATE;
     c->out_of_order_segments++;
     charge(t, a, n);

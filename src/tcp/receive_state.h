@@ -34,9 +34,10 @@ struct receive_state {
     uint8_t compressed; /* segments behind it that the next ACK will report together */
     uint8_t quick;      /* so many ACKs more go at once */
     uint8_t recent_count;
+    uint8_t untold;   /* runs at the head of `recent` that no ACK has told of since they grew */
     bool interactive; /* the user answers what it reads: an ACK may ride on the answer */
     bool measured;    /* the round of `copied` has begun */
-    uint8_t pad[2];
+    uint8_t pad[1];
     /* The pace of the user, and the peer's distance, for the size of the buffer. */
     uint32_t copied;    /* bytes read in this round, a round-trip time */
     uint32_t space;     /* most bytes read in a round so far */
