@@ -168,7 +168,7 @@ uint32_t congestion_slow_start(struct tcp *t, struct connection *c, struct conge
                                const struct congestion_sample *s) {
     if (c->cwnd >= c->ssthresh) return s->acked;
     if (c->ssthresh == UINT32_MAX && t->base.config.hystart) {
-        c->cwnd = (uint32_t)u64_min((uint64_t)c->cwnd + hystart_acked(&g->hystart, c, s->acked, s->rtt_us), UINT32_MAX);
+        c->cwnd = (uint32_t)u64_min((uint64_t)c->cwnd + hystart_acked(&g->hystart, c, s), UINT32_MAX);
         return 0;
     }
     uint32_t grow = u32_min(s->acked, c->ssthresh - c->cwnd);
