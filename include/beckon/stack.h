@@ -144,10 +144,11 @@ struct bk_config {
     uint32_t delayed_ack_ms; /* RFC 9293 3.8.6.3: below 500 */
     uint32_t
         delayed_ack_max_ms; /* an ACK is delayed for so long at most, where text comes slowly; below delayed_ack_ms: for that */
-    uint32_t quick_acks;       /* so many ACKs at most go at once when a connection begins, or goes on after a pause */
-    uint32_t ack_compress_us;  /* an ACK for text behind a known gap waits this long for more of it; 0: not at all */
-    uint32_t ack_compress_max; /* and for so many segments at most */
-    uint32_t syn_retries;      /* of an active open, before it fails with ETIMEDOUT (R2 for SYN), besides the next */
+    /* So many ACKs at most go at once when a connection begins, or goes on after a pause; 0: none, nor when the user has read what was pushed. */
+    uint32_t quick_acks;
+    uint32_t ack_compress_us;     /* an ACK for text behind a known gap waits this long for more of it; 0: not at all */
+    uint32_t ack_compress_max;    /* and for so many segments at most */
+    uint32_t syn_retries;         /* of an active open, before it fails with ETIMEDOUT (R2 for SYN), besides the next */
     uint32_t syn_linear_timeouts; /* of an active open: so many times the SYN goes again before the RTO doubles */
     uint32_t syn_ack_retries;     /* of a passive open, before the request is dropped */
     uint32_t retries2;            /* R2 for data: retransmissions of one segment before ETIMEDOUT */

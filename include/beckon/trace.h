@@ -48,6 +48,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_KEEPALIVE, BK_SENT, "RFC 9293 3.8.4", "", "keep-alive probe")                                               \
     R(SEND_ACK_NOW, BK_SENT, "RFC 9293 3.8.6.3", "", "ACK: two full segments, or one that may not wait")               \
     R(SEND_ACK_DELAYED, BK_SENT, "RFC 9293 3.8.6.3", "", "ACK: the delayed-ACK time is over")                          \
+    R(SEND_ACK_PUSHED, BK_SENT, "RFC 9293 3.8.6.3", "", "ACK: the peer pushed, and the user has read all of it")       \
     R(SEND_ACK_OUT_OF_ORDER, BK_SENT, "RFC 5681 4.2", "", "duplicate ACK: a gap before this segment")                  \
     R(SEND_ACK_COMPRESSED, BK_SENT, "RFC 5681 4.2", "",                                                                \
       "ACK for several segments behind a gap, which is known already")                                                 \

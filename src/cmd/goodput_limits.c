@@ -32,7 +32,7 @@ static const struct limits_loss limits_loss[] = {
      {100, 1000},
      {1, 10000},
      0.35,
-     "BBR finds a long path's rate again only after many rounds"},
+     "a hole holds what was sent for another round trip, and 4 MiB are less than two of them at 300 ms"},
     {THEORY_BBR,
      LIMITS_ANY,
      {10, 10},

@@ -144,7 +144,8 @@ static void put_queues(struct projection *p, const struct view *v, const struct 
     const struct active *a = active_of(v->t, c);
     put8(p, a != NULL);
     if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, c, &a->congestion);
-    /* Worlds have no quick ACKs, one delay, no SACK and buffers that stay: of the receiving side only whether text has come counts. */
+    /* Worlds have no quick ACKs (so PSH does not matter), one delay, no SACK and buffers that stay: of the receiving side only whether text has
+     * come counts. */
     put8(p, a != NULL && a->receiving.delay_us != 0);
     /* A record at rest, or taken over, holds nothing. */
     bool holds = a != NULL && !link_in(&a->rest_link);

@@ -3,11 +3,12 @@
  *     at once       more than a full segment's worth is unacknowledged; a gap was filled; text came again
  *     quick ACKs    the first of a connection, and after a pause longer than the RTO: the peer's window is small then, and each ACK lets it grow.
  *                   No more than the window holds segments, nor when the user has left half of the buffer unread
+ *     pushed        the user has read all that came, and some of it had PSH: the peer has sent what it had, or could, and may wait for this ACK
  *     delayed       otherwise, in the hope of an answer of the user's, or of more text, that the ACK can ride on. The delay follows the pace at which
  *                   text comes, between delayed_ack_ms and delayed_ack_max_ms, and beyond the former only as far as the RTT
  *
- * A user who answers within the delay makes the connection interactive: then there are no quick ACKs, until the hope for an answer was in
- * vain once.
+ * A user who answers within the delay makes the connection interactive: then neither there are quick ACKs, nor does PSH matter, until the hope for an
+ * answer was in vain once.
  *
  * A segment behind a gap is reported at once while the peer needs each report to notice the loss; from then on reports within a
  * fraction of the RTT are made one, if the ACKs carry SACK. Nothing is lost by it: once there are as many blocks to tell of as an ACK holds, it
@@ -68,11 +69,12 @@ static bool acks_quickly(const struct connection *c, const struct receive_state 
 
 /* ---- what calls for an ACK ------------------------------------------------------------------------- */
 
-void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, bool gap) {
+void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, bool gap, bool push) {
     struct receive_state *r = &a->receiving;
     uint32_t now_ms = (uint32_t)(t->base.now / NS_PER_MS);
     pace_note(t, c, r, (uint64_t)(now_ms - c->text_ms) * 1000);
     if (receive_window_half_full(t, c)) r->quick = 0;
+    if (push) r->pushed = true;
     bool two = c->rcv_nxt - c->last_ack_sent > c->rcv_mss;
     /* By Linux's account an ACK that only tells of a smaller window waits, for the user may read soon. */
     if (two && t->base.config.receive_overhead)
@@ -88,6 +90,12 @@ void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, boo
 /* The next ACK is full: it tells of as many runs as it can that none has told of. Timestamps take the place of a block (RFC 2018 3). */
 static bool blocks_are_full(const struct connection *c, const struct receive_state *r) {
     return r->untold >= WIRE_SACK_BLOCKS - (c->timestamps ? 1u : 0u);
+}
+
+void delayed_ack_read(struct tcp *t, struct connection *c, struct active *a) {
+    bool quick = t->base.config.quick_acks != 0 && !a->receiving.interactive;
+    if (quick && c->ack_owed == ACK_DELAYED && a->receiving.pushed && a->receive.bytes == 0)
+        connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PUSHED);
 }
 
 void delayed_ack_gap(struct tcp *t, struct connection *c, struct active *a, bool again) {
@@ -145,6 +153,7 @@ void delayed_ack_sent(struct tcp *t, struct connection *c, bool text) {
     struct receive_state *r = &a->receiving;
     r->duplicate.right = r->duplicate.left;
     r->compressed = r->untold = 0;
+    r->pushed = false;
     if (c->ack_owed != ACK_NONE && r->quick != 0) r->quick--;
     uint32_t since_ms = (uint32_t)(t->base.now / NS_PER_MS) - c->text_ms;
     if (text && r->delay_us != 0 && since_ms < r->delay_us / 1000) r->interactive = true;

@@ -89,7 +89,7 @@ static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active
     c->bytes_received += c->rcv_nxt - before;
     note_mss(c, s, n);
     receive_window_text(t, c, a, s);
-    delayed_ack_text(t, c, a, gap);
+    delayed_ack_text(t, c, a, gap, s->header.flags & WIRE_PSH);
     c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
     if (was_empty || (c->news & BK_NEWS_ARRIVALS)) connection_hear(t, c, BK_READY_READABLE);
     return overlap ? BK_REASON_ACCEPT_DATA_OVERLAP : BK_REASON_ACCEPT_DATA;

@@ -37,7 +37,7 @@ struct receive_state {
     uint8_t untold;   /* runs at the head of `recent` that no ACK has told of since they grew */
     bool interactive; /* the user answers what it reads: an ACK may ride on the answer */
     bool measured;    /* the round of `copied` has begun */
-    uint8_t pad[1];
+    bool pushed;      /* text with PSH came that no ACK has acknowledged */
     /* The pace of the user, and the peer's distance, for the size of the buffer. */
     uint32_t copied;    /* bytes read in this round, a round-trip time */
     uint32_t space;     /* most bytes read in a round so far */
@@ -76,8 +76,10 @@ uint32_t receive_state_option_bytes(const struct tcp *t, const struct connection
 
 /* ---- ACKs (delayed_ack.c) ---------------------------------------------------------------------------- */
 
-/* Text was taken in order; `gap` says that text beyond it had come before. */
-void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, bool gap);
+/* Text was taken in order; `gap` says that text beyond it had come before, `push` that it had PSH. */
+void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, bool gap, bool push);
+/* The user has read. */
+void delayed_ack_read(struct tcp *t, struct connection *c, struct active *a);
 /* Text came that leaves a gap; `again` says that some of it had come before. */
 void delayed_ack_gap(struct tcp *t, struct connection *c, struct active *a, bool again);
 /* Text came again: a peer that retransmits is to know soon where we are. */

@@ -203,6 +203,7 @@ static void receive_done(struct tcp *t, struct connection *c, uint32_t n) {
     call_event(t, c, BK_CALL_RECEIVE, n);
     if (c->detached || c->fin_received || c->state == BK_CLOSED) return;
     if (receive_window_update_due(t, c)) connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_WINDOW_UPDATE);
+    delayed_ack_read(t, c, a);
 }
 
 ptrdiff_t user_receive(struct tcp *t, struct connection *c, void *data, size_t size) {

@@ -83,6 +83,45 @@ static void answers_carry_it(void **state) {
     text_acked_after(100, 0);
 }
 
+/* What the peer pushed is acknowledged when all of it is read: nothing more may come before the ACK does. */
+static void pushed_and_read(void **state) {
+    (void)state;
+    quickly(1, 40, 0);
+    text_acked_after(100, 0); /* the quick one */
+    receive(SEG(.flags = ACK, .len = 100));
+    expect_call(call_receive(1000), 100);
+    expect_silence(); /* it was not pushed */
+    advance_by(40);
+    expect(SEG(.flags = ACK, .reason = BK_REASON_SEND_ACK_DELAYED));
+    receive(SEG(.flags = ACK | PSH, .len = 100));
+    expect_call(call_receive(99), 99);
+    expect_silence();
+    expect_call(call_receive(1), 1);
+    expect(SEG(.flags = ACK, .reason = BK_REASON_SEND_ACK_PUSHED));
+    /* The ACK covers it: what comes then is not pushed. */
+    receive(SEG(.flags = ACK, .len = 100));
+    expect_call(call_receive(1000), 100);
+    expect_silence();
+    advance_by(40);
+    ignore_sent();
+    /* A user who answers: the ACK waits for the answer. */
+    expect_call(call_set(BK_TCP_NODELAY, 1), 0);
+    receive(SEG(.flags = ACK, .len = 100));
+    expect_call(call_send(50), 50);
+    expect(SEG(.flags = ACK, .len = 50));
+    receive(SEG(.flags = ACK | PSH, .len = 100));
+    expect_call(call_receive(1000), 200);
+    expect_silence();
+}
+
+static void pushed_without_quick_acks(void **state) {
+    (void)state;
+    quickly(0, 40, 0);
+    receive(SEG(.flags = ACK | PSH, .len = 100));
+    expect_call(call_receive(1000), 100);
+    expect_silence();
+}
+
 /* The delay grows where no ACK finds company, up to its bound; and text that comes fast brings it down (40, 80, 160, 200, then halves). With an RTT
  * that is unknown to be short. */
 static void delay_follows_the_pace(void **state) {
@@ -230,6 +269,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(quick_at_first),          BOTH(no_more_than_the_window_holds),
         BOTH(quick_after_a_pause),     BOTH(answers_carry_it),
+        BOTH(pushed_and_read),         BOTH(pushed_without_quick_acks),
         BOTH(delay_follows_the_pace),  BOTH(delay_follows_the_pace_on_a_long_path),
         BOTH(more_than_a_segment),     BOTH(fin_waits_for_ours),
         BOTH(fin_alone_does_not_wait), BOTH(reports_in_one),
