@@ -189,7 +189,7 @@ static bool is_syn_of_simultaneous_open(const struct connection *c, const struct
     return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
 }
 
-/* The peer is there: keep-alive begins anew. Only segments that fit the connection say so; a stranger's do not. */
+/* The peer is there: keep-alive begins anew. Only segments that fit the connection, in SEG.SEQ and in SEG.ACK, say so; a stranger's do not. */
 static void note_heard(const struct tcp *t, struct connection *c) {
     c->heard_at = t->base.now;
     if (c->keepalive_due != BK_NEVER) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
@@ -376,6 +376,7 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     /* RFC 5961 5.2: (SND.UNA - MAX.SND.WND) =< SEG.ACK =< SND.NXT. */
     if (seq_gt(ack, c->snd_nxt) || seq_lt(ack, c->snd_una - c->max_snd_wnd))
         return challenge(t, c, BK_REASON_SEND_CHALLENGE_ACK, BK_REASON_ANSWER_CHALLENGE_ACK);
+    note_heard(t, c);
     update_ts_recent(t, c, s);
     bool old = seq_lt(ack, c->snd_una);
     take_ack(t, c, s, reason);
@@ -487,7 +488,6 @@ static uint16_t arrives_other(struct tcp *t, struct connection *c, const struct 
     uint16_t reason;
     if ((reason = check_paws(t, c, s)) != 0) return reason;
     if ((reason = check_sequence(t, c, s)) != 0) return reason;
-    note_heard(t, c);
     if ((reason = check_reset(t, c, s)) != 0) return reason;
     if ((reason = check_syn(t, c, s)) != 0) return reason;
     uint16_t meant = BK_REASON_ACCEPT_ACK_OLD;
