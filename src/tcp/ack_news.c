@@ -29,6 +29,7 @@ void ack_news_acked(struct ack_news *n, const struct ack_piece *p) {
     const struct sent_run *r = p->run;
     bool once = !(r->flags & SENT_EVER_RESENT);
     if (!p->by_sack && (r->flags & SENT_EVER_RESENT)) n->resent_acked = true;
+    if (!p->by_sack && (r->flags & SENT_RESENT) && p->to != r->end) n->resent_in_part = true;
     if (r->flags & SENT_SACKED) return; /* known since then */
     if ((r->flags & SENT_MTU_PROBE) && once && p->from == n->a->search.seq && p->to == r->end)
         n->mtu_probe_arrived = true;
