@@ -78,14 +78,17 @@ void recovery_end(struct tcp *t, struct connection *c) {
     congestion_event(t, c, CONGESTION_RECOVER);
 }
 
-/* The episode was for nothing. */
+/* The episode was for nothing. The window stays reduced if the peer echoes congestion (RFC 4015 3.4). */
 static void take_back(struct ack_news *n) {
     struct connection *c = n->c;
-    undo(n->t, c);
+    undo(n->t, c, !n->ece);
     n->a->recovery.frto = FRTO_OFF;
     c->retransmits = 0;
     rtt_restore(n->t, c);
-    recovery_settle(n->t, c);
+    if (n->ece && c->recovery >= RECOVERY_CWR)
+        recovery_end(n->t, c);
+    else
+        recovery_settle(n->t, c);
 }
 
 void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason) {

@@ -35,11 +35,17 @@ void undo_dsack(struct ack_news *n) {
     r->undo_segments -= u32_min(r->undo_segments, n->dsack_segments);
 }
 
+/* RFC 3522 3.2 step 5: all may have arrived, and the ACKs been lost. Then this one answers a duplicate, with the echo of what came in order before;
+ * and it says so, if the peer reports duplicates, or covers all, if it does not. */
+static bool acks_were_lost(const struct ack_news *n) {
+    return n->dsack_segments != 0 || (n->c->dsack_duplicates == 0 && n->c->snd_una == n->c->snd_nxt);
+}
+
 bool undo_by_timestamp(const struct ack_news *n) {
     const struct recovery *r = &n->a->recovery;
     const struct wire_tcp_options *o = n->option;
     return r->undo_on && r->undo_sent && r->undo_tsval != 0 && n->c->timestamps && o->has_timestamps && o->tsecr != 0 &&
-           seq_lt(o->tsecr, r->undo_tsval);
+           seq_lt(o->tsecr, r->undo_tsval) && !acks_were_lost(n);
 }
 
 bool undo_by_dsack(const struct ack_news *n) {
@@ -54,10 +60,14 @@ void undo_forget(struct tcp *t, struct connection *c) {
     a->recovery.undo_segments = a->recovery.undo_tsval = 0;
 }
 
-void undo(struct tcp *t, struct connection *c) {
+void undo(struct tcp *t, struct connection *c, bool window) {
     struct active *a = active_of(t, c);
     struct recovery *r = &a->recovery;
     scoreboard_find_again(t, &a->board, FIND_AGAIN_MAX);
+    if (!window) {
+        undo_forget(t, c);
+        return;
+    }
     if (!congestion_owns_window(c)) {
         c->cwnd = u32_max(c->cwnd, r->undo_cwnd);
         c->ssthresh = u32_max(c->ssthresh, r->undo_ssthresh);

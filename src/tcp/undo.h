@@ -22,8 +22,8 @@ void undo_dsack(struct ack_news *n);
 bool undo_by_timestamp(const struct ack_news *n);
 /* Whether every retransmission was for nothing. */
 bool undo_by_dsack(const struct ack_news *n);
-/* Undoes the reduction; what is marked lost is in flight again. */
-void undo(struct tcp *t, struct connection *c);
+/* What is marked lost is in flight again, and the reduction of the `window` is undone. */
+void undo(struct tcp *t, struct connection *c, bool window);
 /* The episode cannot be undone any more. */
 void undo_forget(struct tcp *t, struct connection *c);
 

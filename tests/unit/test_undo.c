@@ -77,6 +77,61 @@ static void an_older_echo(void **state) {
     }
 }
 
+/* Step 5: ACKs were lost, not segments, if the ACK tells of a duplicate, or covers all and the peer has told of none so far. */
+static void acks_were_lost(void **state) {
+    (void)state;
+    enum { TELLS, COVERS_ALL, TOLD_BEFORE, COVERS_PART, CASES };
+    for (int i = 0; i < CASES; i++) {
+        struct undo_bench u;
+        undo_up(&u, true, true);
+        if (i == TOLD_BEFORE) u.b.c->dsack_duplicates = 1;
+        u.b.c->segments_retransmitted = 5;
+        bench_later(&u.b, 1000000);
+        recovery_timeout(u.b.t, u.b.c);
+        bench_resend(&u.b, MSS);
+        assert_int_equal(u.b.c->ssthresh, 5000);
+        bench_later(&u.b, 100000);
+        u.b.tsecr = u.first;
+        uint32_t to = i == TELLS || i == COVERS_PART ? 9000 : 10000;
+        if (i == TELLS)
+            ACK_SACK(&u.b, to, {0, 1000});
+        else
+            bench_ack(&u.b, to);
+        assert_int_equal(undone(&u), i == TOLD_BEFORE || i == COVERS_PART);
+        core_down(&u.b.k);
+    }
+}
+
+/* RFC 4015 3.4: what is marked lost is in flight again, and the window stays reduced, if the ACK echoes congestion. */
+static void congestion_is_echoed(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, true);
+    recovery_timeout(u.b.t, u.b.c);
+    bench_resend(&u.b, MSS);
+    bench_later(&u.b, 100000);
+    u.b.tsecr = u.first;
+    u.b.ece = true;
+    bench_ack(&u.b, 1000);
+    assert_int_equal(undone(&u), 0);
+    expect_nothing_lost(&u.b);
+    assert_int_equal(u.b.c->recovery, RECOVERY_OPEN);
+    assert_int_equal(u.b.c->ssthresh, 5000);
+    assert_int_equal(u.b.c->cwnd, MSS);
+    core_down(&u.b.k);
+
+    undo_up(&u, true, true);
+    fast_recovery(&u, 1);
+    u.b.tsecr = u.first;
+    u.b.ece = true;
+    bench_ack(&u.b, 4000);
+    expect_nothing_lost(&u.b);
+    assert_int_equal(u.b.c->recovery, RECOVERY_OPEN);
+    assert_int_equal(u.b.c->ssthresh, 5000);
+    assert_int_equal(u.b.c->cwnd, 5000);
+    core_down(&u.b.k);
+}
+
 /* The first of several repetitions proves to be for nothing: the others, which are on their way, keep nothing reduced either. */
 static void others_are_on_their_way(void **state) {
     (void)state;
@@ -292,6 +347,8 @@ static void so_many_records(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_echo),
+        cmocka_unit_test(acks_were_lost),
+        cmocka_unit_test(congestion_is_echoed),
         cmocka_unit_test(others_are_on_their_way),
         cmocka_unit_test(the_first_retransmission_counts),
         cmocka_unit_test(echoes_that_prove_nothing),
