@@ -1,4 +1,5 @@
-/* Shows steps of RACK-TLP (RFC 8985) on the bench, which on the wire are hard to tell apart: what a timeout marks, and what a tail loss probe waits for. */
+/* Shows steps of RACK-TLP (RFC 8985) on the bench, which on the wire are hard to tell apart: what a timeout marks, what widens
+ * the window for reordering and for how long, and what a tail loss probe waits for. */
 #include "recovery_bench.h"
 
 /* Ten segments left at START, the first was acknowledged after 100 ms, and an eleventh left then. */
@@ -8,6 +9,57 @@ static void eleven(struct bench *b) {
     bench_ack(b, 1000);
     assert_int_equal(b->c->min_rtt_us, 100000);
     bench_send(b, MSS);
+}
+
+/* 6.2 step 2: of what an ACK newly covers, the highest number's round trip counts, though what went again left later: the longer one, for the most
+ * part, as Linux has it. An ACK of what went again alone tells its own. */
+static void the_round_trip(void **state) {
+    (void)state;
+    for (int alone = 0; alone < 2; alone++) {
+        struct bench b;
+        bench_up(&b, true);
+        bench_later(&b, 100000);
+        ACK_SACK(&b, 0, {1000, 4000});
+        assert_int_equal(b.a->rack.rtt_ns, 100 * NS_PER_MS);
+        bench_resend(&b, MSS);
+        bench_later(&b, 120000);
+        bench_ack(&b, alone ? 4000 : 5000);
+        assert_int_equal(b.a->rack.rtt_ns, (alone ? 120 : 220) * NS_PER_MS);
+        assert_int_equal(b.a->rack.sent_at, START + 100 * NS_PER_MS);
+        core_down(&b.k);
+    }
+}
+
+/* 6.2 step 4: a window that DSACKs have widened is a quarter of the least RTT again after 16 recoveries without one. */
+static void sixteen_recoveries(void **state) {
+    (void)state;
+    struct bench b;
+    eleven(&b);
+    b.c->segments_retransmitted = 1;
+    ACK_SACK(&b, 1000, {0, 1000});
+    assert_int_equal(rack_window(b.t, b.c), 2 * 25 * NS_PER_MS);
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(rack_window(b.t, b.c), 2 * 25 * NS_PER_MS);
+        rack_recovered(&b.a->rack);
+    }
+    assert_int_equal(rack_window(b.t, b.c), 25 * NS_PER_MS);
+    core_down(&b.k);
+}
+
+/* RFC 5681 3.2 step 1: a duplicate ACK without news in its SACK blocks lets no new data go. */
+static void duplicates_without_news(void **state) {
+    (void)state;
+    struct bench b;
+    bench_up(&b, true);
+    for (int i = 0; i < 5; i++) {
+        bench_ack(&b, 0);
+        assert_int_equal(b.c->cwnd - pipe_of(&b), 0);
+    }
+    ACK_SACK(&b, 0, {1000, 2000});
+    assert_int_equal(b.c->cwnd - pipe_of(&b), MSS);
+    ACK_SACK(&b, 0, {1000, 2000});
+    assert_int_equal(b.c->cwnd - pipe_of(&b), MSS);
+    core_down(&b.k);
 }
 
 /* 6.3: beside the first, what left an RTT and the window for reordering ago, 125 ms, is lost. */
@@ -28,6 +80,20 @@ static void probe(struct bench *b) {
     scoreboard_resend(b->t, &b->a->board, scoreboard_last_segment(b->t, &b->a->board), BASE + 11000, MSS);
     b->c->segments_retransmitted++;
     tail_probe_sent(b->t, b->c, true);
+}
+
+/* 7.2: two SRTT, 200 ms more for a single segment; a second before there is an SRTT. */
+static void when_a_probe_is_due(void **state) {
+    (void)state;
+    struct bench b;
+    bench_up(&b, true);
+    assert_int_equal(tail_probe_due(b.t, b.c) - b.t->base.now, NS_PER_S);
+    bench_later(&b, 100000);
+    bench_ack(&b, 8000);
+    assert_int_equal(tail_probe_due(b.t, b.c) - b.t->base.now, 202 * NS_PER_MS);
+    bench_ack(&b, 9000);
+    assert_int_equal(tail_probe_due(b.t, b.c) - b.t->base.now, 400 * NS_PER_MS);
+    core_down(&b.k);
 }
 
 static bool probe_planned(const struct bench *b) {
@@ -125,7 +191,11 @@ static void fast_recovery_forgets_the_probe(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_round_trip),
+        cmocka_unit_test(sixteen_recoveries),
+        cmocka_unit_test(duplicates_without_news),
         cmocka_unit_test(a_timeout_marks),
+        cmocka_unit_test(when_a_probe_is_due),
         cmocka_unit_test(no_probe_above_a_hole),
         cmocka_unit_test(a_sample_between_probes),
         cmocka_unit_test(a_duplicate_with_blocks),
