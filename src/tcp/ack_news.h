@@ -30,7 +30,7 @@ struct ack_news {
     bool timeout_genuine;   /* F-RTO's new data arrived, and nothing of what was out before the timeout */
     bool ece;               /* the peer echoes congestion (RFC 3168) */
     uint32_t delivered;     /* bytes newly delivered */
-    uint32_t dsack_segments, dsack_end;
+    uint32_t dsack_segments, dsack_begin, dsack_end;
     uint32_t top;         /* the highest number that has arrived */
     uint32_t reorder_low; /* the lowest number newly delivered, of what was sent once, below what was SACKed before */
     bool reordered;

@@ -52,7 +52,7 @@ static inline void bench_resend(struct bench *b, uint32_t octets) {
     uint32_t seq = sent_at_id(b->t, id)->seq;
     id = scoreboard_resend(b->t, &b->a->board, id, seq + octets, MSS);
     b->c->segments_retransmitted += sent_at_id(b->t, id)->segments;
-    undo_sent(b->t, b->c, sent_at_id(b->t, id)->segments);
+    undo_sent(b->t, b->c, seq, seq + octets);
     prr_sent(&b->a->recovery.prr, octets);
 }
 

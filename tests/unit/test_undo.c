@@ -292,6 +292,83 @@ static void duplicates_of_something_else(void **state) {
     core_down(&u.b.k);
 }
 
+/* RFC 3708 3 A.4: a duplicate of something that was sent once is the network's copy; from then on none proves anything. */
+static void a_duplicate_of_what_went_once(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, false);
+    u.b.c->segments_retransmitted = 5;
+    fast_recovery(&u, 2);
+    bench_ack(&u.b, 5000);
+    ACK_SACK(&u.b, 5000, {3000, 4000});
+    ACK_SACK(&u.b, 5000, {0, 2000});
+    assert_int_equal(undone(&u), 0);
+    bench_ack(&u.b, 10000);
+    assert_int_equal(u.b.c->recovery, RECOVERY_OPEN);
+    bench_send(&u.b, 10 * MSS);
+    bench_later(&u.b, 100000);
+    ACK_SACK(&u.b, 10000, {11000, 14000});
+    assert_int_equal(u.b.c->recovery, RECOVERY_FAST);
+    bench_resend(&u.b, MSS);
+    bench_ack(&u.b, 14000);
+    ACK_SACK(&u.b, 14000, {10000, 11000});
+    assert_int_equal(undone(&u), 0);
+    core_down(&u.b.k);
+}
+
+/* RFC 3708 3 A.3: what went again twice may have been needed once. */
+static void went_again_twice(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, false);
+    fast_recovery(&u, 1);
+    recovery_lose(u.b.t, u.b.c, scoreboard_first(u.b.t, &u.b.a->board));
+    bench_resend(&u.b, MSS);
+    bench_ack(&u.b, 5000);
+    ACK_SACK(&u.b, 5000, {0, 1000});
+    ACK_SACK(&u.b, 5000, {0, 1000});
+    expect_halved(&u);
+    core_down(&u.b.k);
+}
+
+/* Reports may cut what went again anywhere, and come in any order. */
+static void reported_in_parts(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, false);
+    fast_recovery(&u, 3);
+    bench_ack(&u.b, 6000);
+    ACK_SACK(&u.b, 6000, {1000, 2000});
+    ACK_SACK(&u.b, 6000, {2000, 3000});
+    ACK_SACK(&u.b, 6000, {500, 1000});
+    assert_int_equal(undone(&u), 0);
+    u.b.c->segments_retransmitted++; /* parts count as segments */
+    ACK_SACK(&u.b, 6000, {0, 500});
+    expect_undone(&u, 6000);
+    core_down(&u.b.k);
+}
+
+/* Four spans apart from each other are matched; of more than that nothing is known. */
+static void so_many_spans(void **state) {
+    (void)state;
+    for (uint32_t spans = 4; spans <= 5; spans++) {
+        struct undo_bench u;
+        undo_up(&u, true, false);
+        bench_send(&u.b, 4 * MSS);
+        bench_later(&u.b, 100000);
+        ACK_SACK(&u.b, 0, {1000, 2000}, {3000, 4000}, {5000, 6000}, {7000, 8000 + (spans == 4) * MSS});
+        if (spans == 5) ACK_SACK(&u.b, 0, {9000, 10000}, {1000, 2000}, {3000, 4000}, {5000, 6000});
+        assert_int_equal(u.b.c->recovery, RECOVERY_FAST);
+        for (uint32_t i = 0; i < spans; i++) bench_resend(&u.b, MSS);
+        bench_later(&u.b, 10000);
+        uint32_t una = spans == 4 ? 9000 : 10000;
+        bench_ack(&u.b, una);
+        for (uint32_t i = 0; i < spans; i++) ACK_SACK(&u.b, una, {2 * i * MSS, (2 * i + 1) * MSS});
+        assert_int_equal(undone(&u), spans == 4);
+        core_down(&u.b.k);
+    }
+}
+
 /* More duplicates than retransmissions: the network makes them. */
 static void copies_that_the_network_made(void **state) {
     (void)state;
@@ -358,6 +435,10 @@ int main(void) {
         cmocka_unit_test(reported_afterwards),
         cmocka_unit_test(one_was_needed),
         cmocka_unit_test(duplicates_of_something_else),
+        cmocka_unit_test(a_duplicate_of_what_went_once),
+        cmocka_unit_test(went_again_twice),
+        cmocka_unit_test(reported_in_parts),
+        cmocka_unit_test(so_many_spans),
         cmocka_unit_test(copies_that_the_network_made),
         cmocka_unit_test(so_many_records),
     };
