@@ -94,9 +94,10 @@ static void cubic_acked(struct tcp *t, struct connection *c, struct congestion *
     struct cubic *q = &g->cubic;
     bool stage_goes_on = c->cwnd >= c->ssthresh;
     uint32_t acked = congestion_slow_start(t, c, g, s);
-    if (!stage_goes_on || q->epoch.start == 0) begin_epoch(c, q, s->now);
-    /* What has passed while the window was not used is no time of the curve (5.8). */
-    if (g->use_gap) q->epoch.start += s->now - q->grown_at;
+    if (!stage_goes_on || q->epoch.start == 0)
+        begin_epoch(c, q, s->now);
+    else if (g->use_gap) /* what has passed while the window was not used is no time of the curve (5.8) */
+        q->epoch.start += s->now - q->grown_at;
     g->use_gap = false;
     q->grown_at = s->now;
     if (acked == 0) return;

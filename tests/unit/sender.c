@@ -61,6 +61,7 @@ void sender_acked(struct sender *s, uint32_t bytes) {
 
 void sender_ack(struct sender *s, uint32_t bytes) {
     s->c->snd_una += bytes;
+    s->c->progress_at = s->t->base.now;
     sender_acked(s, bytes);
 }
 
