@@ -7,9 +7,9 @@
  * The RFC's test comes late where the queue holds about as much as the path: a round's least RTT is that of its first segments, which found the
  * queue empty, and the round that sees it grow doubles the window once more. So the same increase is also foreseen, from the train of ACKs that is
  * arriving. Where RTTs rise along a train, the bottleneck has spread it, and the pace of its ACKs is the bottleneck's; what is in flight, at that pace,
- * is the RTT to come. If this is as far above the last round's as the RFC asks for, CSS begins. It was a mistake, and slow start goes on, if two rounds later
- * half of the increase is not there. Neither pacing nor a user who writes slowly looks like that: what left at some pace and arrives at it was not
- * spread. The RFC leaves the triggers open, as far as growth only becomes slower by them (RFC 5681 3.1 gives the most).
+ * is the RTT to come. If this is as far above the last round's as the RFC asks for, CSS begins. It was a mistake, and slow start goes on, if two rounds
+ * later half of the increase is not there. Neither pacing nor a user who writes slowly looks like that: what left at some pace and arrives at it was not
+ * spread. This is our own; it only makes growth slower, and RFC 5681 3.1 says how much it may be at most.
  *
  * Only slow starts of arbitrarily high ssthresh are watched (4.3); later ones have a bound of their own.
  */
