@@ -164,7 +164,9 @@ static bool inherit(const struct sock *from, struct sock *to) {
 /* A connection begins: what the socket's options need to hear of is asked for. */
 static void begin(struct bk_sockets *s, struct sock *sock) {
     const struct sock_more *more = sock->more;
-    if (more != NULL && (more->rcvlowat > 1 || more->stamping != 0)) sock_news(s, sock, BK_NEWS_ARRIVALS, true);
+    if (more == NULL) return;
+    if (more->rcvlowat > 1 || more->stamping != 0) sock_news(s, sock, BK_NEWS_ARRIVALS, true);
+    if (more->recverr) sock_news(s, sock, BK_NEWS_ERRORS, true);
 }
 
 int64_t accept_step(struct step *p) {

@@ -89,8 +89,9 @@ static void syn_acknowledged(struct tcp *t, struct connection *c) {
     c->syn_acked = true;
     congestion_start(t, c, c->retransmits);
     /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
-    if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
+    if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, rtt_clamp(t, c, 3000000));
     if (c->retransmits == 0) c->rto_us = u32_max(c->rto_us, t->base.config.rto_min_ms * 1000);
+    timeouts_over(t, c);
     c->retransmits = 0;
     c->recover = c->snd_una - 1;
     c->control_lost = false;
@@ -131,10 +132,10 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     if (!segment_has(s, WIRE_SYN)) return BK_REASON_DROP_SYN_SENT_NO_SYN; /* fifth */
     c->heard_at = t->base.now;
     c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
-    c->irs = s->header.seq;
-    c->rcv_nxt = c->irs + 1;
+    c->rcv_nxt = s->header.seq + 1;
     c->rcv_up = c->rcv_nxt;
-    c->rcv_adv = c->rcv_edge = c->rcv_nxt + receive_window_initial(t, c->receive_buffer, c->mss_offered);
+    c->rcv_adv = c->rcv_edge =
+        c->rcv_nxt + receive_window_initial(t, c->receive_buffer, c->window_clamp, c->mss_offered);
     c->last_ack_sent = c->rcv_nxt;
     take_syn_options(t, c, s);
     set_send_window(c, s);
@@ -158,8 +159,8 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
 /* An ACK that answers something suspicious: at most one in a while for each connection (RFC 5961 7, 10), so that two
  * confused ends cannot answer each other for ever, nor a stranger make us talk. */
 static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_reason, uint16_t reason) {
-    if (t->base.now < c->challenge_at) return BK_REASON_DROP_CHALLENGE_LIMIT;
-    c->challenge_at = t->base.now + t->base.config.challenge_ack_ms * NS_PER_MS;
+    if (connection_challenge_wait(t, c) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
+    c->challenge_ms = (uint32_t)(t->base.now / NS_PER_MS) + t->base.config.challenge_ack_ms;
     connection_owe_ack(t, c, ACK_NOW, send_reason);
     return reason;
 }
@@ -186,7 +187,7 @@ static uint16_t check_paws(struct tcp *t, struct connection *c, const struct seg
 
 /* The peer's SYN-ACK while our own SYN is still unacknowledged: its SYN is known, its ACK is what we wait for. */
 static bool is_syn_of_simultaneous_open(const struct connection *c, const struct segment *s) {
-    return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
+    return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == connection_irs(c);
 }
 
 /* The peer is there: keep-alive begins anew. Only segments that fit the connection say so; a stranger's do not. */
@@ -344,6 +345,7 @@ static void take_ack(struct tcp *t, struct connection *c, const struct segment *
     struct ack_news n;
     bool old = seq_lt(s->header.ack, c->snd_una), advances = seq_gt(s->header.ack, c->snd_una), window_changed = false;
     *reason = BK_REASON_ACCEPT_ACK_OLD;
+    uint32_t delivered = c->delivered_segments;
     ack_news_begin(&n, t, c, &s->header.option);
     if (advances) acknowledge(t, c, s, &n);
     n.ece = ecn_echoes(c, s);
@@ -362,6 +364,8 @@ static void take_ack(struct tcp *t, struct connection *c, const struct segment *
         recovery_acked(&n);
         timeouts_acked(t, c, advances);
     }
+    if (n.ece) c->delivered_ce += c->delivered_segments - delivered;
+    if (advances && c->recovery != RECOVERY_LOSS) timeouts_over(t, c);
     connection_settle(t, c);
 }
 
@@ -498,7 +502,11 @@ static uint16_t arrives_other(struct tcp *t, struct connection *c, const struct 
 /* ---- whom a segment is for ------------------------------------------------------------------------- */
 
 uint16_t segment_arrives(struct tcp *t, struct connection *c, const struct segment *s) {
-    c->segments_received++;
+    /* A frame that the device merged is as many segments as there were. */
+    uint32_t gso = s->packet->gso_size, text = s->data_length;
+    uint32_t segments = gso != 0 && text > gso ? (text + gso - 1) / gso : 1;
+    c->segments_received += segments;
+    if (text != 0) c->data_segments_received += segments;
     if (c->state == BK_SYN_SENT) return arrives_syn_sent(t, c, s);
     return arrives_other(t, c, s);
 }
