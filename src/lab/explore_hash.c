@@ -205,7 +205,7 @@ static void put_times(struct projection *p, const struct view *v, const struct c
     put_due(p, c->ack_due, v->now);
     put_due(p, c->keepalive_due, v->now);
     put_due(p, c->linger_due, v->now);
-    uint32_t wait_ms = connection_challenge_wait(v->t, c);
+    uint32_t wait_ms = connection_challenge_wait(v->t, c, v->now);
     put(p, wait_ms != 0 ? wait_ms * NS_PER_MS - v->now % NS_PER_MS : 0, 8);
     if (c->user_timeout_ms != 0) put_due(p, c->progress_at, v->now);
     /* A peer with a zero window that was heard within an RTO is alive. */

@@ -130,7 +130,7 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
 /* An ACK that answers something suspicious: at most one in a while for each connection (RFC 5961 7, 10), so that two
  * confused ends cannot answer each other for ever, nor a stranger make us talk. */
 static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_reason, uint16_t reason) {
-    if (connection_challenge_wait(t, c) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
+    if (connection_challenge_wait(t, c, t->base.now) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
     c->challenge_ms = (uint32_t)(t->base.now / NS_PER_MS) + t->base.config.challenge_ack_ms;
     connection_owe_ack(t, c, ACK_NOW, send_reason);
     return reason;
