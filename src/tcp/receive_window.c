@@ -69,10 +69,11 @@ uint8_t receive_window_scale(const struct tcp *t, uint32_t buffer, uint32_t clam
 static uint32_t account_window(const struct tcp *t, const struct connection *c) {
     uint32_t granule = UINT32_C(1) << c->receive_scale;
     uint32_t full = payload_of(t, c, c->receive_buffer), room = payload_of(t, c, free_bytes(t, c));
-    uint32_t mss = u32_min(c->rcv_mss, full), offered = c->rcv_edge - c->last_ack_sent;
-    if (c->window_clamp != 0) room = u32_min(room, c->window_clamp);
-    if (room < full / 2 || t->base.config.shrink_window) room -= room % granule;
-    if (room < full / 2 && (room < full / 16 || room < mss)) return 0;
+    uint32_t bound = c->window_clamp != 0 ? u32_min(full, c->window_clamp) : full;
+    uint32_t mss = u32_min(c->rcv_mss, bound), offered = c->rcv_edge - c->last_ack_sent;
+    if (room < bound / 2 || t->base.config.shrink_window) room -= room % granule;
+    if (room < bound / 2 && (room < full / 16 || room < mss)) return 0;
+    room = u32_min(room, bound);
     if (c->receive_scale != 0) return (room + granule - 1) / granule * granule;
     return offered + mss <= room || offered > room ? room - room % u32_max(mss, 1) : offered;
 }
