@@ -140,9 +140,8 @@ static bool inherit(const struct sock *from, struct sock *to) {
     to->sndbuf_named = from->sndbuf_named;
     to->rcvbuf_named = from->rcvbuf_named;
     const struct sock_more *a = from->more;
-    bool plain = a->rcvlowat == 1 && a->rcvtimeo == 0 && a->sndtimeo == 0 && a->mark == 0 && a->priority == 0 &&
-                 a->mtu_discover == 0 && a->notsent_lowat == 0 && a->stamping == 0 && !a->zerocopy && !a->inq &&
-                 !a->recverr && !a->freebind;
+    bool plain = a->rcvlowat == 1 && a->rcvtimeo == 0 && a->sndtimeo == 0 && a->mark == 0 && a->mtu_discover == 0 &&
+                 a->notsent_lowat == 0 && a->stamping == 0 && !a->zerocopy && !a->inq && !a->recverr && !a->freebind;
     if (plain) return true;
     struct sock_more *b = sock_more_of(to);
     if (b == NULL) return false;
@@ -150,7 +149,6 @@ static bool inherit(const struct sock *from, struct sock *to) {
     b->rcvtimeo = a->rcvtimeo;
     b->sndtimeo = a->sndtimeo;
     b->mark = a->mark;
-    b->priority = a->priority;
     b->mtu_discover = a->mtu_discover;
     b->notsent_lowat = a->notsent_lowat;
     b->stamping = a->stamping;
