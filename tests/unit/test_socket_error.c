@@ -85,7 +85,8 @@ static struct told take(struct world *w, size_t size) {
     assert_non_null(c);
     assert_int_equal(c->cmsg_level, v4 ? IPPROTO_IP : IPPROTO_IPV6);
     assert_int_equal(c->cmsg_type, v4 ? IP_RECVERR : IPV6_RECVERR);
-    assert_int_equal(c->cmsg_len, CMSG_LEN(sizeof t.error + (v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6))));
+    assert_int_equal(c->cmsg_len,
+                     CMSG_LEN(sizeof t.error + (v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6))));
     memcpy(&t.error, CMSG_DATA(c), sizeof t.error);
     memcpy(&t.offender, CMSG_DATA(c) + sizeof t.error, c->cmsg_len - CMSG_LEN(sizeof t.error));
     return t;
@@ -131,10 +132,10 @@ static void entry(int family) {
     expect_address(&t.name, family, &info.remote, info.remote_port);
     assert_int_equal(t.name_length, family == 4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
     /* The quoted segment's ports and sequence number. */
-    const uint8_t quoted[8] = {(uint8_t)(info.local_port >> 8), (uint8_t)info.local_port,
+    const uint8_t quoted[8] = {(uint8_t)(info.local_port >> 8),  (uint8_t)info.local_port,
                                (uint8_t)(info.remote_port >> 8), (uint8_t)info.remote_port,
-                               (uint8_t)(info.snd_una >> 24), (uint8_t)(info.snd_una >> 16),
-                               (uint8_t)(info.snd_una >> 8), (uint8_t)info.snd_una};
+                               (uint8_t)(info.snd_una >> 24),    (uint8_t)(info.snd_una >> 16),
+                               (uint8_t)(info.snd_una >> 8),     (uint8_t)info.snd_una};
     assert_memory_equal(t.data, quoted, sizeof quoted);
     assert_int_equal(sockets_poll(&w.p, 0, w.fd[0], POLLIN), 0);
     sockets_run(&w.p, 2 * PAIR_S); /* sent again, and acknowledged */

@@ -248,12 +248,39 @@ static void test_inherited(void **state) {
     sockets_close(&p);
 }
 
+/* A clamp that is known before the SYN decides on the window's scale: 70,000 octets need 65,535 << 1. */
+static void test_clamp(void **state) {
+    struct bk_config config;
+    struct sockets_pair p;
+    (void)state;
+    pair_config(&config);
+    config.receive_buffer_max = 1 << 20; /* which needs a scale of 5 */
+    sockets_open_with(&p, 4, &config);
+    int listener = sockets_listen(&p, 1, 5), fd[2];
+    sockets_connect(&p, listener, fd);
+    struct bk_socket_tcp_info info;
+    socklen_t length = sizeof info;
+    assert_int_equal(bk_getsockopt(p.side[0], fd[0], IPPROTO_TCP, TCP_INFO, &info, &length, p.pair.now), 0);
+    assert_int_equal(info.tcpi_rcv_wscale, 5);
+    struct sockaddr_storage a;
+    length = sockets_address(&p, 1, PAIR_PORT, &a);
+    int other = bk_socket(p.side[0], AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(sockets_set(&p, 0, other, IPPROTO_TCP, TCP_WINDOW_CLAMP, 70000), 0);
+    assert_int_equal(bk_connect(p.side[0], other, (struct sockaddr *)&a, length, p.pair.now), -EINPROGRESS);
+    sockets_run(&p, PAIR_S);
+    length = sizeof info;
+    assert_int_equal(bk_getsockopt(p.side[0], other, IPPROTO_TCP, TCP_INFO, &info, &length, p.pair.now), 0);
+    assert_int_equal(info.tcpi_rcv_wscale, 1);
+    assert_int_equal(info.tcpi_rcv_ssthresh,
+                     config.receive_buffer < 70000 ? config.receive_buffer : 70000); /* the window at most */
+    assert_int_equal(sockets_option(&p, 0, fd[0], IPPROTO_TCP, TCP_WINDOW_CLAMP), config.receive_buffer);
+    sockets_close(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_kernel_values),
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_inherited),
+        cmocka_unit_test(test_values),    cmocka_unit_test(test_kernel_values), cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_inherited), cmocka_unit_test(test_clamp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
