@@ -285,6 +285,8 @@ static bool audit_lists(struct audit *a) {
         return false;
     for (uint32_t id = 0; id < a->t->listeners.fresh; id++)
         if (listener_at(a->t, id)->generation != 0 && !audit_listener(a, listener_at(a->t, id))) return false;
+    FAULT_UNLESS(a->t->error_count <= TCP_ERRORS && a->t->error_first < TCP_ERRORS,
+                 "more ICMP errors are kept than there is room for");
     FAULT_UNLESS(a->in_output == 0 && a->accepting == 0, "a connection says that it stands in a list, and does not");
     FAULT_UNLESS(a->in_ready == a->t->ready.count && a->starved == a->t->starved.count,
                  "a connection says that it stands in a list, and does not");
@@ -301,6 +303,7 @@ static bool audit_requests(struct audit *a, bool ipv6, uint32_t *count) {
             const struct request *r = request_at(a->t, ipv6, id);
             struct tuple tuple = request_tuple(a->t, ipv6, id);
             FAULT_UNLESS(r->level == level && r->sent > level, "a request stands in another list than it should");
+            FAULT_UNLESS(r->acked <= r->sent, "a request was acknowledged after a SYN-ACK that has not gone");
             FAULT_UNLESS(r->due >= before, "requests do not stand in the order of their deadlines");
             before = r->due;
             if (r->due < a->earliest) a->earliest = r->due;
