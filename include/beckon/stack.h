@@ -525,7 +525,7 @@ BK_API int bk_tcp_get(const bk_stack *stack, bk_conn conn, enum bk_tcp_option op
  * connection whose SYN has been answered keeps what it was offered. But for BK_TCP_QUICKACK, which each connection begins without.
  *
  * BK_TCP_RTO_MAX_MS bounds the times between SYN-ACKs, too: these grow in steps of rto_initial_ms, doubled, and the last step that is
- * within the bound is repeated.
+ * within the bound (the first in any case) is repeated.
  * BK_TCP_DEFER_ACCEPT, 0 to BK_DEFER_MAX: an ACK without text or FIN does not finish a handshake before so many times for a SYN-ACK have passed.
  * Those times go on without a SYN-ACK, but for the last: then one goes, and its ACK is enough. A request that gets neither
  * is dropped as others are, but not before. A SYN cookie's ACK is never deferred. Returns as bk_tcp_set. */

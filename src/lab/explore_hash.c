@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct connection) == 448, "a field came or went: does it 
 _Static_assert(sizeof(struct active) == 736, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct sent_run) == 88, "a field came or went: does it belong to put_scoreboard?");
 _Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
-_Static_assert(sizeof(struct listener) == 160, "a field came or went: does it belong to put_listeners?");
+_Static_assert(sizeof(struct listener) == 152, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
 _Static_assert(offsetof(struct time_wait, tuple) == 51, "a field came or went: does it belong to put_time_waits?");
 _Static_assert(sizeof(struct watch_end) == 32, "a field came or went: does it belong to put_watch?");

@@ -128,8 +128,12 @@ void report_icmp(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_er
         put_be(r->quoted + 2, remote.port, 2);
         put_be(r->quoted + 4, e->seq, 4);
     }
-    /* The next call tells of it, and the connection goes on; a smaller MTU troubles nobody, and an end tells of itself. */
-    if (!e->hard && e->error != -EMSGSIZE) {
+    /* The next call tells of it, and the connection goes on; a smaller MTU troubles nobody, and an end tells of itself. An attempt to connect is not
+     * over yet: only SO_ERROR tells, lest a connection begin with an error. */
+    struct bk_tcp_look look;
+    (void)sock_look(s, sock, &look);
+    bool up = look.state != BK_SYN_SENT && look.state != BK_SYN_RECEIVED && look.state != BK_CLOSED;
+    if (up && e->error != -EMSGSIZE) {
         sock->error = -e->error;
         (void)bk_tcp_take_soft_error(s->stack, sock->conn);
     }
@@ -263,9 +267,11 @@ static int64_t put_quoted(const struct bk_sockets *s, const struct sock *sock, c
 }
 
 /* An error that is read from the queue is no longer pending; the next one there is. */
-static void settle_error(struct sock *sock) {
+static void settle_error(struct bk_sockets *s, struct sock *sock) {
     const struct sock_report *next = sock->more->reports;
-    sock->error = next != NULL && is_icmp(next) ? (int)next->err.ee_errno : 0;
+    bool more = next != NULL && is_icmp(next);
+    sock->error = more ? (int)next->err.ee_errno : 0;
+    if (!more && sock_has_conn(sock)) (void)bk_tcp_take_soft_error(s->stack, sock->conn);
 }
 
 static void put_error(const struct bk_sockets *s, const struct sock *sock, const struct sock_report *r,
@@ -294,7 +300,7 @@ int64_t report_receive(struct bk_sockets *s, struct sock *sock, const struct spa
     }
     more->reports = r->next;
     more->report_count--;
-    if (is_icmp(r)) settle_error(sock);
+    if (is_icmp(r)) settle_error(s, sock);
     if (msg != NULL) {
         msg->msg_flags |= MSG_ERRQUEUE | (r->truncated ? MSG_TRUNC : 0);
         if (r->timed && (more->stamping & SOF_TIMESTAMPING_SOFTWARE)) put_time(s, msg, r->time);

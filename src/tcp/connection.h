@@ -221,9 +221,9 @@ _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection
 struct listener {
     struct list accept_queue; /* finished connections */
     struct link ready_link;
+    uint32_t generation; /* 0: a free record */
     uint64_t user;
     bk_addr local;
-    uint32_t generation; /* 0: a free record */
     uint32_t self;
     uint32_t next; /* in the same port bucket */
     uint32_t backlog;

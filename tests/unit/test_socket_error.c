@@ -245,6 +245,49 @@ static void off(void **state) {
     sockets_close(&w.p);
 }
 
+/* An attempt to connect whose SYN is lost. */
+static struct bk_tcp_info begin_to_connect(struct world *w, struct sockaddr_storage *a, socklen_t *length) {
+    bk_conn conn;
+    *length = sockets_address(&w->p, 1, PAIR_PORT, a);
+    w->fd[0] = bk_socket(w->p.side[0], AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(sockets_set(&w->p, 0, w->fd[0], IPPROTO_IP, IP_RECVERR, 1), 0);
+    assert_int_equal(bk_connect(w->p.side[0], w->fd[0], (struct sockaddr *)a, *length, w->p.pair.now), -EINPROGRESS);
+    pair_collect(&w->p.pair);
+    pair_lose(&w->p.pair);
+    assert_int_equal(bk_socket_conn(w->p.side[0], w->fd[0], &conn), 0);
+    return pair_status(&w->p.pair, 0, conn);
+}
+
+/* A soft error does not end an attempt (RFC 9293 SHLD-25), nor does the connection then begin with it; a hard one does (SHLD-26). */
+static void opening(void **state) {
+    struct world w;
+    struct sockaddr_storage a;
+    socklen_t length;
+    (void)state;
+    up(&w, 4, false);
+    struct bk_tcp_info info = begin_to_connect(&w, &a, &length);
+    arrives(&w, &info, TIME_EXCEEDED, 0);
+    assert_int_equal(sockets_poll(&w.p, 0, w.fd[0], POLLOUT), POLLERR);
+    assert_int_equal(take(&w, 16).error.ee_type, 11);
+    arrives(&w, &info, HOST_UNREACHABLE, 0);
+    assert_int_equal(so_error(&w), EHOSTUNREACH);
+    assert_int_equal(so_error(&w), 0);
+    arrives(&w, &info, NET_UNREACHABLE, 0);
+    sockets_run(&w.p, 2 * PAIR_S); /* the SYN goes again */
+    assert_int_equal(bk_connect(w.p.side[0], w.fd[0], (struct sockaddr *)&a, length, w.p.pair.now), 0);
+    assert_int_equal(bk_write(w.p.side[0], w.fd[0], "a", 1, w.p.pair.now), 1);
+    assert_int_equal(take(&w, 16).error.ee_errno, EHOSTUNREACH);
+    assert_int_equal(take(&w, 16).error.ee_errno, ENETUNREACH);
+
+    info = begin_to_connect(&w, &a, &length);
+    arrives(&w, &info, PORT_UNREACHABLE, 0);
+    assert_int_equal(bk_connect(w.p.side[0], w.fd[0], (struct sockaddr *)&a, length, w.p.pair.now), -ECONNREFUSED);
+    struct told t = take(&w, 16);
+    assert_int_equal(t.error.ee_errno, ECONNREFUSED);
+    assert_int_equal(t.error.ee_code, 3);
+    sockets_close(&w.p);
+}
+
 #define KEPT_BY_STACK  32u
 #define KEPT_BY_SOCKET 1024u
 
@@ -286,7 +329,7 @@ static void closed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries), cmocka_unit_test(pending), cmocka_unit_test(forged), cmocka_unit_test(soft),
-        cmocka_unit_test(off),     cmocka_unit_test(bounds),  cmocka_unit_test(closed),
+        cmocka_unit_test(opening), cmocka_unit_test(off),     cmocka_unit_test(bounds), cmocka_unit_test(closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
