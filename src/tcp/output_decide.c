@@ -14,7 +14,6 @@
 #include "tcp/frto.h"
 #include "tcp/mtu_search.h"
 #include "tcp/output.h"
-#include "tcp/push.h"
 #include "tcp/recovery.h"
 #include "tcp/tail_probe.h"
 #include "tcp/timeouts.h"
@@ -167,7 +166,7 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
     queued = record;
     uint32_t n = u32_min(queued, usable);
     bool congested = n > room;
-    n = push_limit(t, c, u32_min(u32_min(n, room), pacing_unit(t, c, unit_max(t, c))));
+    n = u32_min(u32_min(n, room), pacing_unit(t, c, unit_max(t, c)));
     uint32_t tail = n % c->mss;
     if (tail != 0) {
         bool all = n == queued;

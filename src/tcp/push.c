@@ -10,13 +10,6 @@ static uint32_t distance(const struct connection *c) {
     return u32_max(half - half % c->mss, c->mss);
 }
 
-uint32_t push_limit(const struct tcp *t, const struct connection *c, uint32_t n) {
-    const struct active *a = active_of(t, c);
-    if (a == NULL || !stands(a, c->snd_nxt)) return n;
-    uint32_t left = a->push_at - c->snd_nxt;
-    return left < n && left % c->mss == 0 ? left : n; /* no segment is cut for it, should the MSS have changed */
-}
-
 bool push_marked(const struct tcp *t, const struct connection *c, uint32_t seq, uint32_t n) {
     const struct active *a = active_of(t, c);
     return seq == c->snd_nxt && stands(a, seq) && seq_ge(seq + n, a->push_at);

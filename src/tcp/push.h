@@ -5,17 +5,15 @@
  *     text less than a segment that its frame has no room to join with what follows: it will not grow any more
  *     a mark in what waits to be sent, for each half of the largest window that the peer has offered
  *
- * The marks are for bulk text whose segments leave one by one: a receiver that hands text on at PSH would otherwise hold all of a large SEND, and
- * the windows it offers shrink meanwhile. They are counted from where text began to wait, in whole segments, and a unit ends at a mark, since
- * only its last segment can have PSH.
+ * The marks are for bulk text whose segments leave one by one: a receiver that hands text on at PSH would otherwise hold all of a large SEND
+ * while the windows it offers shrink. They are counted from where text began to wait, in whole segments. No unit ends because of one: a unit
+ * of several segments has PSH at its end anyhow.
  */
 #ifndef TCP_PUSH_H
 #define TCP_PUSH_H
 
 #include "tcp/connection.h"
 
-/* As many of the next n bytes of new text as may be one unit: up to the next mark. */
-uint32_t push_limit(const struct tcp *t, const struct connection *c, uint32_t n);
 /* Whether the mark is in the n bytes of new text from `seq` on. */
 bool push_marked(const struct tcp *t, const struct connection *c, uint32_t seq, uint32_t n);
 /* Nothing more may leave now: what is queued waits, and marks are counted from here if none stands. */
