@@ -2,7 +2,6 @@
  *
  *     the end of what the user sent, unless more is to follow (MUST-61), and the end of a record
  *     the end of a unit of several segments: receivers that merge them hand them on at once
- *     text less than a segment that its frame has no room to join with what follows: it will not grow any more
  *     a mark in what waits to be sent, for each half of the largest window that the peer has offered
  *
  * The marks are for bulk text whose segments leave one by one: a receiver that hands text on at PSH would otherwise hold all of a large SEND
