@@ -23,7 +23,7 @@
 #include "wire/ip.h"
 
 _Static_assert(sizeof(struct connection) == 448, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 736, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct active) == 768, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct sent_run) == 88, "a field came or went: does it belong to put_scoreboard?");
 _Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
 _Static_assert(sizeof(struct listener) == 144, "a field came or went: does it belong to put_listeners?");
