@@ -153,6 +153,7 @@ static void put_queues(struct projection *p, const struct view *v, const struct 
     put_queue(p, v, &a->send, v->mine);
     put_queue(p, v, &a->receive, v->theirs);
     put_queue(p, v, &a->out_of_order.queue, v->theirs);
+    put32(p, seq_gt(a->push_at, c->snd_nxt) ? a->push_at - c->snd_nxt : 0);
     put_scoreboard(p, v, c, a);
 }
 

@@ -123,6 +123,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     runs_init(&a->out_of_order);
     a->send.limit = a->out_of_order.queue.limit = budget_mark(t);
     a->send_hint = BK_NONE;
+    a->push_at = c->snd_nxt;
     scoreboard_init(&a->board);
     rack_init(&a->rack, c->snd_una);
     a->recovery.reorder_due = BK_NEVER;

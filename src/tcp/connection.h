@@ -201,7 +201,7 @@ struct active {
     struct extent_queue send;    /* [max(snd_una, iss + 1), snd_end) */
     struct extent_queue receive; /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
     struct runs out_of_order;    /* beyond RCV.NXT */
-    uint32_t pad;
+    uint32_t push_at;            /* see push.h */
     struct receive_state receiving;
     uint32_t send_hint;      /* extent near SND.NXT, or BK_NONE */
     uint32_t connection;     /* whose it is */

@@ -5,6 +5,7 @@
 #include "tcp/ecn.h"
 #include "tcp/mtu_search.h"
 #include "tcp/options.h"
+#include "tcp/push.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/segment.h"
@@ -89,6 +90,7 @@ static void note_new(struct tcp *t, struct connection *c, const struct output_de
     uint32_t in_flight = recovery_pipe(t, c);
     struct active *a = d->flags & WIRE_SYN ? NULL : connection_activate(t, c);
     if (c->snd_nxt == c->snd_una) c->progress_at = t->base.now;
+    if (a != NULL) push_sent(c, a, d->seq + d->length);
     c->snd_nxt = end;
     if ((c->news & BK_NEWS_PROGRESS) && d->length != 0) connection_hear(t, c, BK_READY_PROGRESS);
     if (a != NULL) {
@@ -184,13 +186,13 @@ static bool ends_record(const struct tcp *t, const struct connection *c, uint32_
     return e->ends_record && extent_end(e) == end;
 }
 
-/* PSH (RFC 9293 3.9.1.2): at the end of what the user sent, unless more is to follow; at a record's end; and at the end of a unit of several
- * segments, for receivers that merge them hand them on at once. */
+/* See push.h. */
 static bool is_pushed(const struct tcp *t, const struct connection *c, const struct output_decision *d) {
     uint32_t end = d->seq + d->length;
     bool waited = d->reason == BK_REASON_SEND_DATA_OVERRIDE;
     bool several = d->length > c->mss && d->reason != BK_REASON_SEND_MTU_PROBE;
-    return (end == c->snd_end && (c->push || waited)) || several || ends_record(t, c, end);
+    return (end == c->snd_end && (c->push || waited)) || several || ends_record(t, c, end) ||
+           push_marked(t, c, d->seq, d->length);
 }
 
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
@@ -254,6 +256,7 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
         struct output_decision d = output_decide(t, c);
         list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);
         if (d.reason == BK_REASON_NONE) {
+            push_waits(t, c);
             connection_arm(t, c, d.again);
             send_time_note(t, c);
             continue;
