@@ -26,9 +26,9 @@ _Static_assert(sizeof(struct connection) == 448, "a field came or went: does it 
 _Static_assert(sizeof(struct active) == 792, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct sent_run) == 88, "a field came or went: does it belong to put_scoreboard?");
 _Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
-_Static_assert(sizeof(struct listener) == 144, "a field came or went: does it belong to put_listeners?");
+_Static_assert(sizeof(struct listener) == 152, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
-_Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
+_Static_assert(offsetof(struct time_wait, tuple) == 51, "a field came or went: does it belong to put_time_waits?");
 _Static_assert(sizeof(struct watch_end) == 32, "a field came or went: does it belong to put_watch?");
 _Static_assert(sizeof(struct explore_user) == 24, "a field came or went: does it belong to put_user?");
 _Static_assert(sizeof(struct explore_incarnation) == 20, "a field came or went: does it belong to put_incarnation?");
@@ -154,6 +154,7 @@ static void put_queues(struct projection *p, const struct view *v, const struct 
     put_queue(p, v, &a->send, v->mine);
     put_queue(p, v, &a->receive, v->theirs);
     put_queue(p, v, &a->out_of_order.queue, v->theirs);
+    put32(p, seq_gt(a->push_at, c->snd_nxt) ? a->push_at - c->snd_nxt : 0);
     put_scoreboard(p, v, c, a);
 }
 
@@ -161,7 +162,7 @@ static void put_queues(struct projection *p, const struct view *v, const struct 
 static void put_detached(struct projection *p, const struct view *v, const struct connection *c) {
     put8(p, c->state);
     put8(p, c->ready);
-    PUT_BITS(p, c->owned, c->fin_received, link_in(&c->ready_link));
+    PUT_BITS(p, c->owned, c->fin_received, c->listener == BK_NONE && link_in(&c->ready_link));
     put(p, (uint16_t)c->error, 2);
     put_queues(p, v, c);
 }
@@ -186,7 +187,7 @@ static void put_sending(struct projection *p, const struct view *v, const struct
 }
 
 static void put_receiving(struct projection *p, const struct view *v, const struct connection *c) {
-    put_seq(p, v->theirs, c->irs);
+    put_seq(p, v->theirs, connection_irs(c));
     put_seq(p, v->theirs, c->rcv_nxt);
     put_seq(p, v->theirs, c->rcv_adv);
     put_seq(p, v->theirs, c->rcv_edge);
@@ -206,7 +207,8 @@ static void put_times(struct projection *p, const struct view *v, const struct c
     put_due(p, c->ack_due, v->now);
     put_due(p, c->keepalive_due, v->now);
     put_due(p, c->linger_due, v->now);
-    put(p, c->challenge_at > v->now ? c->challenge_at - v->now : 0, 8);
+    uint32_t wait_ms = connection_challenge_wait(v->t, c, v->now);
+    put(p, wait_ms != 0 ? wait_ms * NS_PER_MS - v->now % NS_PER_MS : 0, 8);
     if (c->user_timeout_ms != 0) put_due(p, c->progress_at, v->now);
     /* A peer with a zero window that was heard within an RTO is alive. */
     if (c->snd_wnd == 0) put(p, u64_min(v->now - c->heard_at, rtt_rto_ns(c) + 1), 8);
@@ -232,7 +234,7 @@ static void put_connection(struct projection *p, const struct view *v, const str
     PUT_BITS(p, c->owned, c->active_open, c->fin_queued, c->fin_known, c->fin_received, c->nodelay, c->quickack,
              c->more, c->push, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
              c->syn_answered, c->control_lost, link_in(&c->output_link), link_in(&c->ready_link),
-             link_in(&c->accept_link));
+             c->listener != BK_NONE);
     PUT_BITS(p, c->ecn_asked, c->ecn, c->ecn_echo, c->ecn_cwr);
     put(p, (uint16_t)c->error, 2);
     put(p, (uint16_t)c->soft_error, 2);

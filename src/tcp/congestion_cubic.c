@@ -119,7 +119,7 @@ static uint32_t cubic_ssthresh(struct tcp *t, struct connection *c, struct conge
 }
 
 static void cubic_event(struct tcp *t, struct connection *c, struct congestion *g, enum congestion_event event) {
-    (void)t, (void)c;
+    (void)t;
     struct cubic *q = &g->cubic;
     switch (event) {
     case CONGESTION_REDUCE:
@@ -130,7 +130,8 @@ static void cubic_event(struct tcp *t, struct connection *c, struct congestion *
         q->epoch.w_max = 0; /* 4.8: K is 0, and W_max where the next stage begins */
         break;
     case CONGESTION_UNDO:
-        q->epoch = q->undo; /* 4.9.2 */
+        if (c->cwnd >= q->epoch.cwnd_prior) break; /* 4.9.2: known so late that the window is beyond where it was */
+        q->epoch = q->undo;
         q->looked_at = 0;
         break;
     case CONGESTION_RECOVER:

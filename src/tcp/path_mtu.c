@@ -91,10 +91,13 @@ void path_mtu_begin(struct tcp *t, struct connection *c, uint32_t peer_mss) {
 
 /* Smaller segments, and what was too big goes again at once (RFC 1191 6.4). */
 static void believe(struct tcp *t, struct connection *c, uint32_t mtu) {
+    uint32_t before = c->mss;
     reason_count(&t->base, BK_REASON_NOTE_PATH_MTU);
     path_cache_claim(t, &c->tuple.remote, mtu);
     apply(t, c, mtu); /* even if the cache had no room for it: then it holds until anything else changes */
     c->path_epoch = t->path_epoch;
+    /* All of it goes again at once: as many segments as before, of which each is smaller, not a burst of more (RFC 5681 3.1). */
+    if (!congestion_owns_window(c)) c->cwnd = (uint32_t)((uint64_t)c->cwnd * c->mss / before);
     struct active *a = active_of(t, c);
     if (a != NULL && a->search.on) mtu_search_bounds(t, c, &a->search);
     recovery_repeat(t, c, BK_REASON_SEND_SMALLER);

@@ -158,6 +158,19 @@ static void undo(void **state) {
     sender_down(&s);
 }
 
+/* 4.9.2: if the window is beyond what it was before the reduction when that is known, the curve goes on. */
+static void a_late_undo(void **state) {
+    (void)state;
+    struct sender s = cubic_up();
+    s.c->cwnd = 20000;
+    sender_reduce(&s);
+    while (s.c->cwnd < 20000) round_trip(&s);
+    struct cubic_epoch before = s.g->cubic.epoch;
+    congestion_event(s.t, s.c, CONGESTION_UNDO);
+    assert_memory_equal(&s.g->cubic.epoch, &before, sizeof before);
+    sender_down(&s);
+}
+
 /* 5.8: t does not run while the window is not used; after a long pause growth goes on where it was. */
 static void pauses_do_not_count(void **state) {
     (void)state;
@@ -299,6 +312,7 @@ int main(void) {
         cmocka_unit_test(reno_friendly),
         cmocka_unit_test(after_a_timeout),
         cmocka_unit_test(undo),
+        cmocka_unit_test(a_late_undo),
         cmocka_unit_test(pauses_do_not_count),
         cmocka_unit_test(acks_of_whole_windows),
         cmocka_unit_test(a_pause_before_the_stage),

@@ -65,6 +65,26 @@ static void claim_about_a_proven_size_waits(void **state) {
     assert_int_equal(bk_reason_count(fx.stack, BK_REASON_NOTE_PATH_MTU), 1);
 }
 
+/* RFC 5681 3.1: the window holds as many segments as before. */
+static void smaller_segments_are_not_more(void **state) {
+    (void)state;
+    roomy();
+    int64_t mss = our_mss();
+    expect_call(call_send((size_t)(12 * mss)), 12 * mss);
+    ignore_sent();
+    int64_t segments = call_status().cwnd / mss;
+    assert_int_equal(icmp(TOO_BIG, 1, 1300), BK_REASON_ACCEPT_ICMP_ERROR);
+    mss = call_status().send_mss;
+    assert_int_equal(mss, 1300 - headers());
+    assert_int_equal(call_status().cwnd, segments * mss);
+    int64_t end = 1;
+    while (anything_sent()) {
+        next_sent();
+        end = last_seq() + fx.last.len;
+    }
+    assert_in_range(end, 1 + (segments - 1) * mss, 1 + segments * mss);
+}
+
 /* And is forgotten when that segment is acknowledged. */
 static void claim_is_refuted(void **state) {
     (void)state;
@@ -258,6 +278,7 @@ static void fragments_can_be_told_apart(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(claim_about_a_proven_size_waits),
+        BOTH(smaller_segments_are_not_more),
         BOTH(claim_is_refuted),
         BOTH(claim_above_what_is_proven),
         BOTH(others_to_the_destination_learn),
