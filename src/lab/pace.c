@@ -40,14 +40,15 @@ bool pace_sent(struct pace *p, const struct watch *w, unsigned from, const struc
     FAULT_UNLESS(e->answered || sent <= most,
                  "%c sends up to %u before anything came in answer, and the initial window is %u", pace_name[from],
                  sent, most);
-    FAULT_UNLESS(!e->timed_out || s->seq + length - e->again <= segment,
-                 "%c sends %u after a retransmission timeout, from which on nothing has come", pace_name[from],
-                 s->seq + length - e->again);
     /* What an ACK lets go on after a timeout has the same reason; without one, it is the timer. */
     if (reason == BK_REASON_SEND_RTO && punctual && e->idle && now > e->sent_at) {
         e->timed_out = true;
-        e->again = s->seq;
+        e->since = 0;
     }
+    e->since += length;
+    FAULT_UNLESS(!e->timed_out || e->since <= segment,
+                 "%c sends %u after a retransmission timeout, from which on nothing has come", pace_name[from],
+                 e->since);
     e->idle = true;
     e->sent_at = now;
     return true;

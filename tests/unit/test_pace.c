@@ -103,6 +103,18 @@ static void after_a_timeout(void **state) {
           RTO,
           5,
           .fault = "A sends 1001 after a retransmission timeout, from which on nothing has come"});
+    /* A short first segment goes again, and what was sent a moment ago is no loss yet: new data takes the rest of the segment's worth, wherever it
+     * lies. */
+    PLAY({.from = 0, ACK, 1, 1, 100, DATA, .lost = true}, {.from = 0, ACK, 101, 1, 3000, DATA, 4, .lost = true},
+         {.from = 0, ACK, 1, 1, 100, RTO, 5, .lost = true}, {.from = 0, ACK, 3101, 1, 900, DATA, 6, .lost = true},
+         {.from = 0,
+          ACK,
+          4001,
+          1,
+          1,
+          DATA,
+          7,
+          .fault = "A sends 1001 after a retransmission timeout, from which on nothing has come"});
 }
 
 /* One burst may leave a device that is late at several moments. */
