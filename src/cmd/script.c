@@ -28,6 +28,7 @@ struct script_worker {
 static void script_run_job(const struct script_command *c, struct script_job *j, struct script_python *python) {
     size_t length;
     char *text = script_load(j->path, &length);
+    j->fast_open = text != NULL && (strstr(text, "TCP_FASTOPEN") != NULL || strstr(text, "MSG_FASTOPEN") != NULL);
     for (size_t k = 0; k < SCRIPT_FAMILIES; k++) {
         struct script_pair *p = &j->pair[k];
         const struct script_config config = {.family = p->family,
@@ -100,7 +101,7 @@ static int script_lists(const struct script_command *c) {
         path = c->write_expected;
     }
     if (error == 0 && c->against != NULL) {
-        error = script_report(c);
+        error = script_report(c, stdout);
         path = c->against;
     }
     if (error != 0) {

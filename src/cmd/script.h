@@ -2,6 +2,8 @@
 #ifndef CMD_SCRIPT_H
 #define CMD_SCRIPT_H
 
+#include <stdio.h>
+
 #include "lab/script_run.h"
 
 #define SCRIPT_DEFINES 32u
@@ -15,8 +17,9 @@ struct script_pair {
 };
 
 struct script_job {
-    char *path; /* to open it */
-    char *name; /* to say which: the path without --root */
+    char *path;     /* to open it */
+    char *name;     /* to say which: the path without --root */
+    bool fast_open; /* its text has a call that asks for Fast Open */
     struct script_pair pair[SCRIPT_FAMILIES];
 };
 
@@ -50,8 +53,8 @@ char *script_load(const char *path, size_t *length);
 int script_compare(const struct script_command *c);
 /* Writes that list anew; reasons of those that were in it are kept. Returns 0 or a negative errno. */
 int script_write_expected(const struct script_command *c);
-/* Says how many of the pairs in a list pass. Returns 0 or a negative errno. */
-int script_report(const struct script_command *c);
+/* Says how many of the pairs in a list pass, all of them and in groups. Returns 0 or a negative errno. */
+int script_report(const struct script_command *c, FILE *out);
 
 /* ---- script_tell.c ---- */
 

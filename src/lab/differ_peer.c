@@ -6,7 +6,7 @@
 #include "base/checksum.h"
 #include "base/seq.h"
 #include "lab/differ.h"
-#include "wire/ip.h"
+#include "lab/ip_packet.h"
 
 #define FILL_SEGMENTS 24u
 #define FILL_LENGTH   1000u
@@ -126,17 +126,11 @@ static size_t make(struct differ_peer *peer, const struct differ_step *s, uint32
 
 /* The bytes of the TCP segment in a packet, and in *n how many; NULL if it is none of this program's. */
 static const uint8_t *tcp_of(const struct differ_peer *peer, const uint8_t *packet, size_t *n) {
-    struct wire_ipv4 four;
-    struct wire_ipv6 six;
-    if (*n == 0) return NULL;
-    if (peer->ipv6) {
-        if (wire_ipv6_parse(packet, *n, &six) != BK_REASON_NONE || six.next_header != WIRE_TCP) return NULL;
-        *n = six.payload_length;
-        return packet + WIRE_IPV6_LENGTH;
-    }
-    if (wire_ipv4_parse(packet, *n, *n, &four) != BK_REASON_NONE || four.protocol != WIRE_TCP) return NULL;
-    *n = four.total_length - (size_t)four.header_length;
-    return packet + four.header_length;
+    struct ip_packet ip;
+    if (!ip_packet_read(packet, *n, &ip) || ip.protocol != WIRE_TCP || bk_addr_is_ipv4(&ip.src) == peer->ipv6)
+        return NULL;
+    *n = ip.length;
+    return packet + ip.header_length;
 }
 
 /* What was known before the step, from which the numbers of answers count; and the latest answer, not yet told: segments of text that

@@ -3,8 +3,8 @@
 
 #include "base/checksum.h"
 #include "base/common.h"
+#include "lab/ip_packet.h"
 #include "wire/ethernet.h"
-#include "wire/ip.h"
 #include "wire/tcp.h"
 
 enum tcp_at { TCP_SEQ = 4, TCP_FLAGS = 13 };
@@ -18,43 +18,24 @@ struct plain {
     uint32_t seq;
 };
 
-static bool plain_ip(const uint8_t *ip, size_t n, struct plain *out, bk_addr *src, bk_addr *dst) {
-    if (n == 0) return false;
-    out->ipv4 = ip[0] >> 4 == 4;
-    if (out->ipv4) {
-        struct wire_ipv4 h;
-        if (wire_ipv4_parse(ip, n, n, &h) != BK_REASON_NONE || h.protocol != WIRE_TCP) return false;
-        if (h.header_length != WIRE_IPV4_LENGTH || h.more_fragments || h.fragment_offset != 0) return false;
-        *src = h.src;
-        *dst = h.dst;
-        out->tcp = out->ip + WIRE_IPV4_LENGTH;
-        out->end = out->ip + h.total_length;
-    } else {
-        struct wire_ipv6 h;
-        if (wire_ipv6_parse(ip, n, &h) != BK_REASON_NONE || h.next_header != WIRE_TCP) return false;
-        *src = h.src;
-        *dst = h.dst;
-        out->tcp = out->ip + WIRE_IPV6_LENGTH;
-        out->end = out->tcp + h.payload_length;
-    }
-    return true;
-}
-
 /* Whether the frame is such a segment; of a merged one (`sound`) the checksum is known. */
 static bool plain_parse(enum bk_layer layer, const uint8_t *frame, size_t length, bool sound, struct plain *out) {
     const uint8_t allowed = WIRE_ACK | WIRE_PSH | WIRE_FIN | WIRE_ECE;
-    bk_addr src, dst;
+    struct ip_packet ip;
     struct wire_tcp t;
     *out = (struct plain){.ip = layer == BK_LAYER_ETHERNET ? WIRE_ETHERNET_LENGTH : 0};
-    if (length < out->ip || !plain_ip(frame + out->ip, length - out->ip, out, &src, &dst)) return false;
-    size_t segment = out->end - out->tcp;
-    if (wire_tcp_parse(frame + out->tcp, segment, &t) != BK_REASON_NONE) return false;
+    if (length < out->ip || !ip_packet_read(frame + out->ip, length - out->ip, &ip)) return false;
+    out->ipv4 = bk_addr_is_ipv4(&ip.src);
+    if (ip.protocol != WIRE_TCP || ip.fragment || ip.header_length != (out->ipv4 ? WIRE_IPV4_LENGTH : WIRE_IPV6_LENGTH))
+        return false;
+    out->tcp = out->ip + ip.header_length;
+    out->end = out->tcp + ip.length;
+    if (wire_tcp_parse(frame + out->tcp, ip.length, &t) != BK_REASON_NONE) return false;
     out->text = out->tcp + t.header_length;
     out->flags = t.flags;
     out->seq = t.seq;
     if (out->text == out->end || !(t.flags & WIRE_ACK) || (t.flags & (uint8_t)~allowed) != 0) return false;
-    uint64_t sum = checksum_pseudo(&src, &dst, WIRE_TCP, (uint32_t)segment);
-    return sound || checksum_fold(checksum_add(sum, frame + out->tcp, segment)) == 0xffff;
+    return sound || ip_packet_sum_agrees(frame + out->ip, &ip);
 }
 
 bool merge_begin(struct merge *m, enum bk_layer layer, const uint8_t *frame, size_t length) {

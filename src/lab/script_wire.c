@@ -6,8 +6,8 @@
 
 #include "base/checksum.h"
 #include "base/common.h"
+#include "lab/ip_packet.h"
 #include "wire/icmp.h"
-#include "wire/ip.h"
 #include "wire/tcp.h"
 
 #define SCRIPT_TTL 255u
@@ -158,28 +158,13 @@ static bool script_read_tcp(const uint8_t *t, size_t n, struct script_seen *out)
 
 bool script_wire_read(const uint8_t *frame, size_t length, struct script_seen *out) {
     memset(out, 0, sizeof *out);
-    struct wire_ipv4 v4;
-    struct wire_ipv6 v6;
-    uint8_t protocol;
-    size_t header, total;
+    struct ip_packet ip;
     out->packet.tos_check = SCRIPT_TOS_BYTE;
-    if (wire_ipv4_parse(frame, length, length, &v4) == BK_REASON_NONE) {
-        out->tuple.local = v4.src;
-        out->tuple.remote = v4.dst;
-        out->packet.tos = v4.traffic_class;
-        protocol = v4.protocol;
-        header = v4.header_length;
-        total = v4.total_length;
-    } else if (wire_ipv6_parse(frame, length, &v6) == BK_REASON_NONE) {
-        out->tuple.local = v6.src;
-        out->tuple.remote = v6.dst;
-        out->packet.tos = v6.traffic_class;
-        protocol = v6.next_header;
-        header = WIRE_IPV6_LENGTH;
-        total = header + v6.payload_length;
-    } else
-        return false;
-    return protocol != WIRE_TCP || script_read_tcp(frame + header, total - header, out);
+    if (!ip_packet_read(frame, length, &ip)) return false;
+    out->tuple.local = ip.src;
+    out->tuple.remote = ip.dst;
+    out->packet.tos = ip.traffic_class;
+    return ip.protocol != WIRE_TCP || script_read_tcp(frame + ip.header_length, ip.length, out);
 }
 
 /* ---- options --------------------------------------------------------------------------------------- */

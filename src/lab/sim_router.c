@@ -7,10 +7,10 @@
  * on the way. */
 #include "base/checksum.h"
 #include "base/common.h"
+#include "lab/ip_packet.h"
 #include "lab/sim_world.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
-#include "wire/ip.h"
 
 #define ROUTER_QUOTE_IPV4 28u   /* header and 8 octets: the least, and what many routers send (RFC 792) */
 #define ROUTER_QUOTE_IPV6 1232u /* as much as fits 1,280 (RFC 4443 3.2) */
@@ -23,25 +23,6 @@ static bk_addr router_addr(const struct scenario *s) {
 
 static size_t router_ip_at(const struct sim_world *w) {
     return w->plan.ethernet ? WIRE_ETHERNET_LENGTH : 0;
-}
-
-/* The source and destination of the packet; false if it is none, or one that is not to be answered. */
-static bool router_parse(const struct sim_world *w, const uint8_t *ip, size_t n, bk_addr *src, bk_addr *dst,
-                         uint8_t *protocol) {
-    if (w->plan.family == 4) {
-        struct wire_ipv4 h;
-        if (wire_ipv4_parse(ip, n, n, &h) != BK_REASON_NONE) return false;
-        *src = h.src;
-        *dst = h.dst;
-        *protocol = h.protocol;
-        return true;
-    }
-    struct wire_ipv6 h;
-    if (wire_ipv6_parse(ip, n, &h) != BK_REASON_NONE) return false;
-    *src = h.src;
-    *dst = h.dst;
-    *protocol = h.next_header;
-    return true;
 }
 
 static size_t router_icmp_ipv4(uint8_t *to, const uint8_t *ip, size_t n, const bk_addr *from, const bk_addr *sender,
@@ -77,19 +58,19 @@ static size_t router_icmp_ipv6(uint8_t *to, const uint8_t *ip, size_t n, const b
 static void router_too_big(struct sim_world *w, const uint8_t *frame, size_t length, uint32_t mtu) {
     uint8_t answer[WIRE_ETHERNET_LENGTH + 1280];
     size_t at = router_ip_at(w);
-    bk_addr src, dst, own = router_addr(&w->plan);
-    uint8_t protocol;
+    bk_addr own = router_addr(&w->plan);
+    struct ip_packet ip;
     w->statistics.too_big++;
-    if (w->plan.black_hole || length < at || !router_parse(w, frame + at, length - at, &src, &dst, &protocol)) return;
-    uint32_t to = sim_host_of(w, &src);
-    if (to == UINT32_MAX || protocol == WIRE_ICMP || protocol == WIRE_ICMPV6) return; /* RFC 1122 3.2.2 */
+    if (w->plan.black_hole || length < at || !ip_packet_read(frame + at, length - at, &ip)) return;
+    uint32_t to = sim_host_of(w, &ip.src);
+    if (to == UINT32_MAX || ip.protocol == WIRE_ICMP || ip.protocol == WIRE_ICMPV6) return; /* RFC 1122 3.2.2 */
     if (w->plan.ethernet) {
         memcpy(answer, frame + 6, 6);
         memcpy(answer + 6, frame, 6);
         memcpy(answer + 12, frame + 12, 2);
     }
     size_t n = (w->plan.family == 4 ? router_icmp_ipv4 : router_icmp_ipv6)(answer + at, frame + at, length - at, &own,
-                                                                           &src, mtu);
+                                                                           &ip.src, mtu);
     struct path *back = w->plan.routed ? w->host[to].down : w->host[1 - to].up;
     (void)path_enter(back, answer, at + n, w->now);
 }
@@ -100,10 +81,9 @@ void sim_forward_up(struct sim_world *w, uint32_t from, const uint8_t *frame, si
 }
 
 void sim_forward(struct sim_world *w, uint32_t from, uint8_t *frame, size_t length) {
-    bk_addr src, dst;
-    uint8_t protocol;
+    struct ip_packet ip;
     uint32_t to = UINT32_MAX;
-    if (router_parse(w, frame, length, &src, &dst, &protocol)) to = sim_host_of(w, &dst);
+    if (ip_packet_read(frame, length, &ip)) to = sim_host_of(w, &ip.dst);
     if (to == UINT32_MAX || to == from) {
         w->statistics.astray++;
         return;

@@ -9,47 +9,30 @@
  * TIME-WAIT cannot be seen on the wire but by what it does: for 2 MSL a stack that closed first answers what comes again, and neither says with RST
  * that it knows of nothing, nor takes the SYN of this very incarnation for a new one (RFC 9293 3.6.1, RFC 1337). When it begins is known from
  * what the stack says became of the segments that arrived. */
-#include "base/checksum.h"
 #include "base/common.h"
 #include "base/seq.h"
+#include "lab/ip_packet.h"
 #include "lab/sim_world.h"
 #include "wire/ethernet.h"
-#include "wire/ip.h"
 
 struct seen {
-    bk_addr src, dst;
+    struct ip_packet ip;
     struct wire_tcp tcp;
     uint32_t length; /* of the text */
 };
 
 /* Whether the frame is TCP, from host to host, and (if asked) undamaged. */
 static bool seen_parse(const struct sim_world *w, const uint8_t *frame, size_t n, bool check, struct seen *out) {
-    size_t at = w->plan.ethernet ? WIRE_ETHERNET_LENGTH : 0, length;
-    if (n < at) return false;
-    if (w->plan.family == 4) {
-        struct wire_ipv4 h;
-        if (wire_ipv4_parse(frame + at, n - at, n - at, &h) != BK_REASON_NONE || h.protocol != WIRE_TCP) return false;
-        out->src = h.src;
-        out->dst = h.dst;
-        at += h.header_length;
-        length = h.total_length - h.header_length;
-    } else {
-        struct wire_ipv6 h;
-        if (wire_ipv6_parse(frame + at, n - at, &h) != BK_REASON_NONE || h.next_header != WIRE_TCP) return false;
-        out->src = h.src;
-        out->dst = h.dst;
-        at += WIRE_IPV6_LENGTH;
-        length = h.payload_length;
-    }
-    if (wire_tcp_parse(frame + at, length, &out->tcp) != BK_REASON_NONE) return false;
-    out->length = (uint32_t)(length - out->tcp.header_length);
-    if (!check) return true;
-    uint64_t sum = checksum_pseudo(&out->src, &out->dst, WIRE_TCP, (uint32_t)length);
-    return checksum_fold(checksum_add(sum, frame + at, length)) == 0xffff;
+    size_t at = w->plan.ethernet ? WIRE_ETHERNET_LENGTH : 0;
+    struct ip_packet *ip = &out->ip;
+    if (n < at || !ip_packet_read(frame + at, n - at, ip) || ip->protocol != WIRE_TCP || ip->fragment) return false;
+    if (wire_tcp_parse(frame + at + ip->header_length, ip->length, &out->tcp) != BK_REASON_NONE) return false;
+    out->length = (uint32_t)(ip->length - out->tcp.header_length);
+    return !check || ip_packet_sum_agrees(frame + at, ip);
 }
 
 static struct app_connection *seen_connection(const struct sim_world *w, const struct seen *s, unsigned *from) {
-    uint32_t src = sim_host_of(w, &s->src), dst = sim_host_of(w, &s->dst);
+    uint32_t src = sim_host_of(w, &s->ip.src), dst = sim_host_of(w, &s->ip.dst);
     uint32_t i = app_table_find(&w->app, src, s->tcp.src_port, dst, s->tcp.dst_port, from);
     return i == APP_NOTHING ? NULL : &w->app.connection[i];
 }

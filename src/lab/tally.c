@@ -9,8 +9,8 @@
 #include <inttypes.h>
 
 #include "base/common.h"
+#include "lab/ip_packet.h"
 #include "wire/ethernet.h"
-#include "wire/ip.h"
 #include "wire/tcp.h"
 
 /* ---- frames ---- */
@@ -19,25 +19,10 @@
 static const uint8_t *tally_segment(enum bk_layer layer, const uint8_t *p, size_t length, size_t *held) {
     size_t link = layer == BK_LAYER_ETHERNET ? WIRE_ETHERNET_LENGTH : 0;
     if (length <= link) return NULL;
-    const uint8_t *ip = p + link;
-    size_t n = length - link, header;
-    uint8_t protocol;
-    if (ip[0] >> 4 == 4) {
-        struct wire_ipv4 h;
-        if (wire_ipv4_parse(ip, n, n, &h) != BK_REASON_NONE) return NULL;
-        header = h.header_length;
-        protocol = h.protocol;
-    } else {
-        struct wire_ipv6 h;
-        struct wire_ipv6_chain chain;
-        if (wire_ipv6_parse(ip, n, &h) != BK_REASON_NONE) return NULL;
-        if (wire_ipv6_chain_parse(ip + WIRE_IPV6_LENGTH, h.payload_length, h.next_header, &chain) != BK_REASON_NONE)
-            return NULL;
-        header = WIRE_IPV6_LENGTH + (size_t)chain.length;
-        protocol = chain.fragment ? chain.fragment_next : chain.protocol;
-    }
-    *held = n - header;
-    return protocol == WIRE_TCP ? ip + header : NULL;
+    struct ip_packet ip;
+    if (!ip_packet_read(p + link, length - link, &ip) || ip.protocol != WIRE_TCP) return NULL;
+    *held = ip.length;
+    return p + link + ip.header_length;
 }
 
 /* Whether a TCP segment that met this end never reached TCP. */

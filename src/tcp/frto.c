@@ -27,3 +27,7 @@ bool frto_acked(struct ack_news *n) {
     }
     return false;
 }
+
+bool frto_new_first(const struct active *a) {
+    return a->recovery.frto == FRTO_NEW;
+}

@@ -12,6 +12,7 @@
 struct tcp;
 struct connection;
 struct ack_news;
+struct active;
 
 enum frto_step {
     FRTO_OFF,
@@ -22,5 +23,7 @@ enum frto_step {
 void frto_begin(const struct tcp *t, struct connection *c, bool may);
 /* An ACK after the timeout. Returns whether the timeout was spurious. */
 bool frto_acked(struct ack_news *n);
+/* Whether new data goes before what is lost; once it is out nothing is repeated until it is answered. */
+bool frto_new_first(const struct active *a);
 
 #endif

@@ -20,6 +20,12 @@ struct output_decision {
 
 struct output_decision output_decide(const struct tcp *t, const struct connection *c);
 
+/* An extent of the send queue at or before `seq`, from which it is found soon; BK_NONE: from the head. */
+static inline uint32_t output_extent_hint(const struct tcp *t, const struct active *a, uint32_t seq) {
+    uint32_t hint = a->send_hint;
+    return hint != BK_NONE && seq_lt(seq, extent_at(&t->base, hint)->seq) ? BK_NONE : hint;
+}
+
 /* RST for a connection (RFC 9293 3.10.5), as a reply: it is not repeated. */
 void output_reset(struct tcp *t, const struct connection *c, uint16_t reason);
 

@@ -1,6 +1,6 @@
 /* SEGMENT ARRIVES: RFC 9293 3.10.7, in its order.
  *
- *     tcp_input                     parse, find out whom the segment is for
+ *     segment_arrives               whom tcp_input.c found the segment to be for
  *     segment_arrives_closed        3.10.7.1  CLOSED
  *     segment_arrives_listen        3.10.7.2  LISTEN
  *     arrives_syn_sent              3.10.7.3  SYN-SENT
@@ -11,19 +11,14 @@
  * the same steps there. Security and compartments (step third) are not implemented: RFC 9293 A.1 leaves them to hosts that
  * have them. Deviations by later RFCs stand where they apply: 5961 (RST, SYN, ACK checks), 7323 (PAWS), 6093 (urgent data).
  */
-#include "tcp/ack_news.h"
+#include "tcp/acknowledge.h"
 #include "tcp/connection.h"
 #include "tcp/ecn.h"
-#include "tcp/lookup.h"
 #include "tcp/options.h"
-#include "tcp/output.h"
-#include "tcp/recovery.h"
 #include "tcp/request.h"
 #include "tcp/rtt.h"
-#include "tcp/send_room.h"
 #include "tcp/time_wait.h"
 #include "tcp/timeouts.h"
-#include "wire/ip.h"
 
 #define PAWS_IDLE_S (24u * 24 * 3600) /* TS.Recent is too old to compare with after 24 days (RFC 7323 5.5) */
 
@@ -75,32 +70,9 @@ static void take_syn_options(struct tcp *t, struct connection *c, const struct s
     path_mtu_begin(t, c, o->mss != 0 ? o->mss : mss_default(connection_is_ipv6(c)));
 }
 
-/* SND.WND <- SEG.WND and what goes with it. */
-static void set_send_window(struct connection *c, const struct segment *s) {
-    uint8_t scale = segment_has(s, WIRE_SYN) ? 0 : c->send_scale;
-    c->snd_wnd = (uint32_t)s->header.window << scale;
-    c->snd_wl1 = s->header.seq;
-    c->snd_wl2 = s->header.ack;
-    c->max_snd_wnd = u32_max(c->max_snd_wnd, c->snd_wnd);
-}
-
-/* Our SYN is acknowledged: data may flow, and the timers that counted its repetitions start anew. */
-static void syn_acknowledged(struct tcp *t, struct connection *c) {
-    c->syn_acked = true;
-    congestion_start(t, c, c->retransmits);
-    /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
-    if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
-    if (c->retransmits == 0) c->rto_us = u32_max(c->rto_us, t->base.config.rto_min_ms * 1000);
-    c->retransmits = 0;
-    c->recover = c->snd_una - 1;
-    c->control_lost = false;
-    c->rtx_due = BK_NEVER;
-    c->rcv_mss = u32_min(c->mss, mss_default(false)); /* it grows only, so it begins low, for IPv6, too */
-}
-
 /* Enters ESTABLISHED, or what the user asked for meanwhile. */
 static void enter_established(struct tcp *t, struct connection *c, uint16_t reason) {
-    syn_acknowledged(t, c);
+    acknowledge_syn(t, c);
     connection_set_state(t, c, BK_ESTABLISHED, reason);
     if (c->fin_queued) connection_set_state(t, c, BK_FIN_WAIT_1, reason);
     if (c->keepalive) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
@@ -137,7 +109,7 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     c->rcv_adv = c->rcv_edge = c->rcv_nxt + receive_window_initial(t, c->receive_buffer, c->mss_offered);
     c->last_ack_sent = c->rcv_nxt;
     take_syn_options(t, c, s);
-    set_send_window(c, s);
+    acknowledge_window(c, s);
     if (acceptable_ack) {
         rtt_syn_acked(t, c, &s->header.option);
         c->snd_una = s->header.ack;
@@ -265,62 +237,6 @@ static void update_ts_recent(struct tcp *t, struct connection *c, const struct s
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
 }
 
-/* Takes acknowledged bytes off the send queue and moves SND.UNA. */
-static void acknowledge(struct tcp *t, struct connection *c, const struct segment *s, struct ack_news *n) {
-    uint32_t ack = s->header.ack;
-    uint32_t data_begin = c->syn_acked ? c->snd_una : c->iss + 1; /* our SYN and FIN are no bytes of the queue */
-    uint32_t data_end = seq_min(ack, c->snd_end);
-    uint32_t bytes = seq_gt(data_end, data_begin) ? data_end - data_begin : 0;
-    if (!c->syn_acked) { /* closed in SYN-RECEIVED: the FIN went before the SYN was acknowledged */
-        rtt_syn_acked(t, c, &s->header.option);
-        syn_acknowledged(t, c);
-    }
-    if (n->a != NULL) scoreboard_acked(t, &n->a->board, ack, n);
-    n->advanced = true;
-    c->snd_una = ack;
-    if (ack == c->snd_nxt) c->control_lost = false;
-    if (bytes != 0) {
-        struct active *a = active_of(t, c);
-        if (a->send_hint != BK_NONE && seq_le(extent_end(extent_at(&t->base, a->send_hint)), data_end))
-            a->send_hint = BK_NONE;
-        extent_queue_consume(&t->base, &a->send, bytes);
-        c->bytes_acked += bytes;
-        if (c->news & BK_NEWS_PROGRESS) connection_hear(t, c, BK_READY_PROGRESS);
-    }
-    c->retransmits = 0;
-    c->soft_error = 0;
-    if (!c->cork) c->more = false; /* who said that more follows at once has had a round trip for it */
-    c->probes = 0;                 /* one may have been what is acknowledged */
-    c->progress_at = t->base.now;
-    path_mtu_acked(t, c);
-    if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
-    connection_grow_send_buffer(t, c);
-    send_room_came(t, c);
-}
-
-/* The window update of the ESTABLISHED case. Returns whether the window changed.
- *
- * Which of two segments is the newer one is asked of SEG.ACK first, and of SEG.SEQ only among equals: the peer's RCV.NXT never goes back, its
- * SEG.SEQ does with each retransmission. 3.10.7.4 asks SEG.SEQ first: a retransmission that acknowledges more would then move SND.UNA
- * and leave the old SND.WND, so that the two together lie beyond the window that the peer offered. */
-static bool update_window(struct tcp *t, struct connection *c, const struct segment *s) {
-    if (!seq_lt(c->snd_wl2, s->header.ack) && !(c->snd_wl2 == s->header.ack && seq_le(c->snd_wl1, s->header.seq)))
-        return false;
-    uint32_t before = c->snd_wnd;
-    set_send_window(c, s);
-    if (before == c->snd_wnd) return false;
-    if (c->snd_wnd != 0 && c->rtx_kind == RTX_PERSIST) {
-        /* The window is open again: a probe's byte that was not taken is sent anew with the rest. */
-        c->probes = 0;
-        c->probe_now = false;
-        c->rtx_kind = RTX_RETRANSMIT;
-        c->rtx_due = BK_NEVER;
-        c->retransmits = 0;
-        if (connection_outstanding(c) != 0) recovery_repeat(t, c, BK_REASON_SEND_DATA);
-    }
-    return true;
-}
-
 /* Fifth, the ACK field, in SYN-RECEIVED. */
 static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, const struct segment *s) {
     if (!seq_gt(s->header.ack, c->snd_una) || !seq_le(s->header.ack, c->snd_nxt)) {
@@ -330,39 +246,9 @@ static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, cons
     update_ts_recent(t, c, s);
     rtt_syn_acked(t, c, &s->header.option);
     c->snd_una = c->iss + 1;
-    set_send_window(c, s);
+    acknowledge_window(c, s);
     enter_established(t, c, BK_REASON_ACCEPT_HANDSHAKE_ACK);
     return 0;
-}
-
-static bool is_duplicate_ack(const struct connection *c, const struct segment *s, bool window_changed) {
-    return connection_outstanding(c) != 0 && s->length == 0 && s->header.ack == c->snd_una && !window_changed;
-}
-
-/* An acceptable ACK: what it acknowledges, by SEG.ACK and by SACK, and what that means. One that was overtaken may still SACK something. */
-static void take_ack(struct tcp *t, struct connection *c, const struct segment *s, uint16_t *reason) {
-    struct ack_news n;
-    bool old = seq_lt(s->header.ack, c->snd_una), advances = seq_gt(s->header.ack, c->snd_una), window_changed = false;
-    *reason = BK_REASON_ACCEPT_ACK_OLD;
-    ack_news_begin(&n, t, c, &s->header.option);
-    if (advances) acknowledge(t, c, s, &n);
-    n.ece = ecn_echoes(c, s);
-    if (!old) window_changed = update_window(t, c, s);
-    if (advances) {
-        *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
-    } else if (is_duplicate_ack(c, s, window_changed)) {
-        *reason = BK_REASON_ACCEPT_ACK_DUPLICATE;
-        n.duplicate = true;
-    } else if (window_changed) {
-        *reason = BK_REASON_ACCEPT_WINDOW_UPDATE;
-    }
-    /* An answer to a window probe repeats SND.UNA without a word about loss. */
-    if (c->rtx_kind != RTX_PERSIST || advances) {
-        ack_news_sack(&n, s->header.ack);
-        recovery_acked(&n);
-        timeouts_acked(t, c, advances);
-    }
-    connection_settle(t, c);
 }
 
 /* Fifth, the ACK field. Sets *reason to what the ACK meant. */
@@ -378,7 +264,7 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
         return challenge(t, c, BK_REASON_SEND_CHALLENGE_ACK, BK_REASON_ANSWER_CHALLENGE_ACK);
     update_ts_recent(t, c, s);
     bool old = seq_lt(ack, c->snd_una);
-    take_ack(t, c, s, reason);
+    acknowledge(t, c, s, reason);
     connection_touch(t, c);
     if (old) return 0;
     if (c->rtx_kind == RTX_PERSIST) c->probes = 0;
@@ -495,78 +381,8 @@ static uint16_t arrives_other(struct tcp *t, struct connection *c, const struct 
     return process_data(t, c, s, meant);
 }
 
-/* ---- whom a segment is for ------------------------------------------------------------------------- */
-
 uint16_t segment_arrives(struct tcp *t, struct connection *c, const struct segment *s) {
     c->segments_received++;
     if (c->state == BK_SYN_SENT) return arrives_syn_sent(t, c, s);
     return arrives_other(t, c, s);
-}
-
-/* The state that a record's events are traced in. */
-static uint8_t state_of(const struct tcp *t, demux_ref ref) {
-    if (ref == DEMUX_NONE) return BK_CLOSED;
-    switch (demux_ref_kind(ref)) {
-    case DEMUX_REQUEST:
-        return BK_SYN_RECEIVED;
-    case DEMUX_TIME_WAIT:
-        return BK_TIME_WAIT;
-    case DEMUX_CONNECTION:
-        break;
-    }
-    return connection_at(t, demux_ref_id(ref))->state;
-}
-
-static uint16_t dispatch(struct tcp *t, demux_ref ref, const struct segment *s) {
-    if (ref == DEMUX_NONE) return segment_arrives_listen(t, s);
-    switch (demux_ref_kind(ref)) {
-    case DEMUX_REQUEST:
-        return request_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
-    case DEMUX_TIME_WAIT:
-        return time_wait_input(t, demux_ref_ipv6(ref), demux_ref_id(ref), s);
-    case DEMUX_CONNECTION:
-        break;
-    }
-    return segment_arrives(t, connection_at(t, demux_ref_id(ref)), s);
-}
-
-/* Parses the header and says what is wrong with it, if anything. */
-static uint16_t parse(const struct tcp *t, const struct packet *p, struct segment *s) {
-    uint8_t scratch[WIRE_TCP_LENGTH_MAX];
-    uint32_t n = u32_min(p->length, WIRE_TCP_LENGTH_MAX);
-    uint16_t reason = wire_tcp_parse(packet_bytes(&t->base, p, 0, n, scratch), n, &s->header);
-    if (reason != BK_REASON_NONE) return reason;
-    if (s->header.src_port == 0 || s->header.dst_port == 0) return BK_REASON_DROP_BAD_PORT;
-    s->packet = p;
-    s->tuple = (struct tuple){p->dst, p->src, s->header.dst_port, s->header.src_port};
-    s->hash = demux_hash(&t->base, &s->tuple);
-    s->data_length = p->length - s->header.header_length;
-    s->length = s->data_length + segment_has(s, WIRE_SYN) + segment_has(s, WIRE_FIN);
-    return BK_REASON_NONE;
-}
-
-uint16_t tcp_input(struct tcp *t, struct packet *p) {
-    struct segment s;
-    t->mib.in_segs++;
-    uint16_t reason = parse(t, p, &s);
-    if (reason != BK_REASON_NONE) {
-        t->mib.in_errs++;
-        return reason;
-    }
-    /* RFC 4022 counts what was on the wire: a frame that the device merged is as many segments as there were. */
-    if (p->gso_size != 0 && s.data_length > p->gso_size) t->mib.in_segs += (s.data_length - 1) / p->gso_size;
-    demux_ref ref = lookup_tuple(t, &s.tuple, s.hash);
-    struct event_about about = {EVENT_NO_OBJECT, BK_NONE, &s.tuple, s.hash, p->iface};
-    uint8_t scale = 0;
-    if (ref != DEMUX_NONE) {
-        about.kind = (enum event_object)(EVENT_CONNECTION + demux_ref_kind(ref));
-        about.object = demux_ref_id(ref);
-        if (demux_ref_kind(ref) == DEMUX_CONNECTION) scale = connection_at(t, about.object)->send_scale;
-    }
-    uint8_t before = state_of(t, ref);
-    s.event = event_segment_in(t, &about, &s.header, s.data_length, scale);
-    reason = dispatch(t, ref, &s);
-    if (trace_on(&t->base))
-        event_segment_fate(t, s.event, reason, before, state_of(t, lookup_tuple(t, &s.tuple, s.hash)));
-    return reason;
 }

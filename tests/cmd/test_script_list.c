@@ -83,7 +83,27 @@ static void test_write(void **state) {
     assert_int_equal(script_write_expected(&command), 0); /* none need be there */
 }
 
+static void test_report(void **state) {
+    (void)state;
+    char text[400] = "";
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("linux/a.pkt: 4 6\nlinux/b.pkt: 4 6 m\nlinux/absent.pkt: m\nlinux/accecn.pkt: 4\ngoogle/c.pkt: 6\n", f);
+    fclose(f);
+    command.against = path;
+    jobs[1].fast_open = true; /* so b is left out of its folder's group */
+    FILE *out = fmemopen(text, sizeof text, "w");
+    assert_non_null(out);
+    assert_int_equal(script_report(&command, out), 0);
+    fclose(out);
+    jobs[1].fast_open = false;
+    assert_string_equal(text, " 33.3 %  1 of 3 pairs: linux/ without AccECN and Fast Open\n"
+                              "  0.0 %  0 of 1 pairs: google/ without Fast Open\n"
+                              " 50.0 %  4 of 8 pairs: all\n");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_compare), cmocka_unit_test(test_write)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_compare), cmocka_unit_test(test_write),
+                                       cmocka_unit_test(test_report)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
