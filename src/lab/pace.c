@@ -16,9 +16,9 @@ static uint32_t pace_segment(const struct pace_end *peer) {
     return peer->mss != 0 ? peer->mss : 1220;
 }
 
-/* The largest initial window (RFC 6928 2). */
+/* The largest initial window (RFC 6928 2); BBR has four segments as soon as it has seen an ACK, if only that of the handshake. */
 static uint32_t pace_initial(uint32_t segment) {
-    return u32_min(10 * segment, u32_max(2 * segment, 14600));
+    return u32_min(10 * segment, u32_max(4 * segment, 14600));
 }
 
 bool pace_sent(struct pace *p, const struct watch *w, unsigned from, const struct wire_tcp *s, uint32_t length,

@@ -28,6 +28,6 @@ bool frto_acked(struct ack_news *n) {
     return false;
 }
 
-bool frto_new_first(const struct active *a) {
-    return a->recovery.frto == FRTO_NEW;
+bool frto_new_first(const struct tcp *t, const struct active *a) {
+    return a->recovery.frto == FRTO_NEW && scoreboard_has_room(t, &a->board);
 }

@@ -68,7 +68,7 @@ static struct output_decision decide_retransmission(const struct tcp *t, const s
     const struct active *a = active_of(t, c);
     uint32_t id = a == NULL ? BK_NONE : scoreboard_next_lost(t, &a->board);
     /* F-RTO has sent new data instead, and waits for what that brings (RFC 5682 2.1 step 2.b). */
-    if (id == BK_NONE || (frto_new_first(a) && seq_gt(c->snd_nxt, c->recover))) return NOTHING;
+    if (id == BK_NONE || (a->recovery.frto == FRTO_NEW && seq_gt(c->snd_nxt, c->recover))) return NOTHING;
     const struct sent_run *r = sent_at_id(t, id);
     uint32_t pipe = recovery_pipe(t, c);
     /* The first lost segment always goes; RFC 6298 5.4 and RFC 5681 3.2 step 3 ask for no window. */
@@ -134,7 +134,7 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
     const struct active *a = active_of(t, c);
     bool probe = a != NULL && a->recovery.tail_now;
     /* What was lost goes first, but where F-RTO wants to see new data. */
-    if (recovery_has_lost(t, c) && (a == NULL || !frto_new_first(a))) return NOTHING;
+    if (recovery_has_lost(t, c) && (a == NULL || !frto_new_first(t, a))) return NOTHING;
     uint32_t queued = seq_lt(c->snd_nxt, c->snd_end) ? c->snd_end - c->snd_nxt : 0;
     bool fin_due = c->fin_queued && !connection_fin_sent(c);
     if (queued == 0 && !fin_due) return NOTHING;
@@ -195,7 +195,7 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
  * repeating goes on (RFC 5682 2.1 step 2.b). */
 static struct output_decision decide_text(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
-    bool new_first = a != NULL && frto_new_first(a);
+    bool new_first = a != NULL && frto_new_first(t, a);
     struct output_decision d = new_first ? decide_new(t, c) : decide_retransmission(t, c);
     if (d.reason != BK_REASON_NONE || d.again != BK_NEVER) return d;
     return new_first ? decide_retransmission(t, c) : decide_new(t, c);

@@ -99,8 +99,12 @@ static uint32_t segments_of(const struct sent_run *r) {
     return u32_max((sent_text(r) + r->mss - 1) / r->mss, 1);
 }
 
+bool scoreboard_has_room(const struct tcp *t, const struct scoreboard *b) {
+    return b->records == 0 || t->sent_shared < t->base.config.sent_records;
+}
+
 static uint32_t run_alloc(struct tcp *t, struct scoreboard *b) {
-    if (b->records != 0 && t->sent_shared >= t->base.config.sent_records) {
+    if (!scoreboard_has_room(t, b)) {
         reason_count(&t->base, BK_REASON_NOTE_SENT_RECORDS);
         return BK_NONE;
     }

@@ -152,6 +152,20 @@ static void what_is_new_may_not_leave(void **state) {
     core_down(&b.k);
 }
 
+/* New data for which there is no record would join what is lost, and that would count as on its way. */
+static void no_record_for_what_is_new(void **state) {
+    (void)state;
+    struct bench b;
+    timed_out(&b, false);
+    b.k.base->config.sent_records = b.t->sent_shared;
+    bench_ack(&b, 1000);
+    b.k.base->config.sent_records = b.t->sent_shared;
+    struct output_decision d = output_decide(b.t, b.c);
+    assert_int_equal(d.reason, BK_REASON_SEND_RTO);
+    assert_int_equal(d.seq, BASE + 1000);
+    core_down(&b.k);
+}
+
 /* ---- with SACK (3.1) ------------------------------------------------------------------------------- */
 
 /* Steps 1, 2.b, 3.b. */
@@ -280,6 +294,7 @@ int main(void) {
         cmocka_unit_test(duplicates_first),
         cmocka_unit_test(nothing_new_to_send),
         cmocka_unit_test(what_is_new_may_not_leave),
+        cmocka_unit_test(no_record_for_what_is_new),
         cmocka_unit_test(spurious_with_sack),
         cmocka_unit_test(an_original_is_sacked),
         cmocka_unit_test(an_original_is_acknowledged),
