@@ -152,6 +152,19 @@ static void a_lost_retransmission(void **state) {
     expect_again(1, BK_REASON_SEND_RACK);
 }
 
+/* A clock may stand still while segments come and go: what goes again at the instant at which others left was not overtaken by them. Otherwise a
+ * receiver that cannot keep it, and says so at once, would get it without end. */
+static void a_round_trip_in_no_time(void **state) {
+    (void)state;
+    begin();
+    fly(5);
+    sacked(1, 2, 5);
+    expect_again(1, BK_REASON_SEND_FAST_RETRANSMIT);
+    sacked(1, 2, 5);
+    expect_silence();
+    assert_int_equal(call_status().segments_retransmitted, 1);
+}
+
 /* 6.2 step 2: an ACK that comes sooner after a retransmission than any could is for the original, and says nothing
  * about what was sent at the retransmission's time. */
 static void an_ack_of_the_original(void **state) {
@@ -322,6 +335,7 @@ int main(void) {
         BOTH(duplicates_widen_the_window),
         BOTH(forged_duplicates),
         BOTH(a_lost_retransmission),
+        BOTH(a_round_trip_in_no_time),
         BOTH(an_ack_of_the_original),
         BOTH(a_timeout),
         BOTH(a_probe),
