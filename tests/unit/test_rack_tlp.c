@@ -253,6 +253,18 @@ static void one_probe(void **state) {
     expect(SEG(.flags = ACK, .seq = 1 + 2 * MSS, .reason = BK_REASON_SEND_RTO, .len = MSS, .at = 502));
 }
 
+/* New data that leaves meanwhile brings about no second one. */
+static void one_probe_in_spite_of_new_data(void **state) {
+    (void)state;
+    tail_lost();
+    advance_by(230);
+    expect(SEG(.flags = ACK, .seq = 1 + 4 * MSS, .reason = BK_REASON_SEND_TAIL_PROBE, .len = MSS));
+    expect_call(call_send(MSS), MSS);
+    expect(SEG(.flags = ACK, .seq = 1 + 5 * MSS, .reason = BK_REASON_SEND_DATA, .len = MSS));
+    advance_by(1000);
+    expect(SEG(.flags = ACK, .seq = 1 + 2 * MSS, .reason = BK_REASON_SEND_RTO, .len = MSS, .at = 502));
+}
+
 /* 7.2: the ACK of a single segment may be delayed, so 200 ms more; but no later than the RTO. Without a sample it is a second. */
 static void when_the_probe_goes(void **state) {
     (void)state;
@@ -341,6 +353,7 @@ int main(void) {
         BOTH(a_probe),
         BOTH(a_probe_of_new_data),
         BOTH(one_probe),
+        BOTH(one_probe_in_spite_of_new_data),
         BOTH(when_the_probe_goes),
         BOTH(a_probe_that_repaired),
         BOTH(a_probe_for_nothing),
