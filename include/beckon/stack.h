@@ -174,7 +174,7 @@ struct bk_config {
     uint32_t mtu_probe_interval_s; /* a search that has ended begins again after this */
     uint32_t mtu_probe_threshold;  /* and ends when so few octets are in doubt */
     uint32_t path_mtu_expiry_s;    /* how long what was heard of a path's MTU holds (RFC 1191 6.3) */
-    uint32_t challenge_ack_ms;     /* at most one challenge ACK a connection in this time (RFC 5961 10) */
+    uint32_t challenge_ack_ms;     /* at most one challenge ACK a connection in this time (RFC 5961 7) */
     uint16_t ephemeral_first;      /* ports for active opens without a local port (RFC 6056) */
     uint16_t ephemeral_last;
     bool timestamps; /* offer and accept RFC 7323 timestamps */

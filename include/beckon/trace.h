@@ -41,7 +41,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(SEND_PARTIAL_ACK, BK_SENT, "RFC 6582 3.2", "", "retransmission: a partial ACK shows the next hole")              \
     R(SEND_FIN_AGAIN, BK_SENT, "RFC 6298 5.4", "", "FIN again: no ACK within the RTO")                                 \
     R(SEND_LIMITED_TRANSMIT, BK_SENT, "RFC 3042", "", "new data on a duplicate ACK (limited transmit)")                \
-    R(SEND_MTU_PROBE, BK_SENT, "RFC 4821 7.4", "", "a segment larger than others: does the path take it?")             \
+    R(SEND_MTU_PROBE, BK_SENT, "RFC 4821 7.5", "", "a segment larger than others: does the path take it?")             \
     R(SEND_MTU_PROBE_AGAIN, BK_SENT, "RFC 4821 7.6.2", "", "data of such a segment again, which did not arrive")       \
     R(SEND_SMALLER, BK_SENT, "RFC 1191 6.4", "", "retransmission in smaller segments: the path's MTU shrank")          \
     R(SEND_WINDOW_PROBE, BK_SENT, "RFC 9293 3.8.6.1", "", "probe of a zero window")                                    \

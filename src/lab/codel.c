@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #define CODEL_FRESH                                                                                                    \
-    (16 * CODEL_INTERVAL) /* within it, an earlier dropping state is resumed and not begun anew: RFC 8289 5.4 */
+    (16 * CODEL_INTERVAL) /* within it, an earlier dropping state is resumed and not begun anew: RFC 8289 5.5 */
 
 /* The integer part of the square root. */
 static uint64_t codel_root(uint64_t n) {

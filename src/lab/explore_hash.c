@@ -26,7 +26,7 @@
 #include "wire/ip.h"
 
 _Static_assert(sizeof(struct connection) == 448, "a field came or went: does it belong to put_connection?");
-_Static_assert(sizeof(struct active) == 736, "a field came or went: does it belong to put_queues?");
+_Static_assert(sizeof(struct active) == 768, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct sent_run) == 88, "a field came or went: does it belong to put_scoreboard?");
 _Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
 _Static_assert(sizeof(struct listener) == 144, "a field came or went: does it belong to put_listeners?");
@@ -152,9 +152,14 @@ static void put_rack(struct projection *p, const struct view *v, const struct ac
     put8(p, k->mult);
     put8(p, k->persist);
     put_due(p, r->reorder_due, v->now);
+    put8(p, r->vague);
+    put8(p, r->spans);
+    for (uint32_t i = 0; i < r->spans; i++) {
+        put_seq(p, v->mine, r->resent[i].left);
+        put_seq(p, v->mine, r->resent[i].right);
+    }
     if (r->undo_on) {
         put_seq(p, v->mine, r->undo_una);
-        put32(p, r->undo_segments);
         put32(p, r->undo_cwnd);
         put32(p, r->undo_ssthresh);
         put8(p, r->undo_tsval != 0 && timestamps);
@@ -254,7 +259,7 @@ static void put_sending(struct projection *p, const struct view *v, const struct
         put32(p, c->srtt_us);
         put32(p, c->min_rtt_us);
         put(p, c->reordering, 2);
-        put8(p, c->reordering_seen != 0);
+        PUT_BITS(p, c->reordering_seen != 0, c->dsack_duplicates != 0, c->copied);
         /* What counts is whether there were more duplicates than retransmissions. */
         put32(p, c->segments_retransmitted - c->dsack_duplicates);
     }

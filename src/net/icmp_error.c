@@ -54,7 +54,7 @@ static bool quoted_read(const struct net *n, const struct packet *p, struct quot
     return true;
 }
 
-/* The MTU of the next hop, where a router of before RFC 1191 gave none: the next lower common one (RFC 1191 7.1). */
+/* The MTU of the next hop, where a router of before RFC 1191 gave none: the next lower common one (RFC 1191 5, 7). */
 static uint32_t plateau_below(uint32_t length) {
     static const uint16_t plateau[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296};
     for (uint32_t i = 0; i < BK_COUNT(plateau); i++)

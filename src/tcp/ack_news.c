@@ -29,6 +29,7 @@ void ack_news_acked(struct ack_news *n, const struct ack_piece *p) {
     const struct sent_run *r = p->run;
     bool once = !(r->flags & SENT_EVER_RESENT);
     if (!p->by_sack && (r->flags & SENT_EVER_RESENT)) n->resent_acked = true;
+    if (!p->by_sack && (r->flags & SENT_RESENT) && p->to != r->end) n->resent_in_part = true;
     if (r->flags & SENT_SACKED) return; /* known since then */
     if ((r->flags & SENT_MTU_PROBE) && once && p->from == n->a->search.seq && p->to == r->end)
         n->mtu_probe_arrived = true;
@@ -67,11 +68,15 @@ static bool take_dsack(struct ack_news *n, const struct wire_sack_block *block) 
         seq_lt(block->left, c->snd_una - c->max_snd_wnd))
         return false;
     n->dsack_segments = u32_max((length + c->mss - 1) / c->mss, 1);
+    n->dsack_begin = block->left;
+    n->dsack_end = block->right;
     c->dsack_duplicates += n->dsack_segments;
     /* More duplicates than retransmissions: the network makes copies, and they say nothing about ours. */
-    if (c->dsack_duplicates > c->segments_retransmitted) return true;
+    if (c->dsack_duplicates > c->segments_retransmitted) {
+        c->copied = true;
+        return true;
+    }
     n->dsack = true;
-    n->dsack_end = block->right;
     n->dsack_tail = n->a->recovery.tail_out && n->a->recovery.tail_end == block->right;
     return true;
 }

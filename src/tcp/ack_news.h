@@ -24,11 +24,13 @@ struct ack_news {
     bool dsack_tail;        /* that was our tail loss probe */
     bool original;          /* something that was sent only once, before `recover`, is newly delivered */
     bool resent_acked;      /* something that had been sent again is covered */
+    bool resent_in_part;    /* of something that is on its way again only a part is acknowledged */
     bool resent_lost;       /* a retransmission was lost */
     bool mtu_probe_arrived; /* the segment that tries whether larger ones pass (mtu_search.h) */
+    bool timeout_genuine;   /* F-RTO's new data arrived, and nothing of what was out before the timeout */
     bool ece;               /* the peer echoes congestion (RFC 3168) */
     uint32_t delivered;     /* bytes newly delivered */
-    uint32_t dsack_segments, dsack_end;
+    uint32_t dsack_segments, dsack_begin, dsack_end;
     uint32_t top;         /* the highest number that has arrived */
     uint32_t reorder_low; /* the lowest number newly delivered, of what was sent once, below what was SACKed before */
     bool reordered;

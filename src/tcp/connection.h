@@ -103,7 +103,9 @@ struct connection {
     bool ecn_echo : 1;         /* CE came, and no CWR since: ECE on all that leaves */
     bool ecn_cwr : 1;          /* CWR is due on the next new data */
     bool ecn_seen : 1;         /* the peer has sent ECN-capable segments */
+    bool tail_unsampled : 1;   /* no RTT was measured since the last tail loss probe */
     uint8_t mtu_discovery : 3; /* enum bk_mtu_discovery */
+    bool copied : 1;           /* the path makes copies: DSACKs prove nothing (RFC 3708 3 A.4) */
     uint16_t ack_reason;       /* why the ACK that is owed is owed */
     uint16_t rtx_reason;       /* why what is lost is sent again */
 

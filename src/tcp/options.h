@@ -4,7 +4,7 @@
 
 #include "tcp/connection.h"
 
-/* Our timestamp clock: milliseconds of stack time, from an offset of the tuple's own (RFC 7323 4.1, 5.4). */
+/* Our timestamp clock: milliseconds of stack time, from an offset of the tuple's own (RFC 7323 5.4, 7.1). */
 static inline uint32_t timestamp_now(const struct tcp *t, uint32_t offset) {
     return (uint32_t)(t->base.now / NS_PER_MS) + offset;
 }

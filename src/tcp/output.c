@@ -126,7 +126,7 @@ static void note_again(struct tcp *t, struct connection *c, const struct output_
     }
     scoreboard_resend(t, &a->board, id, end, size);
     struct sent_run *r = sent_at_id(t, id);
-    undo_sent(t, c, r->segments);
+    undo_sent(t, c, d->seq, end);
     if (a->recovery.frto == FRTO_NEW) a->recovery.frto = FRTO_OFF; /* there was nothing new to send */
     rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
     if (first || d->reason == BK_REASON_SEND_TAIL_PROBE) timeouts_resent(t, c);

@@ -2,8 +2,8 @@
  *
  * Each ACK in Recovery or CWR says how much of what is delivered may be replaced by new transmissions, so that at the end ssthresh is in flight,
  * with no pause and no burst on the way: in proportion to ssthresh / RecoverFS as long as more than ssthresh is in flight; then as much as
- * was delivered, and a segment more where the ACK shows that recovery goes well. cwnd is what is in flight and that. Amounts are bytes, SndCnt is
- * rounded up to whole segments (RFC 9937 6), for less than a segment is not sent. */
+ * was delivered, and a segment more where the ACK shows that recovery goes well (RFC 9937 6.2). cwnd is what is in flight and that. Amounts are
+ * bytes; SndCnt is rounded up to whole segments, which the RFC does not do, for less than a segment is not sent. */
 #ifndef TCP_PRR_H
 #define TCP_PRR_H
 

@@ -96,8 +96,9 @@ void rack_timeout(struct tcp *t, struct connection *c) {
     struct scoreboard *b = &a->board;
     uint32_t first = scoreboard_first(t, b);
     if (first != BK_NONE && sent_in_flight(sent_at_id(t, first)->flags)) recovery_lose(t, c, first);
+    uint64_t wait = a->rack.rtt_ns + rack_window(t, c);
     for (uint32_t id; (id = b->by_time.head) != BK_NONE;) {
-        if (sent_at_id(t, id)->sent_at + a->rack.rtt_ns > t->base.now) break;
+        if (sent_at_id(t, id)->sent_at + wait > t->base.now) break;
         recovery_lose(t, c, id);
     }
 }

@@ -61,8 +61,8 @@ void recovery_reduce(struct tcp *t, struct connection *c, uint32_t flight, enum 
             outstanding = u32_max(outstanding, flight);
         c->ssthresh = congestion_ssthresh(t, c, outstanding);
         prr_begin(&a->recovery.prr, flight);
-        a->recovery.tail_out = false;
     }
+    if (!under_way || state == RECOVERY_FAST) a->recovery.tail_out = false; /* RFC 8985 7.1 */
     c->recover = c->snd_nxt;
     c->recovery = (uint8_t)state;
     if (!under_way) congestion_event(t, c, CONGESTION_REDUCE);
@@ -78,14 +78,17 @@ void recovery_end(struct tcp *t, struct connection *c) {
     congestion_event(t, c, CONGESTION_RECOVER);
 }
 
-/* The episode was for nothing. */
+/* The episode was for nothing. The window stays reduced if the peer echoes congestion (RFC 4015 3.4). */
 static void take_back(struct ack_news *n) {
     struct connection *c = n->c;
-    undo(n->t, c);
+    undo(n->t, c, !n->ece);
     n->a->recovery.frto = FRTO_OFF;
     c->retransmits = 0;
     rtt_restore(n->t, c);
-    recovery_settle(n->t, c);
+    if (n->ece && c->recovery >= RECOVERY_CWR)
+        recovery_end(n->t, c);
+    else
+        recovery_settle(n->t, c);
 }
 
 void recovery_repeat(struct tcp *t, struct connection *c, uint16_t reason) {
@@ -121,7 +124,7 @@ static void count_duplicates(struct ack_news *n) {
                                 : 0;
         return;
     }
-    /* After a timeout they may be echoes of what was sent again (RFC 6582 3.2 step 1); and there cannot be more of them than
+    /* After a timeout they may be echoes of what was sent again (RFC 6582 4); and there cannot be more of them than
      * segments behind the hole. */
     if (!n->duplicate || c->recovery == RECOVERY_LOSS || c->duplicate_acks + 1 >= n->a->board.segments) return;
     c->duplicate_acks++;
@@ -222,6 +225,9 @@ static void set_window(struct ack_news *n, bool entered) {
         .rate = n->rate,
     };
     congestion_acked(t, c, &sample);
+    /* RFC 5682 3.a. Above what left shortly before the timeout, and may be in flight, there is room for one more at least. */
+    if (n->timeout_genuine && !congestion_owns_window(c))
+        c->cwnd = u32_min(c->cwnd, u32_max(3u * c->mss, pipe + c->mss));
 }
 
 void recovery_acked(struct ack_news *n) {
@@ -265,11 +271,15 @@ void recovery_reorder_timeout(struct tcp *t, struct connection *c) {
     set_window(&n, entered);
 }
 
+/* No episode is under way. */
+static bool timeout_is_first(const struct connection *c) {
+    return c->recovery < RECOVERY_CWR || seq_ge(c->snd_una, c->recover);
+}
+
 /* Whether the timeout begins an episode of its own: the window shrinks once for a window of data, and once for repeated timeouts of a segment
  * (RFC 5681 3.1). */
 static bool timeout_is_new(const struct connection *c) {
-    if (c->recovery < RECOVERY_CWR || seq_ge(c->snd_una, c->recover)) return true;
-    return c->recovery == RECOVERY_LOSS && c->retransmits == 0;
+    return timeout_is_first(c) || (c->recovery == RECOVERY_LOSS && c->retransmits == 0);
 }
 
 static void lose_by_timeout(struct tcp *t, struct connection *c, struct active *a) {
@@ -289,10 +299,9 @@ static void lose_by_timeout(struct tcp *t, struct connection *c, struct active *
 
 void recovery_timeout(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
-    bool begins = timeout_is_new(c);
+    bool first = timeout_is_first(c), begins = timeout_is_new(c);
     rtt_back_off(t, c);
     c->rtx_reason = BK_REASON_SEND_RTO;
-    uint32_t repeated = c->retransmits;
     if (c->retransmits != UINT8_MAX) c->retransmits++;
     bool recorded = a != NULL && a->board.records != 0;
     if (!c->syn_acked || !recorded) c->control_lost = true;
@@ -312,6 +321,6 @@ void recovery_timeout(struct tcp *t, struct connection *c) {
     c->recover = c->snd_nxt;
     a->recovery.tail_out = a->recovery.tail_now = false;
     a->recovery.reorder_due = BK_NEVER;
-    frto_begin(t, c, begins || repeated != 0);
+    frto_begin(t, c, first || a->recovery.frto == FRTO_REPEATED);
     congestion_event(t, c, CONGESTION_RTO);
 }

@@ -32,6 +32,8 @@ struct ack_news;
 /* In the order in which tcp_info's ca_state has them. */
 enum recovery_state { RECOVERY_OPEN, RECOVERY_DISORDER, RECOVERY_CWR, RECOVERY_FAST, RECOVERY_LOSS };
 
+#define RESENT_SPANS_MAX 4u
+
 /* In struct active. */
 struct recovery {
     struct prr prr;
@@ -39,9 +41,12 @@ struct recovery {
         loss_edge; /* SND.NXT when DISORDER began: what limited transmit adds is no part of the flight (RFC 5681 3.2) */
 
     /* undo.h */
-    uint32_t undo_una;      /* SND.UNA when the episode began */
-    uint32_t undo_segments; /* retransmissions of this episode that no DSACK has answered */
-    uint32_t undo_tsval;    /* our timestamp clock when the first of them left */
+    uint32_t undo_una; /* SND.UNA when the episode began */
+    /* What went again, each octet once, and no DSACK has answered; in no order, and none touches another. */
+    struct {
+        uint32_t left, right;
+    } resent[RESENT_SPANS_MAX];
+    uint32_t undo_tsval; /* our timestamp clock when the first of them left */
     uint32_t undo_cwnd, undo_ssthresh;
 
     /* tail_probe.h */
@@ -53,7 +58,10 @@ struct recovery {
     bool tail_again; /* TLP.is_retrans: it was a retransmission */
     bool tail_now;   /* one is due */
     uint8_t frto;    /* enum frto_step */
-    uint8_t pad[2];
+    uint8_t spans;   /* of `resent` that are in use */
+    bool
+        vague; /* more went again than `resent` tells, or something twice: no DSACKs prove anything about the episode */
+    uint8_t pad[4];
     uint64_t reorder_due; /* RACK's timer, BK_NEVER if it does not wait */
 };
 

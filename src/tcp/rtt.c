@@ -19,6 +19,7 @@ static void rtt_set_rto(const struct tcp *t, struct connection *c) {
 
 void rtt_sample(const struct tcp *t, struct connection *c, uint64_t us) {
     uint32_t r = (uint32_t)u64_min(u64_max(us, 1), UINT32_MAX / 8);
+    c->tail_unsampled = false;
     if (c->min_rtt_us == 0 || r < c->min_rtt_us) c->min_rtt_us = r;
     if (c->srtt_us == 0) {
         c->srtt_us = r;
@@ -31,7 +32,7 @@ void rtt_sample(const struct tcp *t, struct connection *c, uint64_t us) {
     rtt_set_rto(t, c);
 }
 
-/* The peer's echo tells even of what was sent again (RFC 7323 3.3), with the coarser clock. */
+/* The peer's echo tells even of what was sent again (RFC 7323 4.1, RFC 6298 3), with the coarser clock. */
 static void sample_echo(const struct tcp *t, struct connection *c, const struct wire_tcp_options *option) {
     if (!c->timestamps || !option->has_timestamps || option->tsecr == 0) return;
     uint32_t ms = timestamp_now(t, c->ts_offset) - option->tsecr;

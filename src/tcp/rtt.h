@@ -1,7 +1,7 @@
 /* Round-trip time and the retransmission timeout (RFC 6298).
  *
  * Every ACK that covers something new is a sample: by our own clock, of the oldest of what it covers, and of what was sent only once (Karn); when
- * something that was sent again is among it, the peer's echo of our timestamp serves (RFC 7323 4).
+ * something that was sent again is among it, the peer's echo of our timestamp serves (RFC 7323 4.1).
  *
  * RTO = SRTT + max(4 * RTTVAR, rto_min). RFC 6298 2.4 has the minimum for the sum, and 1 s of it, but allows more than its formula gives: here the
  * minimum is the time that is left for an ACK to be late, as in Linux, however long the path is.

@@ -94,9 +94,13 @@ static void run_mark(struct tcp *t, struct scoreboard *b, uint32_t id, uint8_t f
     if (!waits(before) && waits(flags)) tree_insert(&lost, &b->lost, id);
 }
 
-/* How many segments a record of so much text, at least one of them (a FIN alone), is. */
+/* How many segments the record is from `seq` on: at least one, for a FIN alone is one. */
+static uint32_t segments_from(const struct sent_run *r, uint32_t seq) {
+    uint32_t text = r->end - seq - ((r->flags & SENT_FIN) != 0);
+    return u32_max((text + r->mss - 1) / r->mss, 1);
+}
 static uint32_t segments_of(const struct sent_run *r) {
-    return u32_max((sent_text(r) + r->mss - 1) / r->mss, 1);
+    return segments_from(r, r->seq);
 }
 
 bool scoreboard_has_room(const struct tcp *t, const struct scoreboard *b) {
@@ -278,7 +282,8 @@ void scoreboard_acked(struct tcp *t, struct scoreboard *b, uint32_t ack, struct 
         bool whole = seq_le(r->end, ack);
         b->visits++;
         struct ack_piece piece = {r, r->seq, seq_min(ack, r->end), r->segments, false};
-        if (!whole) piece.segments = (ack - r->seq) / r->mss;
+        /* The segment that it ends within counts with the rest. */
+        if (!whole) piece.segments -= u32_min(piece.segments, segments_from(r, ack));
         ack_news_acked(n, &piece);
         if (!whole) {
             run_trim(t, b, id, ack);

@@ -13,6 +13,7 @@ uint64_t tail_probe_due(const struct tcp *t, const struct connection *c) {
     if (!t->base.config.tail_loss_probe || !c->sack || !c->syn_acked || a == NULL || a->board.records == 0)
         return BK_NEVER;
     if ((c->recovery != RECOVERY_OPEN && c->recovery != RECOVERY_CWR) || a->recovery.tail_out) return BK_NEVER;
+    if (a->board.sacked != 0 || c->tail_unsampled) return BK_NEVER; /* 7.2; 7.3, second condition */
     if (!sent_in_flight(sent_at_id(t, scoreboard_newest(t, &a->board))->flags)) return BK_NEVER;
     uint64_t pto = PTO_INITIAL_NS;
     if (c->srtt_us != 0) pto = 2 * c->srtt_us * NS_PER_US + (a->board.segments == 1 ? PTO_ONE_ACK_NS : PTO_TICKS_NS);
@@ -25,6 +26,7 @@ void tail_probe_sent(struct tcp *t, struct connection *c, bool again) {
     r->tail_out = true;
     r->tail_again = again;
     r->tail_end = c->snd_nxt;
+    c->tail_unsampled = true;
 }
 
 void tail_probe_acked(struct ack_news *n) {
@@ -41,7 +43,7 @@ void tail_probe_acked(struct ack_news *n) {
             recovery_reduce(n->t, c, n->prior_unsacked, RECOVERY_CWR);
             recovery_end(n->t, c);
         }
-    } else if (n->duplicate && !n->sacked) {
+    } else if (n->duplicate && n->option->sack_count == 0) {
         r->tail_out = false; /* both copies have arrived */
     }
 }

@@ -26,6 +26,7 @@ struct bench {
     struct connection *c;
     struct active *a;
     uint32_t tsecr; /* echoed by the ACKs to come; 0: none */
+    bool ece;       /* in the ACKs to come */
 };
 
 static inline void bench_later(struct bench *b, uint64_t us) {
@@ -51,7 +52,7 @@ static inline void bench_resend(struct bench *b, uint32_t octets) {
     uint32_t seq = sent_at_id(b->t, id)->seq;
     id = scoreboard_resend(b->t, &b->a->board, id, seq + octets, MSS);
     b->c->segments_retransmitted += sent_at_id(b->t, id)->segments;
-    undo_sent(b->t, b->c, sent_at_id(b->t, id)->segments);
+    undo_sent(b->t, b->c, seq, seq + octets);
     prr_sent(&b->a->recovery.prr, octets);
 }
 
@@ -96,6 +97,7 @@ static inline void bench_ack_sack(struct bench *b, uint32_t to, const struct blo
     option.has_timestamps = b->tsecr != 0;
     option.tsecr = b->tsecr;
     ack_news_begin(&n, b->t, b->c, &option);
+    n.ece = b->ece;
     uint32_t ack = BASE + to;
     if (seq_gt(ack, b->c->snd_una)) {
         scoreboard_acked(b->t, &b->a->board, ack, &n);

@@ -86,32 +86,20 @@ static void genuine(void **state) {
     core_down(&b.k);
 }
 
-/* Step 2.a: the ACK covers all. It may be that the first alone was missing. */
-static void all_is_covered(void **state) {
-    (void)state;
-    struct bench b;
-    timed_out(&b, false);
-    bench_ack(&b, 10000);
-    assert_int_equal(b.t->base.reasons[BK_REASON_NOTE_UNDO], 0);
-    assert_int_equal(b.c->recovery, RECOVERY_OPEN);
-    assert_int_equal(b.a->recovery.frto, FRTO_OFF);
-    assert_int_equal(b.c->ssthresh, 5000);
-    assert_int_equal(b.c->cwnd, 2 * MSS);
-    core_down(&b.k);
-}
-
-/* Duplicates first: segments behind a hole have arrived. That the repetition fills it proves nothing, and the new data then finds the next hole. */
+/* Step 2.a: a duplicate. Segments behind a hole have arrived; what comes after it proves nothing. */
 static void duplicates_first(void **state) {
     (void)state;
     struct bench b;
     timed_out(&b, false);
     bench_ack(&b, 0);
-    bench_ack(&b, 0);
+    assert_int_equal(b.a->recovery.frto, FRTO_OFF);
     assert_int_equal(b.c->recovery, RECOVERY_LOSS);
     assert_int_equal(b.c->cwnd, MSS);
-    first_ack(&b, 4000);
     bench_ack(&b, 4000);
     expect_genuine(&b, 4000);
+    bench_resend(&b, MSS);
+    bench_ack(&b, 6000);
+    expect_genuine(&b, 6000);
     core_down(&b.k);
 }
 
@@ -179,24 +167,55 @@ static void spurious_with_sack(void **state) {
     core_down(&b.k);
 }
 
-/* Something that went only once is SACKed for the first time after the timeout: it was late, not lost. */
-static void an_original_is_sacked(void **state) {
+/* Step 2: duplicates before the first new ACK mark what they tell of, and it is waited on; step 3.b then proves it, by a SACK as well. */
+static void sacked_meanwhile(void **state) {
     (void)state;
     struct bench b;
     timed_out(&b, true);
     ACK_SACK(&b, 0, {3000, 4000});
+    assert_int_equal(b.t->base.reasons[BK_REASON_NOTE_UNDO], 0);
+    assert_int_equal(b.a->recovery.frto, FRTO_REPEATED);
+    first_ack(&b, 1000);
+    ACK_SACK(&b, 1000, {3000, 5000});
     expect_spurious(&b, 1000);
-    expect_segments(&b, 1, 0, 1); /* the repetition is on its way */
     core_down(&b.k);
 }
 
-/* With SACK what is acknowledged would have been SACKed before, had it arrived behind a hole: so more than what went again proves it at once. */
-static void an_original_is_acknowledged(void **state) {
+/* Step 2: the first new ACK proves nothing, even if it covers more than what went again: the SACKs that would have told of that may have been lost. */
+static void more_at_once(void **state) {
     (void)state;
     struct bench b;
     timed_out(&b, true);
-    bench_ack(&b, 2000);
-    expect_spurious(&b, 2000);
+    bench_ack(&b, 3000);
+    assert_int_equal(b.a->recovery.frto, FRTO_NEW);
+    assert_int_equal(b.t->base.reasons[BK_REASON_NOTE_UNDO], 0);
+    bench_send(&b, 2 * MSS);
+    bench_ack(&b, 4000);
+    expect_spurious(&b, 1000);
+    core_down(&b.k);
+}
+
+/* Step 3.a: as a duplicate shows; cwnd, which has grown by all that the first ACK covered, is three segments at most. */
+static void more_at_once_and_genuine(void **state) {
+    (void)state;
+    struct bench b;
+    timed_out(&b, true);
+    bench_ack(&b, 3000);
+    assert_int_equal(b.c->cwnd, 4 * MSS);
+    bench_send(&b, 2 * MSS);
+    ACK_SACK(&b, 3000, {10000, 11000});
+    expect_genuine(&b, 3000);
+    core_down(&b.k);
+}
+
+/* Step 3.a: the old flight is covered, and the new data, too: which of them drew the ACK is not known. */
+static void new_data_arrived_too(void **state) {
+    (void)state;
+    struct bench b;
+    timed_out(&b, true);
+    first_ack(&b, 1000);
+    ACK_SACK(&b, 2000, {10000, 11000});
+    expect_genuine(&b, 2000);
     core_down(&b.k);
 }
 
@@ -233,6 +252,51 @@ static void sacked_before(void **state) {
     core_down(&b.k);
 }
 
+/* ---- with SACK and without ------------------------------------------------------------------------- */
+
+/* Step 2.a: the ACK covers all. It may be that the first alone was missing. */
+static void all_is_covered(void **state) {
+    (void)state;
+    for (int sack = 0; sack < 2; sack++) {
+        struct bench b;
+        timed_out(&b, sack);
+        bench_ack(&b, 10000);
+        assert_int_equal(b.t->base.reasons[BK_REASON_NOTE_UNDO], 0);
+        assert_int_equal(b.c->recovery, RECOVERY_OPEN);
+        assert_int_equal(b.a->recovery.frto, FRTO_OFF);
+        assert_int_equal(b.c->ssthresh, 5000);
+        assert_true(b.c->cwnd <= (sack ? 11 : 2) * MSS); /* by slow start (3.1) */
+        core_down(&b.k);
+    }
+}
+
+/* Step 2.a: an ACK of a part of what went again, as a receiver sends that wants to be thought late. */
+static void a_part_is_acknowledged(void **state) {
+    (void)state;
+    for (int sack = 0; sack < 2; sack++) {
+        struct bench b;
+        timed_out(&b, sack);
+        bench_ack(&b, 500);
+        expect_genuine(&b, 1000);
+        core_down(&b.k);
+    }
+}
+
+/* The ACK comes before the first segment could leave again: nothing but the original can have drawn it. */
+static void before_the_repetition(void **state) {
+    (void)state;
+    for (int sack = 0; sack < 2; sack++) {
+        struct bench b;
+        bench_up(&b, sack);
+        rtt_sample(b.t, b.c, 300000);
+        bench_later(&b, 1000000);
+        recovery_timeout(b.t, b.c);
+        bench_ack(&b, 1000);
+        expect_spurious(&b, 1000);
+        core_down(&b.k);
+    }
+}
+
 /* ---- when it is tried ------------------------------------------------------------------------------ */
 
 /* The same segment times out again: what is undone is what the first timeout took. */
@@ -263,6 +327,27 @@ static void not_in_fast_recovery(void **state) {
     bench_later(&b, 1000000);
     recovery_timeout(b.t, b.c);
     assert_int_equal(b.a->recovery.frto, FRTO_OFF);
+    bench_resend(&b, MSS);
+    bench_later(&b, 2000000);
+    recovery_timeout(b.t, b.c); /* nor if that repetition is lost again (step 1: `recover` is not below SND.UNA) */
+    assert_int_equal(b.a->recovery.frto, FRTO_OFF);
+    core_down(&b.k);
+}
+
+/* A timeout for another segment of the same flight, while the first timeout's losses are still repaired (step 1). */
+static void not_in_the_recovery_of_a_timeout(void **state) {
+    (void)state;
+    struct bench b;
+    timed_out(&b, false);
+    first_ack(&b, 1000);
+    bench_ack(&b, 1000);
+    expect_genuine(&b, 1000);
+    bench_resend(&b, MSS);
+    bench_ack(&b, 2000);
+    bench_resend(&b, MSS);
+    bench_later(&b, 2000000);
+    recovery_timeout(b.t, b.c);
+    assert_int_equal(b.a->recovery.frto, FRTO_OFF);
     core_down(&b.k);
 }
 
@@ -290,18 +375,23 @@ int main(void) {
         cmocka_unit_test(spurious),
         cmocka_unit_test(spurious_by_the_second),
         cmocka_unit_test(genuine),
-        cmocka_unit_test(all_is_covered),
         cmocka_unit_test(duplicates_first),
         cmocka_unit_test(nothing_new_to_send),
         cmocka_unit_test(what_is_new_may_not_leave),
         cmocka_unit_test(no_record_for_what_is_new),
         cmocka_unit_test(spurious_with_sack),
-        cmocka_unit_test(an_original_is_sacked),
-        cmocka_unit_test(an_original_is_acknowledged),
+        cmocka_unit_test(sacked_meanwhile),
+        cmocka_unit_test(more_at_once),
+        cmocka_unit_test(more_at_once_and_genuine),
+        cmocka_unit_test(new_data_arrived_too),
         cmocka_unit_test(genuine_with_sack),
         cmocka_unit_test(sacked_before),
+        cmocka_unit_test(all_is_covered),
+        cmocka_unit_test(a_part_is_acknowledged),
+        cmocka_unit_test(before_the_repetition),
         cmocka_unit_test(after_two_timeouts),
         cmocka_unit_test(not_in_fast_recovery),
+        cmocka_unit_test(not_in_the_recovery_of_a_timeout),
         cmocka_unit_test(turned_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -426,7 +426,7 @@ static void unrelated_errors_are_dropped(void **state) {
     }
 }
 
-/* RFC 1191 6.4, RFC 8201 5.4: after "too big" segments are smaller. RFC 1191 5, 7.1: without a next-hop MTU in the message, the
+/* RFC 1191 6.4, RFC 8201 5.4: after "too big" segments are smaller. RFC 1191 5, 7: without a next-hop MTU in the message, the
  * next plateau below the quoted length is tried. RFC 8201 4: a next-hop MTU below the IPv6 minimum link MTU is discarded. */
 static void too_big_shrinks_segments(void **state) {
     (void)state;

@@ -1,4 +1,4 @@
-/* Shows that initial sequence numbers follow RFC 6528, timestamp offsets RFC 7323 5.4 and ephemeral ports RFC 6056. */
+/* Shows that initial sequence numbers follow RFC 6528, timestamp offsets RFC 7323 5.4 and 7.1 and ephemeral ports RFC 6056. */
 #include "core.h"
 
 #include "base/seq.h"

@@ -99,7 +99,7 @@ static void claim_above_what_is_proven(void **state) {
     assert_int_equal(icmp(TOO_BIG, una, 1399), BK_REASON_ACCEPT_ICMP_HELD);
 }
 
-/* RFC 1191 5.1, RFC 8201 5.2: what one connection has learned serves the others. */
+/* RFC 1191 6.2, RFC 8201 5.2: what one connection has learned serves the others. */
 static void others_to_the_destination_learn(void **state) {
     (void)state;
     roomy();

@@ -282,10 +282,36 @@ static void a_fin_that_is_not_sacked(void **state) {
     core_down(&b.k);
 }
 
+/* Segments count as delivered once each, wherever ACKs end: within one, or between the text of a full one and our FIN. */
+static void delivered_once(void **state) {
+    (void)state;
+    static const uint32_t ends[][6] = {
+        {1000, 2000, 3000, 3001}, /* the FIN of a full segment by itself */
+        {3001},
+        {500, 1000, 1001, 2500, 3000, 3001},
+        {1500, 1900, 2000, 2100, 3001},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct bench b;
+        bench_up_records(&b, 100);
+        bench_append(&b, 3000, true, MSS);
+        for (size_t k = 0; k < 6 && ends[i][k] != 0; k++) {
+            struct ack_news n;
+            bench_news(&b, &n);
+            scoreboard_acked(b.t, &b.a->board, BASE + ends[i][k], &n);
+            b.c->snd_una = BASE + ends[i][k];
+            assert_int_equal(b.c->delivered_segments + b.a->board.segments, 3);
+        }
+        assert_int_equal(b.c->delivered_segments, 3);
+        core_down(&b.k);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(against_the_model),
         cmocka_unit_test(a_fin_that_is_not_sacked),
+        cmocka_unit_test(delivered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,61 @@ static void an_older_echo(void **state) {
     }
 }
 
+/* Step 5: ACKs were lost, not segments, if the ACK tells of a duplicate, or covers all and the peer has told of none so far. */
+static void acks_were_lost(void **state) {
+    (void)state;
+    enum { TELLS, COVERS_ALL, TOLD_BEFORE, COVERS_PART, CASES };
+    for (int i = 0; i < CASES; i++) {
+        struct undo_bench u;
+        undo_up(&u, true, true);
+        if (i == TOLD_BEFORE) u.b.c->dsack_duplicates = 1;
+        u.b.c->segments_retransmitted = 5;
+        bench_later(&u.b, 1000000);
+        recovery_timeout(u.b.t, u.b.c);
+        bench_resend(&u.b, MSS);
+        assert_int_equal(u.b.c->ssthresh, 5000);
+        bench_later(&u.b, 100000);
+        u.b.tsecr = u.first;
+        uint32_t to = i == TELLS || i == COVERS_PART ? 9000 : 10000;
+        if (i == TELLS)
+            ACK_SACK(&u.b, to, {0, 1000});
+        else
+            bench_ack(&u.b, to);
+        assert_int_equal(undone(&u), i == TOLD_BEFORE || i == COVERS_PART);
+        core_down(&u.b.k);
+    }
+}
+
+/* RFC 4015 3.4: what is marked lost is in flight again, and the window stays reduced, if the ACK echoes congestion. */
+static void congestion_is_echoed(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, true);
+    recovery_timeout(u.b.t, u.b.c);
+    bench_resend(&u.b, MSS);
+    bench_later(&u.b, 100000);
+    u.b.tsecr = u.first;
+    u.b.ece = true;
+    bench_ack(&u.b, 1000);
+    assert_int_equal(undone(&u), 0);
+    expect_nothing_lost(&u.b);
+    assert_int_equal(u.b.c->recovery, RECOVERY_OPEN);
+    assert_int_equal(u.b.c->ssthresh, 5000);
+    assert_int_equal(u.b.c->cwnd, MSS);
+    core_down(&u.b.k);
+
+    undo_up(&u, true, true);
+    fast_recovery(&u, 1);
+    u.b.tsecr = u.first;
+    u.b.ece = true;
+    bench_ack(&u.b, 4000);
+    expect_nothing_lost(&u.b);
+    assert_int_equal(u.b.c->recovery, RECOVERY_OPEN);
+    assert_int_equal(u.b.c->ssthresh, 5000);
+    assert_int_equal(u.b.c->cwnd, 5000);
+    core_down(&u.b.k);
+}
+
 /* The first of several repetitions proves to be for nothing: the others, which are on their way, keep nothing reduced either. */
 static void others_are_on_their_way(void **state) {
     (void)state;
@@ -237,6 +292,83 @@ static void duplicates_of_something_else(void **state) {
     core_down(&u.b.k);
 }
 
+/* RFC 3708 3 A.4: a duplicate of something that was sent once is the network's copy; from then on none proves anything. */
+static void a_duplicate_of_what_went_once(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, false);
+    u.b.c->segments_retransmitted = 5;
+    fast_recovery(&u, 2);
+    bench_ack(&u.b, 5000);
+    ACK_SACK(&u.b, 5000, {3000, 4000});
+    ACK_SACK(&u.b, 5000, {0, 2000});
+    assert_int_equal(undone(&u), 0);
+    bench_ack(&u.b, 10000);
+    assert_int_equal(u.b.c->recovery, RECOVERY_OPEN);
+    bench_send(&u.b, 10 * MSS);
+    bench_later(&u.b, 100000);
+    ACK_SACK(&u.b, 10000, {11000, 14000});
+    assert_int_equal(u.b.c->recovery, RECOVERY_FAST);
+    bench_resend(&u.b, MSS);
+    bench_ack(&u.b, 14000);
+    ACK_SACK(&u.b, 14000, {10000, 11000});
+    assert_int_equal(undone(&u), 0);
+    core_down(&u.b.k);
+}
+
+/* RFC 3708 3 A.3: what went again twice may have been needed once. */
+static void went_again_twice(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, false);
+    fast_recovery(&u, 1);
+    recovery_lose(u.b.t, u.b.c, scoreboard_first(u.b.t, &u.b.a->board));
+    bench_resend(&u.b, MSS);
+    bench_ack(&u.b, 5000);
+    ACK_SACK(&u.b, 5000, {0, 1000});
+    ACK_SACK(&u.b, 5000, {0, 1000});
+    expect_halved(&u);
+    core_down(&u.b.k);
+}
+
+/* Reports may cut what went again anywhere, and come in any order. */
+static void reported_in_parts(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, false);
+    fast_recovery(&u, 3);
+    bench_ack(&u.b, 6000);
+    ACK_SACK(&u.b, 6000, {1000, 2000});
+    ACK_SACK(&u.b, 6000, {2000, 3000});
+    ACK_SACK(&u.b, 6000, {500, 1000});
+    assert_int_equal(undone(&u), 0);
+    u.b.c->segments_retransmitted++; /* parts count as segments */
+    ACK_SACK(&u.b, 6000, {0, 500});
+    expect_undone(&u, 6000);
+    core_down(&u.b.k);
+}
+
+/* Four spans apart from each other are matched; of more than that nothing is known. */
+static void so_many_spans(void **state) {
+    (void)state;
+    for (uint32_t spans = 4; spans <= 5; spans++) {
+        struct undo_bench u;
+        undo_up(&u, true, false);
+        bench_send(&u.b, 4 * MSS);
+        bench_later(&u.b, 100000);
+        ACK_SACK(&u.b, 0, {1000, 2000}, {3000, 4000}, {5000, 6000}, {7000, 8000 + (spans == 4) * MSS});
+        if (spans == 5) ACK_SACK(&u.b, 0, {9000, 10000}, {1000, 2000}, {3000, 4000}, {5000, 6000});
+        assert_int_equal(u.b.c->recovery, RECOVERY_FAST);
+        for (uint32_t i = 0; i < spans; i++) bench_resend(&u.b, MSS);
+        bench_later(&u.b, 10000);
+        uint32_t una = spans == 4 ? 9000 : 10000;
+        bench_ack(&u.b, una);
+        for (uint32_t i = 0; i < spans; i++) ACK_SACK(&u.b, una, {2 * i * MSS, (2 * i + 1) * MSS});
+        assert_int_equal(undone(&u), spans == 4);
+        core_down(&u.b.k);
+    }
+}
+
 /* More duplicates than retransmissions: the network makes them. */
 static void copies_that_the_network_made(void **state) {
     (void)state;
@@ -292,6 +424,8 @@ static void so_many_records(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_echo),
+        cmocka_unit_test(acks_were_lost),
+        cmocka_unit_test(congestion_is_echoed),
         cmocka_unit_test(others_are_on_their_way),
         cmocka_unit_test(the_first_retransmission_counts),
         cmocka_unit_test(echoes_that_prove_nothing),
@@ -301,6 +435,10 @@ int main(void) {
         cmocka_unit_test(reported_afterwards),
         cmocka_unit_test(one_was_needed),
         cmocka_unit_test(duplicates_of_something_else),
+        cmocka_unit_test(a_duplicate_of_what_went_once),
+        cmocka_unit_test(went_again_twice),
+        cmocka_unit_test(reported_in_parts),
+        cmocka_unit_test(so_many_spans),
         cmocka_unit_test(copies_that_the_network_made),
         cmocka_unit_test(so_many_records),
     };
