@@ -259,7 +259,7 @@ static void put_sending(struct projection *p, const struct view *v, const struct
         put32(p, c->srtt_us);
         put32(p, c->min_rtt_us);
         put(p, c->reordering, 2);
-        PUT_BITS(p, c->reordering_seen != 0, c->dsack_duplicates != 0, c->copied);
+        PUT_BITS(p, c->reordering_seen != 0, c->dsack_duplicates != 0, c->copied, c->tail_unsampled);
         /* What counts is whether there were more duplicates than retransmissions. */
         put32(p, c->segments_retransmitted - c->dsack_duplicates);
     }

@@ -253,6 +253,25 @@ static void one_probe(void **state) {
     expect(SEG(.flags = ACK, .seq = 1 + 2 * MSS, .reason = BK_REASON_SEND_RTO, .len = MSS, .at = 502));
 }
 
+/* 7.3, second condition: not again before a round trip was measured. What went twice measures none. */
+static void no_probe_without_a_sample(void **state) {
+    (void)state;
+    fx.config.rto_min_ms = 1000;
+    established_with_sack(MSS, 100);
+    expect_call(call_set(BK_TCP_NODELAY, 1), 0);
+    fly(2);
+    advance_by(250);
+    expect(SEG(.flags = ACK, .seq = 1 + MSS, .reason = BK_REASON_SEND_TAIL_PROBE, .len = MSS));
+    sack_one(1 + 2 * MSS, 1 + MSS, 1 + 2 * MSS); /* both copies have arrived */
+    fly(2);
+    advance_by(500);
+    expect_silence();
+    receive(SEG(.flags = ACK, .ack = 1 + 4 * MSS)); /* here is one */
+    fly(2);
+    advance_by(900);
+    expect(SEG(.flags = ACK, .seq = 1 + 5 * MSS, .reason = BK_REASON_SEND_TAIL_PROBE, .len = MSS));
+}
+
 /* New data that leaves meanwhile brings about no second one. */
 static void one_probe_in_spite_of_new_data(void **state) {
     (void)state;
@@ -353,6 +372,7 @@ int main(void) {
         BOTH(a_probe),
         BOTH(a_probe_of_new_data),
         BOTH(one_probe),
+        BOTH(no_probe_without_a_sample),
         BOTH(one_probe_in_spite_of_new_data),
         BOTH(when_the_probe_goes),
         BOTH(a_probe_that_repaired),
