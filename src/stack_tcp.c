@@ -159,6 +159,18 @@ bool bk_tcp_list(const bk_stack *s, uint64_t *cursor, struct bk_tcp_info *info) 
     return tcp_list(&s->net.tcp, cursor, info);
 }
 
+size_t bk_tcp_errors(bk_stack *s, struct bk_tcp_error *errors, size_t n) {
+    return tcp_errors(&s->net.tcp, errors, n);
+}
+
+int bk_tcp_take_soft_error(bk_stack *s, bk_conn conn) {
+    struct connection *c = connection_of(&s->net.tcp, conn);
+    if (c == NULL) return ERROR_BADF;
+    int error = c->soft_error;
+    c->soft_error = 0;
+    return error;
+}
+
 /* ---- readiness ------------------------------------------------------------------------------------- */
 
 bool bk_ready_pending(const bk_stack *s) {

@@ -73,6 +73,9 @@ BK_API void bk_sockets_destroy(struct bk_sockets *sockets, uint64_t now);
 /* The configuration, which may be changed between calls (not `first`). */
 BK_API struct bk_sockets_config *bk_sockets_config_of(struct bk_sockets *sockets);
 
+/* How many entries were not kept because an error queue had 1,024 of them. */
+BK_API uint64_t bk_sockets_reports_dropped(const struct bk_sockets *sockets);
+
 /* Takes what the stack has to tell. Call it after the stack was driven. */
 BK_API void bk_sockets_pump(struct bk_sockets *sockets, uint64_t now);
 

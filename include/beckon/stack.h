@@ -497,14 +497,18 @@ enum bk_tcp_option {
     BK_TCP_MTU_DISCOVERY,   /* enum bk_mtu_discovery */
     BK_TCP_CORK,            /* 0/1: as BK_SEND_MORE with every SEND; off, or NODELAY set, lets go what is queued */
     BK_TCP_UNSENT_LOW,      /* bytes: SEND begins no new unit while so many are unsent; UINT32_MAX: no such bound */
-    BK_TCP_USER,            /* the `user` value of readiness events */
-    BK_TCP_NEWS,            /* bits of enum bk_tcp_news: readiness beyond the usual */
-    BK_TCP_WANT_WRITE,      /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
+    BK_TCP_RTO_MAX_MS, /* 1,000 to 120,000, kept to 2 ms, rounded up: the RTO and what backs off with it, at most; 0: rto_max_ms */
+    BK_TCP_WINDOW_CLAMP, /* bytes: the window offered is no larger; what was offered stands; 0: no such bound */
+    BK_TCP_DEFER_ACCEPT, /* of a listener only: see bk_tcp_listener_set */
+    BK_TCP_USER,         /* the `user` value of readiness events */
+    BK_TCP_NEWS,         /* bits of enum bk_tcp_news: readiness beyond the usual */
+    BK_TCP_WANT_WRITE,   /* 0/1: WRITABLE is to follow when a third of the send buffer is free, as after -EAGAIN */
     BK_TCP_OPTIONS
 };
 enum bk_tcp_news {
     BK_NEWS_ARRIVALS = 1, /* READABLE each time that data arrives, not only at an empty queue */
     BK_NEWS_PROGRESS = 2, /* PROGRESS each time that SND.NXT or SND.UNA moves */
+    BK_NEWS_ERRORS = 4,   /* ICMP errors are kept for bk_tcp_errors */
 };
 /* How the path's MTU is found out (RFC 1191, RFC 8201). */
 enum bk_mtu_discovery {
@@ -518,7 +522,14 @@ enum bk_mtu_discovery {
 BK_API int bk_tcp_set(bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t value, uint64_t now);
 BK_API int bk_tcp_get(const bk_stack *stack, bk_conn conn, enum bk_tcp_option option, uint64_t *value);
 /* Sets what a listener's connections begin with from their handshake on, whenever they come: options before BK_TCP_USER. A
- * connection whose SYN has been answered keeps what it was offered. Returns as bk_tcp_set. */
+ * connection whose SYN has been answered keeps what it was offered. But for BK_TCP_QUICKACK, which each connection begins without.
+ *
+ * BK_TCP_RTO_MAX_MS bounds the times between SYN-ACKs, too: these grow in steps of rto_initial_ms, doubled, and the last step that is
+ * within the bound (the first in any case) is repeated.
+ * BK_TCP_DEFER_ACCEPT, 0 to BK_DEFER_MAX: an ACK without text or FIN does not finish a handshake before so many times for a SYN-ACK have passed.
+ * Those times go on without a SYN-ACK, but for the last: then one goes, and its ACK is enough. A request that gets neither
+ * is dropped as others are, but not before. A SYN cookie's ACK is never deferred. Returns as bk_tcp_set. */
+#define BK_DEFER_MAX 11u
 BK_API int bk_tcp_listener_set(bk_stack *stack, bk_listener listener, enum bk_tcp_option option, uint64_t value,
                                uint64_t now);
 
@@ -569,12 +580,36 @@ struct bk_tcp_info {
     uint64_t segments_delivered;
     uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
     uint64_t segments_sent, segments_received, segments_retransmitted;
+    uint64_t data_segments_sent, data_segments_received; /* those of them with text */
+    uint64_t segments_delivered_ce; /* of segments_delivered, by ACKs that told of congestion (RFC 3168 ECE) */
+    uint32_t
+        ack_delay_us; /* how long an ACK would be delayed now; 0: no text has come, or its connection has been idle */
+    uint32_t receive_window_most; /* the window that is offered when nothing is unread */
+    /* Of the retransmission timer: how often it fired, SYNs included; series of that, each to the end of the recovery; their time together. */
+    uint32_t timeouts, timeout_episodes, timeout_ms;
     /* How long data was queued or outstanding; of that, held back by the peer's window, and by a send buffer that the user waits for. */
     uint64_t busy_us, window_limited_us, buffer_limited_us;
     uint64_t idle_since;           /* time of the last segment received */
     uint32_t backlog, backlog_max; /* of a listener: waiting for accept, and the bound */
 };
 BK_API int bk_tcp_status(const bk_stack *stack, bk_conn conn, struct bk_tcp_info *info);
+
+/* An ICMP error about a connection's segment (RFC 9293 3.9.2.2), which named something outstanding (RFC 5927 4). */
+struct bk_tcp_error {
+    bk_conn conn;
+    uint64_t user;    /* its user value */
+    bk_addr offender; /* who sent the error */
+    int32_t error;    /* what it means, a negative errno */
+    uint32_t seq;     /* of the segment that it quotes */
+    uint32_t info;    /* the MTU that it names, if it does */
+    uint8_t type, code;
+    bool hard; /* it ended the connection */
+};
+/* Takes up to n errors of connections whose user asked (BK_NEWS_ERRORS), oldest first, and returns how many. 32 are kept for the whole stack: ask
+ * after each bk_input. Beyond that the newest are dropped and counted (NOTE_ERRORS_FULL). */
+BK_API size_t bk_tcp_errors(bk_stack *stack, struct bk_tcp_error *errors, size_t n);
+/* The trouble that was heard of last and may pass (bk_tcp_info.soft_error), which is then forgotten. 0: none; -EBADF. */
+BK_API int bk_tcp_take_soft_error(bk_stack *stack, bk_conn conn);
 
 /* The same for a listener: address, backlog, how many wait. */
 BK_API int bk_tcp_listener_status(const bk_stack *stack, bk_listener listener, struct bk_tcp_info *info);

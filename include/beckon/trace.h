@@ -98,6 +98,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(ACCEPT_SYN_SIMULTANEOUS, BK_ACCEPTED, "RFC 9293 3.10.7.3", "", "SYN while our SYN is out: simultaneous open")    \
     R(ACCEPT_HANDSHAKE_ACK, BK_ACCEPTED, "RFC 9293 3.10.7.4", "", "ACK of our SYN: established")                       \
     R(ACCEPT_COOKIE_ACK, BK_ACCEPTED, "RFC 4987 3.6", "", "ACK with a good cookie: established")                       \
+    R(ACCEPT_ACK_DEFERRED, BK_ACCEPTED, "", "", "ACK of our SYN: its listener waits for text")                         \
     R(ACCEPT_ACK, BK_ACCEPTED, "RFC 9293 3.10.7.4", "", "ACK of new data")                                             \
     R(ACCEPT_ACK_OLD, BK_ACCEPTED, "RFC 9293 3.10.7.4", "", "ACK that says nothing new")                               \
     R(ACCEPT_ACK_DUPLICATE, BK_ACCEPTED, "RFC 5681 2", "", "duplicate ACK")                                            \
@@ -219,6 +220,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(NOTE_RTO, BK_NOTED, "RFC 6298 5", "", "retransmission timer fired")                                              \
     R(NOTE_TIMEOUT, BK_NOTED, "RFC 9293 3.10.8", "", "connection given up: user timeout or R2")                        \
     R(NOTE_ORPHAN_LIMIT, BK_NOTED, "", "", "CLOSE reset the connection: too many are left without their users")        \
+    R(NOTE_ERRORS_FULL, BK_NOTED, "", "", "ICMP error not kept for the user: too many are")                            \
     R(NOTE_FIN_WAIT_2, BK_NOTED, "", "", "FIN-WAIT-2 without owner ended")                                             \
     R(NOTE_KEEPALIVE, BK_NOTED, "RFC 9293 3.8.4", "", "connection given up: keep-alive unanswered")                    \
     R(NOTE_NO_PORT, BK_NOTED, "RFC 6056", "", "no ephemeral port free to that destination")

@@ -213,14 +213,15 @@ static bool audit_one(struct audit *a, uint32_t id) {
     a->armed += c->timer.deadline != BK_NEVER;
     if (c->timer.deadline < a->earliest) a->earliest = c->timer.deadline;
     a->in_output += link_in(&c->output_link);
-    a->in_ready += link_in(&c->ready_link);
+    bool waits = c->listener != BK_NONE; /* to be accepted: one link is for both */
+    a->in_ready += !waits && link_in(&c->ready_link);
     a->starved += link_in(&c->starved_link);
-    a->accepting += link_in(&c->accept_link);
+    a->accepting += waits && link_in(&c->accept_link);
     a->orphans += c->orphan;
     FAULT_UNLESS(c->orphan == (!c->owned && !c->detached), "a connection is%s counted as an orphan, against the facts",
                  c->orphan ? "" : " not");
-    FAULT_UNLESS(link_in(&c->accept_link) == (c->listener != BK_NONE), "a connection and its listener disagree");
-    FAULT_UNLESS(!link_in(&c->ready_link) || (c->owned && c->ready != 0), "news for nobody, or none");
+    FAULT_UNLESS(!waits || link_in(&c->accept_link), "a connection and its listener disagree");
+    FAULT_UNLESS(waits || !link_in(&c->ready_link) || (c->owned && c->ready != 0), "news for nobody, or none");
     const struct active *active = active_of(a->t, c);
     if (active != NULL) {
         a->active++;
@@ -284,6 +285,8 @@ static bool audit_lists(struct audit *a) {
         return false;
     for (uint32_t id = 0; id < a->t->listeners.fresh; id++)
         if (listener_at(a->t, id)->generation != 0 && !audit_listener(a, listener_at(a->t, id))) return false;
+    FAULT_UNLESS(a->t->error_count <= TCP_ERRORS && a->t->error_first < TCP_ERRORS,
+                 "more ICMP errors are kept than there is room for");
     FAULT_UNLESS(a->in_output == 0 && a->accepting == 0, "a connection says that it stands in a list, and does not");
     FAULT_UNLESS(a->in_ready == a->t->ready.count && a->starved == a->t->starved.count,
                  "a connection says that it stands in a list, and does not");
@@ -299,7 +302,8 @@ static bool audit_requests(struct audit *a, bool ipv6, uint32_t *count) {
         for (uint32_t id = l->head; id != BK_NONE; id = request_at(a->t, ipv6, id)->link.next) {
             const struct request *r = request_at(a->t, ipv6, id);
             struct tuple tuple = request_tuple(a->t, ipv6, id);
-            FAULT_UNLESS(r->sent == level + 1, "a request stands in another list than it should");
+            FAULT_UNLESS(r->level == level && r->sent > level, "a request stands in another list than it should");
+            FAULT_UNLESS(r->acked <= r->sent, "a request was acknowledged after a SYN-ACK that has not gone");
             FAULT_UNLESS(r->due >= before, "requests do not stand in the order of their deadlines");
             before = r->due;
             if (r->due < a->earliest) a->earliest = r->due;

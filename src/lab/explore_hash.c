@@ -29,9 +29,9 @@ _Static_assert(sizeof(struct connection) == 448, "a field came or went: does it 
 _Static_assert(sizeof(struct active) == 768, "a field came or went: does it belong to put_queues?");
 _Static_assert(sizeof(struct sent_run) == 88, "a field came or went: does it belong to put_scoreboard?");
 _Static_assert(sizeof(struct extent) == 32, "a field came or went: does it belong to put_queue?");
-_Static_assert(sizeof(struct listener) == 144, "a field came or went: does it belong to put_listeners?");
+_Static_assert(sizeof(struct listener) == 152, "a field came or went: does it belong to put_listeners?");
 _Static_assert(offsetof(struct request, tuple) == 52, "a field came or went: does it belong to put_requests?");
-_Static_assert(offsetof(struct time_wait, tuple) == 49, "a field came or went: does it belong to put_time_waits?");
+_Static_assert(offsetof(struct time_wait, tuple) == 51, "a field came or went: does it belong to put_time_waits?");
 _Static_assert(sizeof(struct watch_end) == 32, "a field came or went: does it belong to put_watch?");
 _Static_assert(sizeof(struct explore_user) == 24, "a field came or went: does it belong to put_user?");
 _Static_assert(sizeof(struct explore_incarnation) == 20, "a field came or went: does it belong to put_incarnation?");
@@ -101,10 +101,9 @@ struct view {
     unsigned mine, theirs; /* directions */
 };
 
-/* The next timestamp of a stack's, and how soon it is another. */
+/* The next timestamp of a stack's. */
 static void put_next_stamp(struct projection *p, unsigned direction, uint64_t now, uint32_t offset) {
     put_stamp(p, direction, (uint32_t)(now / NS_PER_MS) + offset);
-    put32(p, (uint32_t)(now % NS_PER_MS));
 }
 
 static void put_clocks(struct projection *p, const struct view *v, uint32_t recent, uint32_t offset) {
@@ -228,6 +227,7 @@ static void put_queues(struct projection *p, const struct view *v, const struct 
     put_queue(p, v, &a->send, v->mine);
     put_queue(p, v, &a->receive, v->theirs);
     put_queue(p, v, &a->out_of_order.queue, v->theirs);
+    put32(p, seq_gt(a->push_at, c->snd_nxt) ? a->push_at - c->snd_nxt : 0);
     put_scoreboard(p, v, c, a);
 }
 
@@ -235,7 +235,7 @@ static void put_queues(struct projection *p, const struct view *v, const struct 
 static void put_detached(struct projection *p, const struct view *v, const struct connection *c) {
     put8(p, c->state);
     put8(p, c->ready);
-    PUT_BITS(p, c->owned, c->fin_received, link_in(&c->ready_link));
+    PUT_BITS(p, c->owned, c->fin_received, c->listener == BK_NONE && link_in(&c->ready_link));
     put(p, (uint16_t)c->error, 2);
     put_queues(p, v, c);
 }
@@ -268,7 +268,7 @@ static void put_sending(struct projection *p, const struct view *v, const struct
 }
 
 static void put_receiving(struct projection *p, const struct view *v, const struct connection *c) {
-    put_seq(p, v->theirs, c->irs);
+    put_seq(p, v->theirs, connection_irs(c));
     put_seq(p, v->theirs, c->rcv_nxt);
     put_seq(p, v->theirs, c->rcv_adv);
     put_seq(p, v->theirs, c->rcv_edge);
@@ -288,7 +288,8 @@ static void put_times(struct projection *p, const struct view *v, const struct c
     put_due(p, c->ack_due, v->now);
     put_due(p, c->keepalive_due, v->now);
     put_due(p, c->linger_due, v->now);
-    put(p, c->challenge_at > v->now ? c->challenge_at - v->now : 0, 8);
+    uint32_t wait_ms = connection_challenge_wait(v->t, c, v->now);
+    put(p, wait_ms != 0 ? wait_ms * NS_PER_MS - v->now % NS_PER_MS : 0, 8);
     if (c->user_timeout_ms != 0) put_due(p, c->progress_at, v->now);
     /* A peer with a zero window that was heard within an RTO is alive. */
     if (c->snd_wnd == 0) put(p, u64_min(v->now - c->heard_at, rtt_rto_ns(c) + 1), 8);
@@ -313,7 +314,7 @@ static void put_connection(struct projection *p, const struct view *v, const str
     PUT_BITS(p, c->owned, c->active_open, c->fin_queued, c->fin_known, c->fin_received, c->nodelay, c->quickack,
              c->more, c->push, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
              c->syn_answered, c->control_lost, link_in(&c->output_link), link_in(&c->ready_link),
-             link_in(&c->accept_link));
+             c->listener != BK_NONE);
     PUT_BITS(p, c->sack, c->timestamps, c->ecn_asked, c->ecn, c->ecn_echo, c->ecn_cwr);
     put(p, (uint16_t)c->error, 2);
     put(p, (uint16_t)c->soft_error, 2);
@@ -399,6 +400,7 @@ static void put_stack(struct projection *p, const struct explore_machine *m, uns
     const struct tcp *t = &inside_net(m->side[side].stack)->tcp;
     const struct view v = {t, &t->base, m->state.clock[side], side, !side};
     BK_ASSERT(t->replies.count == 0 && t->base.frames.in_use == 0, "what was to be sent is sent");
+    put32(p, (uint32_t)(v.now % NS_PER_MS)); /* some clocks tick in milliseconds */
     put_listeners(p, &v);
     put_connections(p, &v);
     put_requests(p, &v);

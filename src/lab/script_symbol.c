@@ -21,6 +21,9 @@
 #define TCP_INQ    36
 #define TCP_CM_INQ TCP_INQ
 #endif
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44
+#endif
 #ifndef SCM_TIMESTAMPING
 #define SCM_TIMESTAMPING SO_TIMESTAMPING
 #endif
@@ -87,6 +90,7 @@ static const struct {
     S(TCP_NOTSENT_LOWAT),
     S(TCP_FASTOPEN_CONNECT),
     S(TCP_FASTOPEN_KEY),
+    S(TCP_RTO_MAX_MS),
     S(TCP_INQ),
     S(TCP_CM_INQ),
     /* SOL_IP, SOL_IPV6 */

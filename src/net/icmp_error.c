@@ -116,5 +116,8 @@ uint16_t icmp_error_input(struct net *n, struct packet *p, uint8_t type, uint8_t
     struct meaning m = p->family == 4 ? meaning_ipv4(type, code, rest, &q) : meaning_ipv6(type, code, rest);
     /* RFC 8201 4: no smaller than the smallest that IPv6 allows. */
     if (p->family == 6 && m.kind == TCP_ICMP_TOO_BIG && m.mtu < 1280) return BK_REASON_DROP_ICMP_BAD;
-    return tcp_icmp_error(&n->tcp, m.kind, m.error, &q.src, q.src_port, &q.dst, q.dst_port, q.seq, m.mtu);
+    struct tcp_icmp what = {
+        .kind = m.kind, .error = m.error, .mtu = m.mtu, .offender = p->src, .type = type, .code = code};
+    struct tuple tuple = {q.src, q.dst, q.src_port, q.dst_port};
+    return tcp_icmp_error(&n->tcp, &what, &tuple, q.seq);
 }

@@ -295,6 +295,11 @@ void neighbour_confirm(struct net *n, uint32_t id) {
 
 /* ---- time ---- */
 
+static void tell_tcp(struct net *n, const struct tuple *tuple, uint32_t seq) {
+    struct tcp_icmp what = {.kind = TCP_ICMP_SOFT, .error = ERROR_HOSTUNREACH};
+    (void)tcp_icmp_error(&n->tcp, &what, tuple, seq);
+}
+
 /* Resolution failed. What waits is dropped, and each TCP connection of which something waits hears that the host is unreachable (RFC 4861 7.2.2),
  * as it would if a router said so. The entry is gone by then: what a connection does next asks anew. */
 static void neighbour_fail(struct net *n, uint32_t id) {
@@ -312,8 +317,8 @@ static void neighbour_fail(struct net *n, uint32_t id) {
         memcpy(ports_and_seq, f->header + FRAME_L4, sizeof ports_and_seq);
         ip_drop(n, frame, BK_REASON_DROP_NO_NEIGHBOUR);
         if (tcp)
-            (void)tcp_icmp_error(&n->tcp, TCP_ICMP_SOFT, ERROR_HOSTUNREACH, &src, get_be16(ports_and_seq), &dst,
-                                 get_be16(ports_and_seq + 2), get_be32(ports_and_seq + 4), 0);
+            tell_tcp(n, &(struct tuple){src, dst, get_be16(ports_and_seq), get_be16(ports_and_seq + 2)},
+                     get_be32(ports_and_seq + 4));
     }
 }
 

@@ -38,6 +38,7 @@ static bool shows_progress(uint16_t reason) {
     case BK_REASON_ACCEPT_SYN_ACK:
     case BK_REASON_ACCEPT_HANDSHAKE_ACK:
     case BK_REASON_ACCEPT_COOKIE_ACK:
+    case BK_REASON_ACCEPT_ACK_DEFERRED:
     case BK_REASON_ACCEPT_ACK:
     case BK_REASON_ACCEPT_ACK_OF_FIN:
     case BK_REASON_ACCEPT_DATA:

@@ -45,18 +45,26 @@ int address_read(const struct bk_sockets *s, bool ipv6, const struct sockaddr *f
     return 0;
 }
 
-int address_write(const struct bk_sockets *s, bool ipv6, const struct endpoint *from, struct sockaddr *to,
-                  socklen_t *length) {
-    if (!memory_good(s, length, sizeof *length, true)) return -EFAULT;
-    if ((int)*length < 0) return -EINVAL;
+socklen_t address_put(bool ipv6, const struct endpoint *from, struct sockaddr_storage *to) {
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(from->port)};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(from->port)};
     memcpy(&in6.sin6_addr, from->addr.byte, 16);
     memcpy(&in.sin_addr, from->addr.byte + 12, 4);
-    const void *whole = ipv6 ? (const void *)&in6 : &in;
-    socklen_t size = ipv6 ? sizeof in6 : sizeof in, n = *length < size ? *length : size;
+    if (ipv6)
+        memcpy(to, &in6, sizeof in6);
+    else
+        memcpy(to, &in, sizeof in);
+    return ipv6 ? sizeof in6 : sizeof in;
+}
+
+int address_write(const struct bk_sockets *s, bool ipv6, const struct endpoint *from, struct sockaddr *to,
+                  socklen_t *length) {
+    if (!memory_good(s, length, sizeof *length, true)) return -EFAULT;
+    if ((int)*length < 0) return -EINVAL;
+    struct sockaddr_storage whole;
+    socklen_t size = address_put(ipv6, from, &whole), n = *length < size ? *length : size;
     if (!memory_good(s, to, n, true)) return -EFAULT;
-    if (n != 0) memcpy(to, whole, n);
+    if (n != 0) memcpy(to, &whole, n);
     *length = size;
     return 0;
 }

@@ -13,6 +13,8 @@ struct endpoint {
  * -EFAULT, -EINVAL (too short), -EAFNOSUPPORT. */
 int address_read(const struct bk_sockets *s, bool ipv6, const struct sockaddr *from, socklen_t length,
                  struct endpoint *to);
+/* An address for a socket of that family, and its length. */
+socklen_t address_put(bool ipv6, const struct endpoint *from, struct sockaddr_storage *to);
 /* Writes one for a socket of that family, cut off to *length, which becomes its whole length. 0, -EFAULT, -EINVAL (*length is
  * negative). */
 int address_write(const struct bk_sockets *s, bool ipv6, const struct endpoint *from, struct sockaddr *to,

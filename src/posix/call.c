@@ -108,7 +108,7 @@ static int64_t recvmsg_step(struct step *p) {
     work.msg_flags = 0;
     int64_t r = receive_step(p, &to, p->call->message.flags, &work);
     if (r < 0) return r;
-    msg->msg_namelen = 0;
+    msg->msg_namelen = p->call->message.flags & MSG_ERRQUEUE ? work.msg_namelen : 0; /* a stream names no sender */
     msg->msg_flags = work.msg_flags;
     msg->msg_controllen -= work.msg_controllen;
     return r;

@@ -62,6 +62,7 @@ struct bk_sockets {
     struct bk_syscall *woken_head, *woken_tail;
     struct sock_port *port[PORT_BUCKETS]; /* port.h */
     uint32_t port_draws;
+    uint64_t reports_dropped; /* entries for an error queue that was full */
 };
 
 /* A file of `size` bytes, zeroed but for its head; one reference. NULL: no memory. */

@@ -12,9 +12,14 @@
 #include <netinet/tcp.h>
 #include <sys/time.h>
 
+#include "posix/report.h"
+
 #define SNDBUF_MIN   4608 /* what Linux reports at least */
 #define RCVBUF_MIN   2304
 #define MSS_MIN      88
+#define CLAMP_MIN    1152 /* half of RCVBUF_MIN */
+#define RTO_MAX_LOW  1000
+#define RTO_MAX_HIGH 120000
 #define WINDOW_MAX   32767
 #define LINGER2_MAX  120
 #define PRIORITY_MAX 6
@@ -186,6 +191,38 @@ static int set_notsent(const struct given *g, int value) {
 
 const char *const option_congestion_name[BK_CONGESTIONS] = {"cubic", "reno", "bbr"};
 
+/* A window clamp of 0 is none, which Linux allows as long as there is no connection. */
+static int set_clamp(const struct given *g, int value) {
+    struct bk_tcp_look look;
+    bool open = g->sock->phase == SOCK_LISTENING || (sock_look(g->s, g->sock, &look) && look.state != BK_CLOSED);
+    if (value == 0 && open) return -EINVAL;
+    if (value != 0 && value < CLAMP_MIN) value = CLAMP_MIN;
+    return set_stack(g, BK_TCP_WINDOW_CLAMP, value, 0, INT_MAX);
+}
+
+uint32_t option_defer_seconds(const struct bk_sockets *s, uint32_t times) {
+    const struct bk_config *config = bk_config_of(s->stack);
+    uint64_t wait = config->rto_initial_ms, ms = 0;
+    for (; times != 0; times--) {
+        ms += wait;
+        wait = 2 * wait < config->rto_max_ms ? 2 * wait : config->rto_max_ms;
+    }
+    return (uint32_t)(ms / 1000);
+}
+
+/* Seconds are counted in times for a SYN-ACK, as many as last so long at least. It is told of any socket and done by one that listens. */
+static int set_defer(const struct given *g, int seconds) {
+    struct sock_more *more = sock_more_of(g->sock);
+    uint32_t times = 0;
+    if (more == NULL) return -ENOMEM;
+    while (seconds > 0 && times < BK_DEFER_MAX && option_defer_seconds(g->s, times) < (uint32_t)seconds) times++;
+    if (g->sock->phase == SOCK_LISTENING)
+        (void)bk_tcp_listener_set(g->s->stack, g->sock->listener, BK_TCP_DEFER_ACCEPT, times, g->now);
+    more->option[BK_TCP_DEFER_ACCEPT] = times;
+    more->option_mask |= 1u << BK_TCP_DEFER_ACCEPT;
+    return 0;
+}
+
 static int set_congestion(const struct given *g) {
     char name[OPTION_NAME_MAX] = "";
     size_t n = g->length < sizeof name - 1 ? g->length : sizeof name - 1;
@@ -231,6 +268,13 @@ static int set_tcp(const struct given *g, int option) {
         return set_stack(g, BK_TCP_USER_TIMEOUT_MS, value, 0, INT_MAX);
     case TCP_NOTSENT_LOWAT:
         return set_notsent(g, value);
+    case TCP_RTO_MAX_MS:
+        if (value < RTO_MAX_LOW || value > RTO_MAX_HIGH) return -EINVAL;
+        return set_stack(g, BK_TCP_RTO_MAX_MS, value + value % 2, RTO_MAX_LOW, RTO_MAX_HIGH);
+    case TCP_WINDOW_CLAMP:
+        return set_clamp(g, value);
+    case TCP_DEFER_ACCEPT:
+        return set_defer(g, value);
     case TCP_INQ:
         if (value < 0 || value > 1) return -EINVAL;
         if (sock_more_of(g->sock) == NULL) return -ENOMEM;
@@ -264,6 +308,21 @@ static int set_mtu_discover(const struct given *g, struct sock_more *more, int v
     return set_stack(g, BK_TCP_MTU_DISCOVERY, kind[value], 0, BK_MTU_DISCOVERIES);
 }
 
+static int set_recverr(const struct given *g, struct sock_more *more, int value) {
+    more->recverr = value != 0;
+    sock_news(g->s, g->sock, BK_NEWS_ERRORS, more->recverr);
+    if (!more->recverr) report_drop_icmp(g->sock);
+    return 0;
+}
+
+/* The type of service says how urgent packets are (RFC 1349's bits), and SO_PRIORITY follows it. */
+static int set_tos(const struct given *g, struct sock_more *more, int value) {
+    static const uint8_t priority[] = {0, 2, 6, 4}; /* best effort, bulk, interactive, interactive bulk */
+    int error = set_class(g, value);
+    if (error == 0) more->priority = priority[value >> 3 & 3];
+    return error;
+}
+
 static int set_ip(const struct given *g, int option) {
     int value, error = given_int(g, true, &value);
     if (error != 0) return error;
@@ -271,7 +330,7 @@ static int set_ip(const struct given *g, int option) {
     if (more == NULL) return -ENOMEM;
     switch (option) {
     case IP_TOS:
-        return set_class(g, value & 255);
+        return set_tos(g, more, value & 255);
     case IP_TTL:
         return set_hop_limit(g, value, 1);
     case IP_MTU_DISCOVER:
@@ -280,8 +339,7 @@ static int set_ip(const struct given *g, int option) {
         more->freebind = value != 0;
         return 0;
     case IP_RECVERR:
-        more->recverr = value != 0;
-        return 0;
+        return set_recverr(g, more, value);
     default:
         return -ENOPROTOOPT;
     }
@@ -310,11 +368,8 @@ static int set_ipv6(const struct given *g, int option) {
     struct sock_more *more = sock_more_of(sock);
     if (more == NULL) return -ENOMEM;
     if (option == IPV6_MTU_DISCOVER) return set_mtu_discover(g, more, value);
-    if (option == IPV6_RECVERR) {
-        more->recverr = value != 0;
-    } else {
-        more->freebind = value != 0;
-    }
+    if (option == IPV6_RECVERR) return set_recverr(g, more, value);
+    more->freebind = value != 0;
     return 0;
 }
 

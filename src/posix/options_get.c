@@ -42,6 +42,9 @@ static int get_socket(struct bk_sockets *s, struct sock *sock, int option, struc
     case SO_ERROR:
         (void)sock_look(s, sock, &look);
         a->number = -sock_take_error(sock);
+        /* With nothing pending, a trouble that may pass is told, once. */
+        if (a->number == 0 && sock_has_conn(sock) && !sock->over)
+            a->number = -bk_tcp_take_soft_error(s->stack, sock->conn);
         return 0;
     case SO_TYPE:
         a->number = SOCK_STREAM;
@@ -153,6 +156,18 @@ static int get_tcp(struct bk_sockets *s, struct sock *sock, int option, struct a
         return 0;
     case TCP_NOTSENT_LOWAT:
         a->number = sock->more == NULL ? 0 : (int)sock->more->notsent_lowat;
+        return 0;
+    case TCP_RTO_MAX_MS:
+        a->number = (int)sock_get_stack(s, sock, BK_TCP_RTO_MAX_MS);
+        if (a->number == 0) a->number = (int)bk_config_of(s->stack)->rto_max_ms;
+        return 0;
+    case TCP_WINDOW_CLAMP:
+        a->number = (int)sock_get_stack(s, sock, BK_TCP_WINDOW_CLAMP);
+        /* What bounds the window of a connection in any case. */
+        if (a->number == 0 && sock_has_conn(sock)) a->number = (int)sock_get_stack(s, sock, BK_TCP_RECEIVE_BUFFER);
+        return 0;
+    case TCP_DEFER_ACCEPT:
+        a->number = sock->more == NULL ? 0 : (int)option_defer_seconds(s, sock->more->option[BK_TCP_DEFER_ACCEPT]);
         return 0;
     case TCP_INQ:
         a->number = sock->more != NULL && sock->more->inq;

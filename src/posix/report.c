@@ -15,7 +15,15 @@ struct sock_report {
     uint64_t time;
     bool timed;     /* carries the time */
     bool truncated; /* stands for a packet, whose bytes are not kept */
+    /* an ICMP error: who sent it, where our segment went, and the begin of that segment, as every error quotes it */
+    struct endpoint offender, to;
+    uint8_t quoted[8];
 };
+
+static bool is_icmp(const struct sock_report *r) {
+    return r->err.ee_origin == SO_EE_ORIGIN_ICMP || r->err.ee_origin == SO_EE_ORIGIN_ICMP6 ||
+           r->err.ee_origin == SO_EE_ORIGIN_LOCAL;
+}
 
 struct sock_mark {
     struct sock_mark *next;
@@ -45,6 +53,12 @@ static struct sock_report *report_new(struct sock_more *more) {
     return r;
 }
 
+static bool report_full(struct bk_sockets *s, const struct sock_more *more) {
+    if (more->report_count < REPORTS_MAX) return false;
+    s->reports_dropped++;
+    return true;
+}
+
 /* ---- completion of zero-copy sends ----------------------------------------------------------------- */
 
 /* Numbers that follow the newest entry's join it. */
@@ -71,7 +85,7 @@ static void report_zerocopy(struct bk_sockets *s, struct sock *sock, uint32_t id
 static void report_time(struct bk_sockets *s, struct sock *sock, const struct sock_mark *mark, uint32_t kind,
                         uint64_t now) {
     struct sock_more *more = sock->more;
-    if (more->report_count >= REPORTS_MAX) return; /* nobody reads them */
+    if (report_full(s, more)) return; /* nobody reads them */
     struct sock_report *r = report_new(more);
     if (r == NULL) return;
     r->err = (struct sock_extended_err){
@@ -84,6 +98,46 @@ static void report_time(struct bk_sockets *s, struct sock *sock, const struct so
     r->timed = true;
     r->truncated = !(mark->stamping & SOF_TIMESTAMPING_OPT_TSONLY);
     file_wake(s, &sock->file, POLLERR);
+}
+
+/* ---- ICMP errors ------------------------------------------------------------------------------------- */
+
+static void put_be(uint8_t *to, uint32_t value, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) to[i] = (uint8_t)(value >> 8 * (bytes - 1 - i));
+}
+
+void report_icmp(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_error *e) {
+    struct sock_more *more = sock_more_of(sock);
+    if (more == NULL || !more->recverr) return;
+    struct endpoint local = sock_local(s, sock), remote = sock_remote(s, sock);
+    bool ours = bk_addr_is_any(&e->offender), ipv4 = bk_addr_is_ipv4(&remote.addr);
+    struct sock_report *r = report_full(s, more) ? NULL : report_new(more);
+    if (r != NULL) {
+        r->err = (struct sock_extended_err){
+            .ee_errno = (uint32_t)-e->error,
+            .ee_origin = ours   ? SO_EE_ORIGIN_LOCAL
+                         : ipv4 ? SO_EE_ORIGIN_ICMP
+                                : SO_EE_ORIGIN_ICMP6,
+            .ee_type = e->type,
+            .ee_code = e->code,
+            .ee_info = e->info,
+        };
+        r->offender.addr = e->offender;
+        r->to = remote;
+        put_be(r->quoted, local.port, 2);
+        put_be(r->quoted + 2, remote.port, 2);
+        put_be(r->quoted + 4, e->seq, 4);
+    }
+    /* The next call tells of it, and the connection goes on; a smaller MTU troubles nobody, and an end tells of itself. An attempt to connect is not
+     * over yet: only SO_ERROR tells, lest a connection begin with an error. */
+    struct bk_tcp_look look;
+    (void)sock_look(s, sock, &look);
+    bool up = look.state != BK_SYN_SENT && look.state != BK_SYN_RECEIVED && look.state != BK_CLOSED;
+    if (up && e->error != -EMSGSIZE) {
+        sock->error = -e->error;
+        (void)bk_tcp_take_soft_error(s->stack, sock->conn);
+    }
+    file_wake(s, &sock->file, 0);
 }
 
 /* ---- marks ----------------------------------------------------------------------------------------- */
@@ -191,29 +245,86 @@ void report_arrival_control(struct bk_sockets *s, struct sock *sock, const struc
     }
 }
 
+/* What an ICMP error quoted, and where that went. The length, or -EFAULT. */
+static int64_t put_quoted(const struct bk_sockets *s, const struct sock *sock, const struct sock_report *r,
+                          const struct span *to, struct msghdr *msg) {
+    size_t n = to->total < sizeof r->quoted ? to->total : sizeof r->quoted;
+    for (size_t at = 0, piece; at < n; at += piece) {
+        void *memory = span_at(to, at, &piece);
+        if (piece > n - at) piece = n - at;
+        if (!memory_good(s, memory, piece, true)) return -EFAULT;
+        memcpy(memory, r->quoted + at, piece);
+    }
+    if (msg != NULL && n < sizeof r->quoted) msg->msg_flags |= MSG_TRUNC;
+    if (msg == NULL || msg->msg_name == NULL) return (int64_t)n;
+    struct sockaddr_storage name;
+    socklen_t whole = address_put(sock->ipv6, &r->to, &name),
+              room = msg->msg_namelen < whole ? msg->msg_namelen : whole;
+    if (!memory_good(s, msg->msg_name, room, true)) return -EFAULT;
+    memcpy(msg->msg_name, &name, room);
+    msg->msg_namelen = whole;
+    return (int64_t)n;
+}
+
+/* An error that is read from the queue is no longer pending; the next one there is. */
+static void settle_error(struct bk_sockets *s, struct sock *sock) {
+    const struct sock_report *next = sock->more->reports;
+    bool more = next != NULL && is_icmp(next);
+    sock->error = more ? (int)next->err.ee_errno : 0;
+    if (!more && sock_has_conn(sock)) (void)bk_tcp_take_soft_error(s->stack, sock->conn);
+}
+
+static void put_error(const struct bk_sockets *s, const struct sock *sock, const struct sock_report *r,
+                      struct msghdr *msg) {
+    struct {
+        struct sock_extended_err err;
+        struct sockaddr_storage offender;
+    } data = {.err = r->err};
+    socklen_t length = sock->ipv6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (is_icmp(r) && r->err.ee_origin != SO_EE_ORIGIN_LOCAL)
+        length = address_put(sock->ipv6, &r->offender, &data.offender);
+    message_put_control(s, msg, sock->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, sock->ipv6 ? IPV6_RECVERR : IP_RECVERR, &data,
+                        sizeof data.err + length);
+}
+
 int64_t report_receive(struct bk_sockets *s, struct sock *sock, const struct span *to, struct msghdr *msg) {
     struct sock_more *more = sock->more;
     struct sock_report *r = more == NULL ? NULL : more->reports;
-    (void)to;
+    int64_t length = 0;
     if (r == NULL) return -EAGAIN;
+    if (is_icmp(r)) {
+        length = put_quoted(s, sock, r, to, msg);
+        if (length < 0) return length;
+    } else if (msg != NULL) {
+        msg->msg_namelen = 0;
+    }
     more->reports = r->next;
     more->report_count--;
+    if (is_icmp(r)) settle_error(s, sock);
     if (msg != NULL) {
         msg->msg_flags |= MSG_ERRQUEUE | (r->truncated ? MSG_TRUNC : 0);
         if (r->timed && (more->stamping & SOF_TIMESTAMPING_SOFTWARE)) put_time(s, msg, r->time);
-        struct {
-            struct sock_extended_err err;
-            union {
-                struct sockaddr_in in;
-                struct sockaddr_in6 in6;
-            } offender;
-        } data = {.err = r->err};
-        size_t address = sock->ipv6 ? sizeof data.offender.in6 : sizeof data.offender.in;
-        message_put_control(s, msg, sock->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, sock->ipv6 ? IPV6_RECVERR : IP_RECVERR,
-                            &data, sizeof data.err + address);
+        put_error(s, sock, r, msg);
     }
     free(r);
-    return 0;
+    return length;
+}
+
+void report_drop_icmp(struct sock *sock) {
+    struct sock_more *more = sock->more;
+    struct sock_report **at = &more->reports, *kept = NULL;
+    while (*at != NULL) {
+        struct sock_report *r = *at;
+        if (!is_icmp(r)) {
+            kept = r;
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        more->report_count--;
+        free(r);
+    }
+    more->reports_tail = kept;
 }
 
 void report_drop_all(struct sock *sock) {

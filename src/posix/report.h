@@ -1,4 +1,4 @@
-/* The error queue, and what leads to its entries: completion of MSG_ZEROCOPY, times of sending (SO_TIMESTAMPING).
+/* The error queue, and what leads to its entries: completion of MSG_ZEROCOPY, times of sending (SO_TIMESTAMPING), ICMP errors (IP_RECVERR).
  *
  * A send that is to be told of leaves a mark with the sequence number after its last octet. The mark waits among those not yet sent, then
  * among those not yet acknowledged. The stack says with BK_READY_PROGRESS that SND.NXT or SND.UNA moved; bk_sockets_pump then
@@ -23,6 +23,8 @@ int report_admit(const struct sock *sock, const struct report_wish *wish);
 void report_sent(struct bk_sockets *s, struct sock *sock, const struct report_wish *wish, uint32_t end, uint64_t now);
 /* News of the connection. */
 void report_hear(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_look *look, uint32_t what, uint64_t now);
+/* The stack was told of a trouble with one of the connection's segments. */
+void report_icmp(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_error *e);
 /* recvmsg with MSG_ERRQUEUE. */
 int64_t report_receive(struct bk_sockets *s, struct sock *sock, const struct span *to, struct msghdr *msg);
 /* When the octet that was read last arrived, for SOF_TIMESTAMPING_RX_SOFTWARE. */
@@ -30,6 +32,8 @@ void report_arrival_control(struct bk_sockets *s, struct sock *sock, const struc
                             struct msghdr *msg);
 /* The connection goes: zero-copy sends are complete, times will not be known. */
 void report_drop_marks(struct bk_sockets *s, struct sock *sock);
+/* What ICMP errors left goes. */
+void report_drop_icmp(struct sock *sock);
 void report_drop_all(struct sock *sock);
 
 #endif

@@ -57,7 +57,7 @@ struct sock_more {
     bk_addr local; /* that bind named, or a listener has */
     uint16_t local_port;
     bool addr_named;
-    bool freebind, recverr, zerocopy, inq, accept_defer;
+    bool freebind, recverr, zerocopy, inq;
     uint8_t urgent; /* enum sock_urgent */
     uint32_t urgent_seq;
     uint32_t option_mask, option[SOCK_OPTIONS]; /* for the connection to come */

@@ -140,9 +140,8 @@ static bool inherit(const struct sock *from, struct sock *to) {
     to->sndbuf_named = from->sndbuf_named;
     to->rcvbuf_named = from->rcvbuf_named;
     const struct sock_more *a = from->more;
-    bool plain = a->rcvlowat == 1 && a->rcvtimeo == 0 && a->sndtimeo == 0 && a->mark == 0 && a->priority == 0 &&
-                 a->mtu_discover == 0 && a->notsent_lowat == 0 && a->stamping == 0 && !a->zerocopy && !a->inq &&
-                 !a->recverr && !a->freebind;
+    bool plain = a->rcvlowat == 1 && a->rcvtimeo == 0 && a->sndtimeo == 0 && a->mark == 0 && a->mtu_discover == 0 &&
+                 a->notsent_lowat == 0 && a->stamping == 0 && !a->zerocopy && !a->inq && !a->recverr && !a->freebind;
     if (plain) return true;
     struct sock_more *b = sock_more_of(to);
     if (b == NULL) return false;
@@ -150,7 +149,6 @@ static bool inherit(const struct sock *from, struct sock *to) {
     b->rcvtimeo = a->rcvtimeo;
     b->sndtimeo = a->sndtimeo;
     b->mark = a->mark;
-    b->priority = a->priority;
     b->mtu_discover = a->mtu_discover;
     b->notsent_lowat = a->notsent_lowat;
     b->stamping = a->stamping;
@@ -164,7 +162,9 @@ static bool inherit(const struct sock *from, struct sock *to) {
 /* A connection begins: what the socket's options need to hear of is asked for. */
 static void begin(struct bk_sockets *s, struct sock *sock) {
     const struct sock_more *more = sock->more;
-    if (more != NULL && (more->rcvlowat > 1 || more->stamping != 0)) sock_news(s, sock, BK_NEWS_ARRIVALS, true);
+    if (more == NULL) return;
+    if (more->rcvlowat > 1 || more->stamping != 0) sock_news(s, sock, BK_NEWS_ARRIVALS, true);
+    if (more->recverr) sock_news(s, sock, BK_NEWS_ERRORS, true);
 }
 
 int64_t accept_step(struct step *p) {

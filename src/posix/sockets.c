@@ -1,5 +1,6 @@
 /* The table as a whole: made, pumped, ended; and the calls about descriptors themselves. */
 #include "posix/pipe.h"
+#include "posix/report.h"
 #include "posix/sock.h"
 
 #include <fcntl.h>
@@ -7,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #define READY_BATCH 64u
+#define ERROR_BATCH 8u
 
 void bk_sockets_config_default(struct bk_sockets_config *config) {
     *config = (struct bk_sockets_config){
@@ -47,9 +49,16 @@ struct bk_sockets_config *bk_sockets_config_of(struct bk_sockets *s) {
     return &s->config;
 }
 
+uint64_t bk_sockets_reports_dropped(const struct bk_sockets *s) {
+    return s->reports_dropped;
+}
+
 void bk_sockets_pump(struct bk_sockets *s, uint64_t now) {
     struct bk_ready ready[READY_BATCH];
+    struct bk_tcp_error errors[ERROR_BATCH];
     size_t n;
+    while ((n = bk_tcp_errors(s->stack, errors, ERROR_BATCH)) != 0)
+        for (size_t i = 0; i < n; i++) report_icmp(s, (struct sock *)(uintptr_t)errors[i].user, &errors[i]);
     /* Until nothing new is there: hearing one thing may make the stack say another. */
     while ((n = bk_ready_poll(s->stack, ready, READY_BATCH)) != 0)
         for (size_t i = 0; i < n; i++)

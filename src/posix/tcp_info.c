@@ -58,6 +58,14 @@ static void fill_connection(const struct bk_tcp_info *c, struct bk_socket_tcp_in
     info->tcpi_bytes_retrans = c->bytes_retransmitted;
     info->tcpi_segs_out = (uint32_t)c->segments_sent;
     info->tcpi_segs_in = (uint32_t)c->segments_received;
+    info->tcpi_data_segs_out = (uint32_t)c->data_segments_sent;
+    info->tcpi_data_segs_in = (uint32_t)c->data_segments_received;
+    info->tcpi_delivered_ce = (uint32_t)c->segments_delivered_ce;
+    info->tcpi_ato = c->ack_delay_us;
+    info->tcpi_rcv_ssthresh = c->receive_window_most;
+    info->tcpi_total_rto = (uint16_t)c->timeouts;
+    info->tcpi_total_rto_recoveries = (uint16_t)c->timeout_episodes;
+    info->tcpi_total_rto_time = c->timeout_ms;
     info->tcpi_snd_wnd = c->snd_wnd;
     info->tcpi_rcv_wnd = c->rcv_wnd;
     info->tcpi_last_data_sent = c->sent_age_ms;

@@ -27,8 +27,9 @@ void acknowledge_syn(struct tcp *t, struct connection *c) {
     c->syn_acked = true;
     congestion_start(t, c, c->retransmits);
     /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
-    if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, 3000000);
+    if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, rtt_clamp(t, c, 3000000));
     if (c->retransmits == 0) c->rto_us = u32_max(c->rto_us, t->base.config.rto_min_ms * 1000);
+    timeouts_over(t, c);
     c->retransmits = 0;
     c->recover = c->snd_una - 1;
     c->control_lost = false;
@@ -101,6 +102,7 @@ void acknowledge(struct tcp *t, struct connection *c, const struct segment *s, u
     struct ack_news n;
     bool old = seq_lt(s->header.ack, c->snd_una), advances = seq_gt(s->header.ack, c->snd_una), window_changed = false;
     *reason = BK_REASON_ACCEPT_ACK_OLD;
+    uint32_t delivered = c->delivered_segments;
     ack_news_begin(&n, t, c, &s->header.option);
     if (advances) advance(t, c, s, &n);
     n.ece = ecn_echoes(c, s);
@@ -119,5 +121,7 @@ void acknowledge(struct tcp *t, struct connection *c, const struct segment *s, u
         recovery_acked(&n);
         timeouts_acked(t, c, advances);
     }
+    if (n.ece) c->delivered_ce += c->delivered_segments - delivered;
+    if (advances && c->recovery != RECOVERY_LOSS) timeouts_over(t, c);
     connection_settle(t, c);
 }

@@ -115,7 +115,8 @@ void congestion_idle(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL || c->sent_at == 0 || a->congestion.idle_seen) return;
     a->congestion.idle_seen = true;
-    a->congestion.use_gap = true;
+    /* It is no pause where the ACK of all that was out lets more go at once. */
+    if (c->progress_at < t->base.now) a->congestion.use_gap = true;
     /* After a pause longer than the RTO the window is not trusted any more (RFC 5681 4.1). */
     uint64_t pause = t->base.now - c->sent_at, rto = rtt_rto_ns(c);
     if (t->base.config.slow_start_after_idle && !controller_of(c)->owns_window && pause > rto) {

@@ -40,7 +40,7 @@ enum congestion_event {
     CONGESTION_REDUCE, /* recovery enters Recovery or CWR: ssthresh is set, cwnd not yet */
     CONGESTION_RTO, /* the retransmission timer fired: ssthresh is set, cwnd is what is to follow it (unless owned) */
     CONGESTION_RECOVER, /* Recovery, CWR or Loss is over */
-    CONGESTION_UNDO,    /* the last CONGESTION_REDUCE or CONGESTION_RTO was for nothing (RFC 9438 4.9) */
+    CONGESTION_UNDO, /* the last CONGESTION_REDUCE or CONGESTION_RTO was for nothing (RFC 9438 4.9): cwnd is still what it has come to */
     CONGESTION_RESTART, /* sending begins again with nothing outstanding */
 };
 

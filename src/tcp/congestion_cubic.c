@@ -94,9 +94,10 @@ static void cubic_acked(struct tcp *t, struct connection *c, struct congestion *
     struct cubic *q = &g->cubic;
     bool stage_goes_on = c->cwnd >= c->ssthresh;
     uint32_t acked = congestion_slow_start(t, c, g, s);
-    if (!stage_goes_on || q->epoch.start == 0) begin_epoch(c, q, s->now);
-    /* What has passed while the window was not used is no time of the curve (5.8). */
-    if (g->use_gap) q->epoch.start += s->now - q->grown_at;
+    if (!stage_goes_on || q->epoch.start == 0)
+        begin_epoch(c, q, s->now);
+    else if (g->use_gap) /* what has passed while the window was not used is no time of the curve (5.8) */
+        q->epoch.start += s->now - q->grown_at;
     g->use_gap = false;
     q->grown_at = s->now;
     if (acked == 0) return;
@@ -118,7 +119,7 @@ static uint32_t cubic_ssthresh(struct tcp *t, struct connection *c, struct conge
 }
 
 static void cubic_event(struct tcp *t, struct connection *c, struct congestion *g, enum congestion_event event) {
-    (void)t, (void)c;
+    (void)t;
     struct cubic *q = &g->cubic;
     switch (event) {
     case CONGESTION_REDUCE:
@@ -129,7 +130,8 @@ static void cubic_event(struct tcp *t, struct connection *c, struct congestion *
         q->epoch.w_max = 0; /* 4.8: K is 0, and W_max where the next stage begins */
         break;
     case CONGESTION_UNDO:
-        q->epoch = q->undo; /* 4.9.2 */
+        if (c->cwnd >= q->epoch.cwnd_prior) break; /* 4.9.2: known so late that the window is beyond where it was */
+        q->epoch = q->undo;
         q->looked_at = 0;
         break;
     case CONGESTION_RECOVER:

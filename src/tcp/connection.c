@@ -22,7 +22,6 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     struct connection *c = connection_at(t, id);
     link_init(&c->output_link);
     link_init(&c->ready_link);
-    link_init(&c->accept_link);
     link_init(&c->starved_link);
     timer_init(&c->timer);
     c->tuple = *tuple;
@@ -45,7 +44,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;
     c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
-    c->keepalive_idle_s = config->keepalive_idle_s;
+    c->keepalive_idle_s = (uint16_t)config->keepalive_idle_s;
     c->keepalive_interval_s = (uint16_t)config->keepalive_interval_s;
     c->keepalive_probes = (uint8_t)config->keepalive_probes;
     c->syn_retries = (uint8_t)config->syn_retries;
@@ -124,6 +123,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     runs_init(&a->out_of_order);
     a->send.limit = a->out_of_order.queue.limit = budget_mark(t);
     a->send_hint = BK_NONE;
+    a->push_at = c->snd_nxt;
     scoreboard_init(&a->board);
     rack_init(&a->rack, c->snd_una);
     a->recovery.reorder_due = BK_NEVER;
@@ -293,8 +293,9 @@ void connection_disown(struct tcp *t, struct connection *c) {
     c->owned = false;
     c->ready = 0;
     connection_unstarve(t, c);
-    if (link_in(&c->ready_link)) list_remove(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
-    if (c->listener != BK_NONE) {
+    if (c->listener == BK_NONE) {
+        if (link_in(&c->ready_link)) list_remove(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
+    } else {
         struct listener *l = listener_at(t, c->listener);
         list_remove(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, c->self);
         c->listener = BK_NONE;

@@ -49,9 +49,11 @@ enum rtx_kind { RTX_RETRANSMIT, RTX_PERSIST, RTX_OVERRIDE, RTX_TAIL_PROBE, RTX_R
 enum ack_owed { ACK_NONE, ACK_DELAYED, ACK_NOW };
 
 struct connection {
-    struct link output_link;  /* in path[iface].output */
-    struct link ready_link;   /* in tcp.ready */
-    struct link accept_link;  /* in the listener's queue */
+    struct link output_link; /* in path[iface].output */
+    union {
+        struct link accept_link; /* in the listener's queue, while `listener` says so; */
+        struct link ready_link;  /* otherwise in tcp.ready */
+    };
     struct link starved_link; /* in tcp.starved */
     struct timer timer;
 
@@ -66,21 +68,22 @@ struct connection {
 
     uint8_t state; /* enum bk_state */
     uint8_t iface;
-    uint8_t ready;                     /* enum bk_ready_what not yet fetched */
-    uint8_t rtx_kind;                  /* enum rtx_kind */
-    uint8_t ack_owed;                  /* enum ack_owed */
-    uint8_t retransmits;               /* back-offs since SND.UNA last moved */
-    uint8_t probes;                    /* keep-alive or window probes since the peer was last heard */
-    uint8_t recovery;                  /* enum recovery_state */
-    uint8_t send_scale, receive_scale; /* Snd.Wind.Shift, Rcv.Wind.Shift */
-    bool owned : 1;                    /* a user, or a listener's queue, holds it */
-    bool active_open : 1;              /* came from SYN-SENT */
-    bool detached : 1;                 /* no longer in the connection table */
-    bool fin_queued : 1;               /* the user has closed the sending side */
-    bool fin_known : 1;                /* a FIN was seen, at fin_seq; it may wait behind a gap */
-    bool fin_received : 1;             /* the FIN was taken in order */
-    bool timestamps : 1;               /* Snd.TS.OK */
-    bool sack : 1;                     /* both ends said SACK-permitted (RFC 2018 2) */
+    uint8_t ready;             /* enum bk_ready_what not yet fetched */
+    uint8_t retransmits;       /* back-offs since SND.UNA last moved */
+    uint8_t probes;            /* keep-alive or window probes since the peer was last heard */
+    uint8_t rtx_kind : 3;      /* enum rtx_kind */
+    uint8_t ack_owed : 2;      /* enum ack_owed */
+    uint8_t recovery : 3;      /* enum recovery_state */
+    uint8_t send_scale : 4;    /* Snd.Wind.Shift */
+    uint8_t receive_scale : 4; /* Rcv.Wind.Shift */
+    bool owned : 1;            /* a user, or a listener's queue, holds it */
+    bool active_open : 1;      /* came from SYN-SENT */
+    bool detached : 1;         /* no longer in the connection table */
+    bool fin_queued : 1;       /* the user has closed the sending side */
+    bool fin_known : 1;        /* a FIN was seen, at fin_seq; it may wait behind a gap */
+    bool fin_received : 1;     /* the FIN was taken in order */
+    bool timestamps : 1;       /* Snd.TS.OK */
+    bool sack : 1;             /* both ends said SACK-permitted (RFC 2018 2) */
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
@@ -113,7 +116,7 @@ struct connection {
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, snd_up;
     uint32_t max_snd_wnd; /* largest window the peer ever offered (RFC 5961 5.2) */
     uint32_t snd_end;
-    uint32_t irs, rcv_nxt, rcv_up;
+    uint32_t rcv_nxt, rcv_up;
     uint32_t rcv_adv;  /* right edge offered, the furthest: RCV.NXT + RCV.WND */
     uint32_t rcv_edge; /* right edge offered last; less than rcv_adv if the window was taken back (receive_window.c) */
     uint32_t fin_seq;
@@ -130,6 +133,7 @@ struct connection {
     uint8_t backoff;        /* doublings that the RTO contains */
     uint16_t peer_mss;      /* its option's, or what stands for it */
     uint16_t path_mtu;      /* that `mss` is for */
+    uint16_t timeouts;      /* STATUS: of the retransmission timer; */
     uint32_t path_epoch;    /* tcp.path_epoch when it last looked */
     uint32_t ts_recent;     /* TS.Recent */
     uint32_t ts_offset;     /* our timestamp clock's */
@@ -146,14 +150,14 @@ struct connection {
 
     /* deadlines and times, ns */
     uint64_t rtx_due, ack_due, keepalive_due, linger_due;
-    uint64_t progress_at;  /* when SND.UNA last moved, or the oldest outstanding byte was sent */
-    uint64_t heard_at;     /* when the peer was last heard */
-    uint64_t sent_at;      /* when data was last sent */
-    uint64_t challenge_at; /* before this no further challenge ACK */
+    uint64_t progress_at; /* when SND.UNA last moved, or the oldest outstanding byte was sent */
+    uint64_t heard_at;    /* when the peer was last heard */
+    uint64_t sent_at;     /* when data was last sent */
 
     /* settings */
-    uint32_t keepalive_idle_s;
     uint32_t user_timeout_ms;
+    uint32_t window_clamp; /* the window offered is no larger; 0: as large as the buffer lets it be */
+    uint16_t keepalive_idle_s;
     uint16_t keepalive_interval_s;
     uint8_t keepalive_probes;
     uint8_t syn_retries;       /* of an active open, besides those at linear times */
@@ -161,16 +165,24 @@ struct connection {
     uint8_t traffic_class;     /* of IP, the ECN bits 0 */
     uint8_t hop_limit;         /* 0: the interface's */
     uint8_t fin_wait_2_s;      /* without owner; 0: config.fin_wait_2_ms */
+    uint16_t rto_max;          /* the RTO's bound, in steps of 2 ms; 0: config.rto_max_ms */
     uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
     int16_t error, soft_error; /* negative errno values */
     uint32_t unsent_low;       /* see send_room.h */
     uint32_t text_ms;          /* when text last came in order, or the peer's SYN: stack time, ms */
+    uint32_t challenge_ms;     /* before this no further challenge ACK: low bits of the time in ms */
 
     /* STATUS */
-    uint64_t bytes_sent, bytes_retransmitted, bytes_acked, bytes_received;
+    uint16_t timeout_episodes; /* and series of them, each up to the end of what it set off */
+    uint16_t pad;
+    uint32_t timeout_ms; /* that such series lasted, those that are over */
+    uint64_t bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
-    uint32_t send_time_ms[3]; /* see send_time.h: busy, of that held back by the window, by the buffer */
-    uint32_t delivered_segments, dsack_duplicates, reordering_seen;
+    uint32_t data_segments_sent, data_segments_received; /* those of them with text */
+    uint32_t timeout_since_ms; /* when the one under way began: low bits of the time in ms; 0: none is */
+    uint32_t send_time_ms[3];  /* see send_time.h: busy, of that held back by the window, by the buffer */
+    uint32_t delivered_segments, delivered_ce; /* acknowledged or SACKed; by ACKs that told of congestion (ECE) */
+    uint32_t dsack_duplicates, reordering_seen;
     uint32_t out_of_order_segments; /* kept behind a gap when they came */
 };
 
@@ -189,7 +201,7 @@ struct active {
     struct extent_queue send;    /* [max(snd_una, iss + 1), snd_end) */
     struct extent_queue receive; /* in order, not yet read by the user; ends at RCV.NXT (less a FIN) */
     struct runs out_of_order;    /* beyond RCV.NXT */
-    uint32_t pad;
+    uint32_t push_at;            /* see push.h */
     struct receive_state receiving;
     uint32_t send_hint;      /* extent near SND.NXT, or BK_NONE */
     uint32_t connection;     /* whose it is */
@@ -211,9 +223,9 @@ _Static_assert(sizeof(struct active) <= 1024, "the active record of a connection
 struct listener {
     struct list accept_queue; /* finished connections */
     struct link ready_link;
+    uint32_t generation; /* 0: a free record */
     uint64_t user;
     bk_addr local;
-    uint32_t generation; /* 0: a free record */
     uint32_t self;
     uint32_t next; /* in the same port bucket */
     uint32_t backlog;
@@ -266,6 +278,29 @@ static inline bool connection_fin_sent(const struct connection *c) {
 }
 static inline bool connection_fin_acked(const struct connection *c) {
     return c->fin_queued && c->snd_una == c->snd_end + 1;
+}
+/* IRS, of a connection that has the peer's SYN. */
+static inline uint32_t connection_irs(const struct connection *c) {
+    return c->rcv_nxt - 1 - c->fin_received - (uint32_t)c->bytes_received;
+}
+/* Bytes of text that left, each time that they did. */
+static inline uint64_t connection_bytes_sent(const struct connection *c) {
+    uint32_t syn = c->snd_nxt != c->iss && !c->syn_acked;
+    uint32_t fin = connection_fin_sent(c) && !connection_fin_acked(c);
+    return c->bytes_acked + connection_outstanding(c) - syn - fin + c->bytes_retransmitted;
+}
+/* What the RTO, and what backs off with it, is bounded by. */
+static inline uint32_t connection_rto_max_ms(const struct tcp *t, const struct connection *c) {
+    return c->rto_max != 0 ? 2u * c->rto_max : t->base.config.rto_max_ms;
+}
+/* For how many milliseconds no further challenge is answered; 0: one may be. Low bits of the time tell, for its distance is short. */
+static inline uint32_t connection_challenge_wait(const struct tcp *t, const struct connection *c, uint64_t now) {
+    uint32_t left = c->challenge_ms - (uint32_t)(now / NS_PER_MS);
+    return left <= t->base.config.challenge_ack_ms ? left : 0;
+}
+/* The most that is offered: the buffer, unless the user wants less. */
+static inline uint32_t connection_window_most(const struct connection *c) {
+    return c->window_clamp != 0 ? u32_min(c->window_clamp, c->receive_buffer) : c->receive_buffer;
 }
 
 /* A new connection in CLOSED state with the stack's default settings, in the connection table under `tuple` unless `old` (a reference to

@@ -88,7 +88,7 @@ uint32_t listener_receive_buffer(const struct tcp *t, const struct listener *l) 
 
 uint8_t listener_receive_scale(const struct tcp *t, const struct listener *l) {
     bool fixed = (l->option_mask >> BK_TCP_RECEIVE_BUFFER & 1) != 0;
-    return receive_window_scale(t, listener_receive_buffer(t, l), fixed);
+    return receive_window_scale(t, listener_receive_buffer(t, l), listener_option(l, BK_TCP_WINDOW_CLAMP, 0), fixed);
 }
 
 void listener_free(struct tcp *t, struct listener *l) {

@@ -6,6 +6,7 @@
 #include "tcp/frto.h"
 #include "tcp/mtu_search.h"
 #include "tcp/options.h"
+#include "tcp/push.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/segment.h"
@@ -90,6 +91,7 @@ static void note_new(struct tcp *t, struct connection *c, const struct output_de
     uint32_t in_flight = recovery_pipe(t, c);
     struct active *a = d->flags & WIRE_SYN ? NULL : connection_activate(t, c);
     if (c->snd_nxt == c->snd_una) c->progress_at = t->base.now;
+    if (a != NULL) push_sent(c, a, d->seq + d->length);
     c->snd_nxt = end;
     if ((c->news & BK_NEWS_PROGRESS) && d->length != 0) connection_hear(t, c, BK_READY_PROGRESS);
     if (a != NULL) {
@@ -137,11 +139,12 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     uint64_t now = t->base.now;
     uint32_t end = d->seq + d->length + ((d->flags & WIRE_SYN) != 0) + ((d->flags & WIRE_FIN) != 0);
     bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
+    uint32_t text_end = d->seq + ((d->flags & WIRE_SYN) != 0) + d->length;
     uint32_t size = segment_size(t, c, d);
     uint32_t segments = d->length <= size ? 1 : (d->length + size - 1) / size; /* that the unit is cut to */
     c->segments_sent += segments;
     t->mib.out_segs += segments;
-    c->bytes_sent += d->length;
+    if (d->length != 0) c->data_segments_sent += segments;
     if (d->length != 0) path_mtu_sent(t, c, d->seq, d->length);
     if (end != d->seq) {
         c->sent_at = now;
@@ -154,7 +157,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     if (again) {
         c->segments_retransmitted += segments;
         t->mib.retrans_segs += segments;
-        c->bytes_retransmitted += d->length;
+        c->bytes_retransmitted += d->length - (seq_gt(text_end, c->snd_nxt) ? text_end - c->snd_nxt : 0);
         note_again(t, c, d, end, (uint16_t)size);
     } else if (end != d->seq) {
         note_new(t, c, d, end, (uint16_t)size);
@@ -185,13 +188,13 @@ static bool ends_record(const struct tcp *t, const struct connection *c, uint32_
     return e->ends_record && extent_end(e) == end;
 }
 
-/* PSH (RFC 9293 3.9.1.2): at the end of what the user sent, unless more is to follow; at a record's end; and at the end of a unit of several
- * segments, for receivers that merge them hand them on at once. */
+/* See push.h. */
 static bool is_pushed(const struct tcp *t, const struct connection *c, const struct output_decision *d) {
     uint32_t end = d->seq + d->length;
     bool waited = d->reason == BK_REASON_SEND_DATA_OVERRIDE;
     bool several = d->length > c->mss && d->reason != BK_REASON_SEND_MTU_PROBE;
-    return (end == c->snd_end && (c->push || waited)) || several || ends_record(t, c, end);
+    return (end == c->snd_end && (c->push || waited)) || several || ends_record(t, c, end) ||
+           push_marked(t, c, d->seq, d->length);
 }
 
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
@@ -255,6 +258,7 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
         struct output_decision d = output_decide(t, c);
         list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);
         if (d.reason == BK_REASON_NONE) {
+            push_waits(t, c);
             connection_arm(t, c, d.again);
             send_time_note(t, c);
             continue;

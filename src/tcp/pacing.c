@@ -17,7 +17,7 @@ uint64_t pacing_due(const struct tcp *t, const struct connection *c) {
 
 void pacing_sent(struct tcp *t, struct connection *c, uint32_t length) {
     struct pacing *p = pacing_of(t, c);
-    if (p == NULL || p->rate == 0 || c->bytes_sent <= UNPACED_SEGMENTS * (uint64_t)c->mss) return;
+    if (p == NULL || p->rate == 0 || connection_bytes_sent(c) <= UNPACED_SEGMENTS * (uint64_t)c->mss) return;
     uint64_t takes = length * NS_PER_S / p->rate, now = t->base.now;
     uint64_t late = now > p->next_at ? now - p->next_at : 0;
     p->next_at = now + takes - u64_min(late, takes / 2);

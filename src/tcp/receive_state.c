@@ -7,7 +7,9 @@
 void receive_begin(struct tcp *t, struct connection *c, struct receive_state *r) {
     memset(r, 0, sizeof *r);
     r->gap_nxt = c->rcv_nxt;
-    r->space = u32_max(u32_min(10u * c->mss_offered, receive_window_initial(t, c->receive_buffer, c->mss_offered)), 1);
+    r->space = u32_max(
+        u32_min(10u * c->mss_offered, receive_window_initial(t, c->receive_buffer, c->window_clamp, c->mss_offered)),
+        1);
 }
 
 /* ---- what is taken --------------------------------------------------------------------------------- */

@@ -50,27 +50,30 @@ bool receive_window_half_full(const struct tcp *t, const struct connection *c) {
 
 /* ---- the right edge -------------------------------------------------------------------------------- */
 
-uint32_t receive_window_initial(const struct tcp *t, uint32_t buffer, uint32_t mss) {
-    if (!t->base.config.receive_overhead) return u32_min(buffer, UINT16_MAX);
-    uint32_t window = buffer / 2;
-    if (window > mss) window -= window % mss;
+uint32_t receive_window_initial(const struct tcp *t, uint32_t buffer, uint32_t clamp, uint32_t mss) {
+    uint32_t window = t->base.config.receive_overhead ? buffer / 2 : buffer;
+    if (clamp != 0) window = u32_min(window, clamp);
+    if (t->base.config.receive_overhead && window > mss) window -= window % mss;
     return u32_min(window, UINT16_MAX);
 }
 
-uint8_t receive_window_scale(const struct tcp *t, uint32_t buffer, bool fixed) {
+uint8_t receive_window_scale(const struct tcp *t, uint32_t buffer, uint32_t clamp, bool fixed) {
     const struct bk_config *config = &t->base.config;
+    uint32_t most = u32_max(buffer, config->receive_buffer_max);
+    if (fixed) most = config->receive_overhead ? buffer / 2 : buffer;
     if (!config->window_scaling) return 0;
-    if (!fixed) return window_scale_for(u32_max(buffer, config->receive_buffer_max));
-    return window_scale_for(config->receive_overhead ? buffer / 2 : buffer);
+    return window_scale_for(clamp != 0 ? u32_min(most, clamp) : most);
 }
 
 /* The window by Linux's account and rules. */
 static uint32_t account_window(const struct tcp *t, const struct connection *c) {
     uint32_t granule = UINT32_C(1) << c->receive_scale;
     uint32_t full = payload_of(t, c, c->receive_buffer), room = payload_of(t, c, free_bytes(t, c));
-    uint32_t mss = u32_min(c->rcv_mss, full), offered = c->rcv_edge - c->last_ack_sent;
-    if (room < full / 2 || t->base.config.shrink_window) room -= room % granule;
-    if (room < full / 2 && (room < full / 16 || room < mss)) return 0;
+    uint32_t bound = c->window_clamp != 0 ? u32_min(full, c->window_clamp) : full;
+    uint32_t mss = u32_min(c->rcv_mss, bound), offered = c->rcv_edge - c->last_ack_sent;
+    if (room < bound / 2 || t->base.config.shrink_window) room -= room % granule;
+    if (room < bound / 2 && (room < full / 16 || room < mss)) return 0;
+    room = u32_min(room, bound);
     if (c->receive_scale != 0) return (room + granule - 1) / granule * granule;
     return offered + mss <= room || offered > room ? room - room % u32_max(mss, 1) : offered;
 }
@@ -81,16 +84,17 @@ uint32_t receive_window_edge(const struct tcp *t, const struct connection *c) {
         uint32_t edge = c->rcv_nxt + u32_min(account_window(t, c), most);
         return t->base.config.shrink_window && c->receive_scale != 0 ? edge : seq_max(edge, c->rcv_edge);
     }
-    uint32_t edge = c->rcv_nxt + u32_min(free_bytes(t, c), most);
+    uint32_t bound = connection_window_most(c);
+    uint32_t edge = c->rcv_nxt + u32_min(u32_min(free_bytes(t, c), bound), most);
     if (t->base.config.shrink_window && seq_lt(edge, c->rcv_edge)) return edge;
     /* RFC 9293 3.8.6.2.2: the edge moves by steps worth a segment, and never back. */
     if (seq_le(edge, c->rcv_edge)) return c->rcv_edge;
-    if (edge - c->rcv_edge < u32_min(c->receive_buffer / 2, c->rcv_mss)) return c->rcv_edge;
+    if (edge - c->rcv_edge < u32_min(bound / 2, c->rcv_mss)) return c->rcv_edge;
     return edge;
 }
 
 static uint16_t offer_syn(const struct tcp *t, struct connection *c) {
-    uint32_t window = receive_window_initial(t, c->receive_buffer, c->mss_offered);
+    uint32_t window = receive_window_initial(t, c->receive_buffer, c->window_clamp, c->mss_offered);
     if (c->state == BK_SYN_RECEIVED) {
         /* An ACK may have told more already, scaled: simultaneous open, and the peer's SYN came twice. That still stands. */
         c->rcv_adv = c->rcv_edge = seq_max(c->rcv_adv, c->rcv_nxt + window);
@@ -120,6 +124,9 @@ uint16_t receive_window_offer(const struct tcp *t, struct connection *c, bool sy
     if (!t->base.config.receive_overhead &&
         connection_receive_queued(t, c) + (field << c->receive_scale) >= c->receive_buffer + granule)
         field = window >> c->receive_scale;
+    /* Nor does rounding go beyond what the user allows; but a window of less than a granule would be none. */
+    if (c->window_clamp != 0 && field << c->receive_scale > c->window_clamp && window <= c->window_clamp)
+        field = u32_max(c->window_clamp >> c->receive_scale, 1);
     uint32_t edge = c->rcv_nxt + (field << c->receive_scale);
     c->rcv_adv = seq_max(c->rcv_adv, edge);
     c->rcv_edge = t->base.config.shrink_window || t->base.config.receive_overhead ? edge : c->rcv_adv;
@@ -131,7 +138,7 @@ bool receive_window_update_due(const struct tcp *t, const struct connection *c) 
      * (RFC 9293 3.8.6.2.2). */
     uint32_t edge = receive_window_edge(t, c), offered = c->rcv_edge - c->rcv_nxt;
     uint32_t gain = seq_gt(edge, c->rcv_edge) ? edge - c->rcv_edge : 0;
-    return gain != 0 && gain >= u32_min(c->receive_buffer / 2, 2u * c->rcv_mss) && gain >= offered;
+    return gain != 0 && gain >= u32_min(connection_window_most(c) / 2, 2u * c->rcv_mss) && gain >= offered;
 }
 
 /* ---- the RTT, as a receiver sees it ---------------------------------------------------------------- */
@@ -205,9 +212,19 @@ void receive_window_read(struct tcp *t, struct connection *c, struct active *a, 
     r->space_at = t->base.now;
 }
 
+/* The scale follows, unless it has been offered. */
+static void choose_scale(const struct tcp *t, struct connection *c) {
+    if (c->snd_nxt == c->iss && c->state == BK_SYN_SENT)
+        c->receive_scale = receive_window_scale(t, c->receive_buffer, c->window_clamp, c->receive_fixed);
+}
+
 void receive_window_fix(struct tcp *t, struct connection *c, uint32_t bytes) {
     c->receive_buffer = bytes;
     c->receive_fixed = true;
-    if (c->snd_nxt == c->iss && c->state == BK_SYN_SENT) /* not yet offered */
-        c->receive_scale = receive_window_scale(t, bytes, true);
+    choose_scale(t, c);
+}
+
+void receive_window_clamp(struct tcp *t, struct connection *c, uint32_t bytes) {
+    c->window_clamp = bytes;
+    choose_scale(t, c);
 }

@@ -12,15 +12,18 @@
 
 /* ---- the SYN-ACK ----------------------------------------------------------------------------------- */
 
-/* How long the n-th SYN-ACK is waited for (RFC 6298 5.5). */
-static uint64_t request_wait(const struct tcp *t, uint32_t sent) {
+/* How long a SYN-ACK is waited for (RFC 6298 5.5). */
+static uint64_t request_wait(const struct tcp *t, uint32_t level) {
     const struct bk_config *config = &t->base.config;
-    uint64_t ms = (uint64_t)config->rto_initial_ms << (sent - 1);
+    uint64_t ms = (uint64_t)config->rto_initial_ms << level;
     return u64_min(ms, config->rto_max_ms) * NS_PER_MS;
 }
 
-static uint32_t request_levels(const struct tcp *t) {
-    return u32_min(t->base.config.syn_ack_retries + 1, REQUEST_LEVELS);
+/* The level of the n-th SYN-ACK: the listener may bound its time. */
+static uint32_t request_level(const struct tcp *t, const struct listener *l, uint32_t sent) {
+    uint32_t level = sent - 1, most = listener_option(l, BK_TCP_RTO_MAX_MS, 0);
+    while (most != 0 && level != 0 && (uint64_t)t->base.config.rto_initial_ms << level > most) level--;
+    return level;
 }
 
 static struct listener *request_listener(const struct tcp *t, const struct request *r) {
@@ -30,9 +33,10 @@ static struct listener *request_listener(const struct tcp *t, const struct reque
 /* RCV.WND before the handshake is done: what a SYN can say. */
 uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
     uint32_t buffer = l == NULL ? t->base.config.receive_buffer : listener_receive_buffer(t, l);
+    uint32_t clamp = listener_option(l, BK_TCP_WINDOW_CLAMP, 0);
     uint32_t mss = mss_offer(path_mtu_offered(t, iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
                              listener_option(l, BK_TCP_MAX_SEGMENT, 0));
-    return receive_window_initial(t, buffer, mss);
+    return receive_window_initial(t, buffer, clamp, mss);
 }
 
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
@@ -80,14 +84,15 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
 
 static void request_list(struct tcp *t, bool ipv6, uint32_t id) {
     struct request *r = request_at(t, ipv6, id);
-    r->due = t->base.now + request_wait(t, r->sent);
+    r->level = (uint8_t)request_level(t, request_listener(t, r), r->sent);
+    r->due = t->base.now + request_wait(t, r->level);
     if (request_quiet(t, r, t->base.now) == 0) r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS);
-    list_push_tail(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->sent - 1], id);
+    list_push_tail(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->level], id);
 }
 
 static void request_unlist(struct tcp *t, bool ipv6, uint32_t id) {
     struct request *r = request_at(t, ipv6, id);
-    list_remove(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->sent - 1], id);
+    list_remove(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->level], id);
 }
 
 static struct event_about request_about(const struct request *r, uint32_t id, const struct tuple *tuple) {
@@ -104,6 +109,20 @@ static void request_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason)
     request_unlist(t, ipv6, id);
     demux_remove(&t->base, &t->demux, r->hash, demux_ref_make(DEMUX_REQUEST, ipv6, id));
     pool_free(&t->base, &t->requests[ipv6], id);
+}
+
+/* Timeouts that it had before it was acknowledged. */
+static uint32_t request_timeouts(const struct request *r) {
+    return (r->acked != 0 ? r->acked : r->sent) - 1u;
+}
+
+/* From the first of them to now, or to the last if there was an ACK that was not enough: when that came is not kept. */
+static uint32_t request_timeout_ms(const struct tcp *t, const struct listener *l, const struct request *r) {
+    uint32_t last = request_timeouts(r);
+    uint64_t ns = 0;
+    for (uint32_t sent = 2; sent <= last; sent++) ns += request_wait(t, request_level(t, l, sent));
+    if (last != 0 && r->acked == 0) ns += t->base.now + request_wait(t, r->level) - r->due;
+    return (uint32_t)(ns / NS_PER_MS);
 }
 
 /* ---- from request to connection -------------------------------------------------------------------- */
@@ -128,7 +147,6 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->iss = r->iss;
     c->snd_una = r->iss;
     c->snd_nxt = c->snd_end = r->iss + 1;
-    c->irs = r->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
     c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, l, tuple, r->iface);
     c->timestamps = r->timestamps;
@@ -141,8 +159,11 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->receive_scale = r->receive_scale;
     c->mss_offered = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), ipv6, c->mss_limit);
     path_mtu_begin(t, c, r->mss != 0 ? r->mss : mss_default(ipv6));
-    c->retransmits = r->sent - 1;
-    if (r->sent == 1) c->sent_at = r->due - request_wait(t, 1); /* it can be timed (RFC 6298 3) */
+    c->retransmits = (uint8_t)request_timeouts(r);
+    c->timeouts = c->retransmits;
+    c->timeout_episodes = c->timeouts != 0;
+    c->timeout_ms = request_timeout_ms(t, l, r);
+    if (r->sent == 1 && r->acked == 0) c->sent_at = r->due - request_wait(t, 0); /* it can be timed (RFC 6298 3) */
     c->owned = true;
     c->listener = l->self;
     list_push_tail(&t->base, &t->connections, CONNECTION_ACCEPT_LINK, &l->accept_queue, id);
@@ -255,11 +276,20 @@ uint16_t request_input(struct tcp *t, bool ipv6, uint32_t id, const struct segme
     struct request *r = request_at(t, ipv6, id);
     struct listener *l = request_listener(t, r);
     BK_ASSERT(l != NULL, "a listener that ends forgets its requests");
+    bool deferred = r->acked != 0;
+    if (s->length == 0 && r->sent <= listener_option(l, BK_TCP_DEFER_ACCEPT, 0)) {
+        if (!deferred) r->acked = r->sent;
+        return BK_REASON_ACCEPT_ACK_DEFERRED;
+    }
     struct connection *c = request_promote(t, l, r, &s->tuple, demux_ref_make(DEMUX_REQUEST, ipv6, id), &reason);
     if (c == NULL) return reason; /* the request stays: the peer's next segment tries again */
     request_unlist(t, ipv6, id);
     pool_free(&t->base, &t->requests[ipv6], id);
-    return request_establish(t, l, c, s);
+    if (!deferred) return request_establish(t, l, c, s);
+    /* What it echoes was sent before the peer had anything to say: no time of the path's. */
+    struct segment first = *s;
+    first.header.option.tsecr = 0;
+    return request_establish(t, l, c, &first);
 }
 
 bool request_cookie_input(struct tcp *t, const struct listener *l, const struct segment *s, uint16_t *reason) {
@@ -275,6 +305,8 @@ bool request_cookie_input(struct tcp *t, const struct listener *l, const struct 
     struct connection *c = request_promote(t, owner, &r, &s->tuple, DEMUX_NONE, reason);
     if (c == NULL) return true;
     c->retransmits = 0;
+    c->timeouts = c->timeout_episodes = 0; /* the record was made up */
+    c->timeout_ms = 0;
     t->mib.passive_opens++;
     /* The timestamp that it echoes was put back to carry options: it tells no time. */
     struct segment first = *s;
@@ -289,32 +321,38 @@ bool request_cookie_input(struct tcp *t, const struct listener *l, const struct 
 uint64_t request_next_deadline(const struct tcp *t) {
     uint64_t next = BK_NEVER;
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
-        for (uint32_t level = 0; (!BK_FAST || t->requests[ipv6].in_use != 0) && level < request_levels(t); level++) {
+        for (uint32_t level = 0; (!BK_FAST || t->requests[ipv6].in_use != 0) && level < REQUEST_LEVELS; level++) {
             uint32_t head = t->request_fifo[ipv6][level].head;
             if (head != BK_NONE) next = u64_min(next, request_at(t, ipv6, head)->due);
         }
     return next;
 }
 
+/* The time for a SYN-ACK is over: the next one goes, or that was the last. */
+static void request_timeout(struct tcp *t, bool ipv6, uint32_t id) {
+    struct request *r = request_at(t, ipv6, id);
+    uint32_t again = r->sent - 1u, defer = listener_option(request_listener(t, r), BK_TCP_DEFER_ACCEPT, 0);
+    bool waits = r->acked != 0 && again < defer; /* its listener wants text, and there is time for that */
+    if (again >= u32_min(t->base.config.syn_ack_retries, REQUEST_LEVELS - 1) && !waits) {
+        reason_count(&t->base, BK_REASON_NOTE_REQUEST_EVICTED);
+        request_drop(t, ipv6, id, BK_REASON_NOTE_REQUEST_EVICTED);
+        return;
+    }
+    request_unlist(t, ipv6, id);
+    r->sent++;
+    request_list(t, ipv6, id);
+    if (waits && again + 1 < defer) return; /* the peer has our SYN-ACK */
+    struct tuple tuple = request_tuple(t, ipv6, id);
+    request_send_syn_ack(t, r, &tuple, id, BK_REASON_SEND_SYN_ACK_AGAIN);
+    t->mib.retrans_segs++;
+}
+
 void request_advance(struct tcp *t) {
-    uint32_t levels = request_levels(t);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
-        for (uint32_t level = levels; (!BK_FAST || t->requests[ipv6].in_use != 0) && level-- > 0;) {
+        for (uint32_t level = REQUEST_LEVELS; (!BK_FAST || t->requests[ipv6].in_use != 0) && level-- > 0;) {
             uint32_t id;
-            while ((id = t->request_fifo[ipv6][level].head) != BK_NONE && request_at(t, ipv6, id)->due <= t->base.now) {
-                if (level + 1 == levels) {
-                    reason_count(&t->base, BK_REASON_NOTE_REQUEST_EVICTED);
-                    request_drop(t, ipv6, id, BK_REASON_NOTE_REQUEST_EVICTED);
-                    continue;
-                }
-                struct request *r = request_at(t, ipv6, id);
-                request_unlist(t, ipv6, id);
-                r->sent++;
-                request_list(t, ipv6, id);
-                struct tuple tuple = request_tuple(t, ipv6, id);
-                request_send_syn_ack(t, r, &tuple, id, BK_REASON_SEND_SYN_ACK_AGAIN);
-                t->mib.retrans_segs++;
-            }
+            while ((id = t->request_fifo[ipv6][level].head) != BK_NONE && request_at(t, ipv6, id)->due <= t->base.now)
+                request_timeout(t, ipv6, id);
         }
 }
 

@@ -2,8 +2,8 @@
  *
  * A SYN to a listener makes a request, not a connection: 64 bytes for IPv4, 96 for IPv6, so that a flood of SYNs costs
  * little and pushes out nothing. The ACK of our SYN-ACK turns it into a connection. Requests stand in lists by the
- * number of SYN-ACKs sent: all in one list wait equally long, so each list is in the order of its deadlines and no
- * timer is needed. When no record is free, or always if so configured, a SYN cookie answers (cookie.h).
+ * time that they wait, which doubles with each SYN-ACK up to what their listener allows: all in one list wait equally long, so
+ * each list is in the order of its deadlines and no timer is needed. When no record is free, or always if so configured, a SYN cookie answers (cookie.h).
  */
 #ifndef TCP_REQUEST_H
 #define TCP_REQUEST_H
@@ -14,20 +14,22 @@
 struct listener;
 
 struct request {
-    struct link link; /* in request_fifo[family][sent - 1] */
+    struct link link; /* in request_fifo[family][level] */
     uint64_t due;     /* when the SYN-ACK goes again, or the request is dropped */
     uint32_t listener, listener_generation;
     uint32_t hash;
     uint32_t iss, irs;
     uint32_t ts_recent, ts_offset;
-    uint16_t mss; /* the peer's option, 0 if absent */
-    uint8_t sent; /* SYN-ACKs by timer, at least 1 */
+    uint16_t mss;      /* the peer's option, 0 if absent */
+    uint8_t sent : 4;  /* times for a SYN-ACK that have begun, at least 1 */
+    uint8_t level : 4; /* the time it waits now is rto_initial_ms, doubled so often */
     uint8_t iface;
-    uint8_t send_scale;
-    bool scaling : 1, timestamps : 1, sack : 1, ecn : 1;
+    uint8_t send_scale : 4;
     uint8_t receive_scale : 4; /* that our SYN-ACK offers */
-    uint16_t quiet_until;      /* until then nothing unacceptable is answered: low bits of the time in ms */
-    uint8_t tuple[];           /* small_tuple.h */
+    bool scaling : 1, timestamps : 1, sack : 1, ecn : 1;
+    uint8_t acked : 4;    /* `sent` when the ACK came that was not enough (BK_TCP_DEFER_ACCEPT); 0: none has */
+    uint16_t quiet_until; /* until then nothing unacceptable is answered: low bits of the time in ms */
+    uint8_t tuple[];      /* small_tuple.h */
 };
 _Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV4 <= 64, "a request over IPv4");
 _Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV6 <= 96, "a request over IPv6");

@@ -6,14 +6,14 @@
 
 #define RTT_GRANULARITY_US 1000u /* G: timers are this exact, as far as the peer's and our ticks go */
 
-static uint32_t rto_clamp(const struct tcp *t, uint64_t us) {
-    return (uint32_t)u64_min(us, t->base.config.rto_max_ms * UINT64_C(1000));
+uint32_t rtt_clamp(const struct tcp *t, const struct connection *c, uint64_t us) {
+    return (uint32_t)u64_min(us, connection_rto_max_ms(t, c) * UINT64_C(1000));
 }
 
 /* The RTO that the estimate asks for, without back-off. */
 static void rtt_set_rto(const struct tcp *t, struct connection *c) {
     uint32_t least = u32_max(RTT_GRANULARITY_US, t->base.config.rto_min_ms * 1000);
-    c->rto_us = rto_clamp(t, (uint64_t)c->srtt_us + u32_max(least, 4 * c->rttvar_us));
+    c->rto_us = rtt_clamp(t, c, (uint64_t)c->srtt_us + u32_max(least, 4 * c->rttvar_us));
     c->backoff = 0;
 }
 
@@ -66,7 +66,7 @@ void rtt_syn_acked(const struct tcp *t, struct connection *c, const struct wire_
 
 void rtt_back_off(const struct tcp *t, struct connection *c) {
     if (c->state == BK_SYN_SENT && c->retransmits < t->base.config.syn_linear_timeouts) return;
-    c->rto_us = rto_clamp(t, 2 * (uint64_t)c->rto_us);
+    c->rto_us = rtt_clamp(t, c, 2 * (uint64_t)c->rto_us);
     if (c->backoff != UINT8_MAX) c->backoff++;
 }
 

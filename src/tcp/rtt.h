@@ -21,6 +21,8 @@ void rtt_syn_acked(const struct tcp *t, struct connection *c, const struct wire_
 void rtt_sample(const struct tcp *t, struct connection *c, uint64_t us);
 /* Doubles the RTO (RFC 6298 5.5), but not for the first SYNs that go again: `retransmits` is still without the one to come. */
 void rtt_back_off(const struct tcp *t, struct connection *c);
+/* An RTO of so many microseconds, within the connection's bound (RFC 6298 2.5). */
+uint32_t rtt_clamp(const struct tcp *t, const struct connection *c, uint64_t us);
 /* Ends the back-off: it was for nothing. */
 void rtt_restore(const struct tcp *t, struct connection *c);
 static inline uint64_t rtt_rto_ns(const struct connection *c) {

@@ -103,10 +103,10 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
     if (!segment_has(s, WIRE_SYN)) return BK_REASON_DROP_SYN_SENT_NO_SYN; /* fifth */
     c->heard_at = t->base.now;
     c->text_ms = (uint32_t)(t->base.now / NS_PER_MS);
-    c->irs = s->header.seq;
-    c->rcv_nxt = c->irs + 1;
+    c->rcv_nxt = s->header.seq + 1;
     c->rcv_up = c->rcv_nxt;
-    c->rcv_adv = c->rcv_edge = c->rcv_nxt + receive_window_initial(t, c->receive_buffer, c->mss_offered);
+    c->rcv_adv = c->rcv_edge =
+        c->rcv_nxt + receive_window_initial(t, c->receive_buffer, c->window_clamp, c->mss_offered);
     c->last_ack_sent = c->rcv_nxt;
     take_syn_options(t, c, s);
     acknowledge_window(c, s);
@@ -130,8 +130,8 @@ static uint16_t arrives_syn_sent(struct tcp *t, struct connection *c, const stru
 /* An ACK that answers something suspicious: at most one in a while for each connection (RFC 5961 7, 10), so that two
  * confused ends cannot answer each other for ever, nor a stranger make us talk. */
 static uint16_t challenge(struct tcp *t, struct connection *c, uint16_t send_reason, uint16_t reason) {
-    if (t->base.now < c->challenge_at) return BK_REASON_DROP_CHALLENGE_LIMIT;
-    c->challenge_at = t->base.now + t->base.config.challenge_ack_ms * NS_PER_MS;
+    if (connection_challenge_wait(t, c, t->base.now) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
+    c->challenge_ms = (uint32_t)(t->base.now / NS_PER_MS) + t->base.config.challenge_ack_ms;
     connection_owe_ack(t, c, ACK_NOW, send_reason);
     return reason;
 }
@@ -158,10 +158,10 @@ static uint16_t check_paws(struct tcp *t, struct connection *c, const struct seg
 
 /* The peer's SYN-ACK while our own SYN is still unacknowledged: its SYN is known, its ACK is what we wait for. */
 static bool is_syn_of_simultaneous_open(const struct connection *c, const struct segment *s) {
-    return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == c->irs;
+    return !c->syn_acked && segment_has(s, WIRE_SYN) && segment_has(s, WIRE_ACK) && s->header.seq == connection_irs(c);
 }
 
-/* The peer is there: keep-alive begins anew. Only segments that fit the connection say so; a stranger's do not. */
+/* The peer is there: keep-alive begins anew. Only segments that fit the connection, in SEG.SEQ and in SEG.ACK, say so; a stranger's do not. */
 static void note_heard(const struct tcp *t, struct connection *c) {
     c->heard_at = t->base.now;
     if (c->keepalive_due != BK_NEVER) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
@@ -262,6 +262,7 @@ static uint16_t check_ack(struct tcp *t, struct connection *c, const struct segm
     /* RFC 5961 5.2: (SND.UNA - MAX.SND.WND) =< SEG.ACK =< SND.NXT. */
     if (seq_gt(ack, c->snd_nxt) || seq_lt(ack, c->snd_una - c->max_snd_wnd))
         return challenge(t, c, BK_REASON_SEND_CHALLENGE_ACK, BK_REASON_ANSWER_CHALLENGE_ACK);
+    note_heard(t, c);
     update_ts_recent(t, c, s);
     bool old = seq_lt(ack, c->snd_una);
     acknowledge(t, c, s, reason);
@@ -373,7 +374,6 @@ static uint16_t arrives_other(struct tcp *t, struct connection *c, const struct 
     uint16_t reason;
     if ((reason = check_paws(t, c, s)) != 0) return reason;
     if ((reason = check_sequence(t, c, s)) != 0) return reason;
-    note_heard(t, c);
     if ((reason = check_reset(t, c, s)) != 0) return reason;
     if ((reason = check_syn(t, c, s)) != 0) return reason;
     uint16_t meant = BK_REASON_ACCEPT_ACK_OLD;
@@ -382,7 +382,11 @@ static uint16_t arrives_other(struct tcp *t, struct connection *c, const struct 
 }
 
 uint16_t segment_arrives(struct tcp *t, struct connection *c, const struct segment *s) {
-    c->segments_received++;
+    /* A frame that the device merged is as many segments as there were. */
+    uint32_t gso = s->packet->gso_size, text = s->data_length;
+    uint32_t segments = gso != 0 && text > gso ? (text + gso - 1) / gso : 1;
+    c->segments_received += segments;
+    if (text != 0) c->data_segments_received += segments;
     if (c->state == BK_SYN_SENT) return arrives_syn_sent(t, c, s);
     return arrives_other(t, c, s);
 }

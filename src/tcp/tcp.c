@@ -88,7 +88,7 @@ uint64_t tcp_layout(uint64_t hash) {
     hash = MIX_FIELD(hash, struct connection, mss);
     hash = MIX_FIELD(hash, struct connection, cwnd);
     hash = MIX_FIELD(hash, struct connection, rtx_due);
-    hash = MIX_FIELD(hash, struct connection, bytes_sent);
+    hash = MIX_FIELD(hash, struct connection, bytes_acked);
     hash = MIX_FIELD(hash, struct request, iss);
     hash = MIX_FIELD(hash, struct time_wait, rcv_nxt);
     return hash;

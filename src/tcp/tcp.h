@@ -24,8 +24,20 @@ struct tcp_path {
     struct list output; /* connections that may have something to send, in turn */
 };
 
+#define TCP_ERRORS 32u
+/* An ICMP error that a user is to be told of. */
+struct tcp_error {
+    bk_conn conn;
+    bk_addr offender;
+    int32_t error;
+    uint32_t seq, info;
+    uint8_t type, code;
+    bool hard;
+    uint8_t pad;
+};
+
 #define LISTENER_BUCKETS 32u
-#define REQUEST_LEVELS   12u /* retransmissions of a SYN-ACK that can be told apart: one list each */
+#define REQUEST_LEVELS   12u /* SYN-ACKs of a request, and times between them that can be told apart: one list each */
 
 struct tcp {
     struct base base;
@@ -41,11 +53,11 @@ struct tcp {
     struct list starved;        /* connections whose user waits for a shared budget */
     struct list resting;        /* active records whose queues are empty, the longest resting first */
     struct list listener_ready; /* listeners likewise */
-    struct list request_fifo[2]
-                            [REQUEST_LEVELS]; /* by number of SYN-ACKs sent: each list is in order of its deadlines */
-    struct list time_wait_fifo[2];            /* in order of expiry: all wait equally long */
-    struct list path_fifo;                    /* likewise */
-    uint32_t path_epoch;                      /* grows when a path's MTU may have changed */
+    struct list
+        request_fifo[2][REQUEST_LEVELS]; /* by how often the wait has doubled: each list is in order of its deadlines */
+    struct list time_wait_fifo[2];       /* in order of expiry: all wait equally long */
+    struct list path_fifo;               /* likewise */
+    uint32_t path_epoch;                 /* grows when a path's MTU may have changed */
     struct frame_queue replies;
     struct tcp_path path[TCP_PATHS];
     struct bk_tcp_mib mib;
@@ -53,7 +65,9 @@ struct tcp {
     uint64_t cookie_until;                      /* ACKs may carry SYN cookies until then */
     uint32_t orphans;                           /* connections whose user has closed */
     uint32_t pad;
-    uint32_t port_counter[64]; /* RFC 6056 algorithm 4 */
+    uint32_t port_counter[64];          /* RFC 6056 algorithm 4 */
+    struct tcp_error error[TCP_ERRORS]; /* a ring */
+    uint32_t error_first, error_count;
 };
 
 void tcp_init(struct tcp *t);
@@ -70,10 +84,18 @@ enum tcp_icmp_kind {
     TCP_ICMP_HARD,    /* protocol or port unreachable: aborts an open in progress (RFC 9293 SHLD-26, RFC 5461) */
     TCP_ICMP_TOO_BIG, /* `mtu` is the next hop's */
 };
-/* An ICMP error about a segment that we sent from (local, local_port) to (remote, remote_port) with sequence number seq. Only one that
- * names something outstanding is heeded (RFC 5927 4). Returns its reason. */
-uint16_t tcp_icmp_error(struct tcp *t, enum tcp_icmp_kind kind, int error, const bk_addr *local, uint16_t local_port,
-                        const bk_addr *remote, uint16_t remote_port, uint32_t seq, uint32_t mtu);
+struct tcp_icmp {
+    enum tcp_icmp_kind kind;
+    int error;
+    uint32_t mtu;       /* 0: it names none */
+    bk_addr offender;   /* who sent it; unspecified: ourselves, without a message */
+    uint8_t type, code; /* as in the message */
+};
+/* An ICMP error about a segment of this tuple that we sent with sequence number seq. Only one that names something outstanding is heeded
+ * (RFC 5927 4). Returns its reason. */
+uint16_t tcp_icmp_error(struct tcp *t, const struct tcp_icmp *what, const struct tuple *tuple, uint32_t seq);
+/* bk_tcp_errors. */
+size_t tcp_errors(struct tcp *t, struct bk_tcp_error *errors, size_t n);
 
 /* The next unit that a connection on this interface should send now, as a frame with the TCP header written, or BK_NONE. */
 uint32_t tcp_output_next(struct tcp *t, uint32_t iface);

@@ -57,6 +57,8 @@ static void time_wait_answer(struct tcp *t, const struct time_wait *w, uint32_t 
         .object = id,
         .seq = w->snd_nxt,
         .ack = w->rcv_nxt,
+        .traffic_class = w->traffic_class,
+        .hop_limit = w->hop_limit,
     };
     if (w->timestamps) {
         y.option.has_timestamps = true;
@@ -80,6 +82,8 @@ static void time_wait_fill(struct time_wait *w, const struct connection *c) {
     w->iface = c->iface;
     w->receive_scale = c->receive_scale;
     w->timestamps = c->timestamps;
+    w->traffic_class = c->traffic_class;
+    w->hop_limit = c->hop_limit;
 }
 
 void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason, uint8_t news) {

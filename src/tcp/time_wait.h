@@ -27,7 +27,8 @@ struct time_wait {
     uint8_t iface;
     uint8_t receive_scale;
     bool timestamps : 1, answered : 1;
-    uint8_t tuple[]; /* small_tuple.h */
+    uint8_t traffic_class, hop_limit; /* the connection's, for its ACKs */
+    uint8_t tuple[];                  /* small_tuple.h */
 };
 _Static_assert(offsetof(struct time_wait, tuple) + SMALL_TUPLE_IPV4 <= 64, "a TIME-WAIT record over IPv4");
 _Static_assert(offsetof(struct time_wait, tuple) + SMALL_TUPLE_IPV6 <= 96, "a TIME-WAIT record over IPv6");

@@ -145,6 +145,24 @@ static uint32_t retries_max(const struct tcp *t, const struct connection *c) {
     return c->owned ? config->retries2 : config->orphan_retries;
 }
 
+/* A timeout is counted, and the series that it belongs to or begins. */
+static void count_timeout(const struct tcp *t, struct connection *c) {
+    if (c->timeouts != UINT16_MAX) c->timeouts++;
+    if (c->timeout_since_ms != 0) return;
+    c->timeout_since_ms = u32_max((uint32_t)(t->base.now / NS_PER_MS), 1);
+    if (c->timeout_episodes != UINT16_MAX) c->timeout_episodes++;
+}
+
+void timeouts_over(const struct tcp *t, struct connection *c) {
+    c->timeout_ms = timeouts_spent_ms(t, c);
+    c->timeout_since_ms = 0;
+}
+
+uint32_t timeouts_spent_ms(const struct tcp *t, const struct connection *c) {
+    uint32_t since = c->timeout_since_ms;
+    return c->timeout_ms + (since == 0 ? 0 : (uint32_t)(t->base.now / NS_PER_MS) - since);
+}
+
 static void fire_retransmission(struct tcp *t, struct connection *c) {
     /* With a user timeout that one decides, not R2 (RFC 5482 3). */
     bool by_count = c->user_timeout_ms == 0 || is_embryonic(c) || !c->owned;
@@ -159,6 +177,7 @@ static void fire_retransmission(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_RTO);
     struct event_about about = connection_about(c);
     event_timer(t, &about, BK_REASON_NOTE_RTO, c->state);
+    count_timeout(t, c);
     path_mtu_timeout(t, c);
     recovery_timeout(t, c);
     c->rtx_due = t->base.now + rtt_rto_ns(c);
@@ -175,7 +194,7 @@ static void fire_persist(struct tcp *t, struct connection *c) {
     c->probes++;
     if (c->retransmits != UINT8_MAX) c->retransmits++;
     uint32_t shift = u32_min(c->retransmits, 16);
-    c->rtx_due = t->base.now + u64_min(rtt_rto_ns(c) << shift, t->base.config.rto_max_ms * NS_PER_MS);
+    c->rtx_due = t->base.now + u64_min(rtt_rto_ns(c) << shift, connection_rto_max_ms(t, c) * NS_PER_MS);
     c->probe_now = true;
     connection_touch(t, c);
 }

@@ -21,6 +21,11 @@ void timeouts_sent(struct tcp *t, struct connection *c);
 /* What is at SND.UNA, or a probe, left again: the retransmission timer counts from now. */
 void timeouts_resent(struct tcp *t, struct connection *c);
 
+/* What a timeout of the retransmission timer set off is over: our SYN or FIN is acknowledged, or loss recovery has ended. */
+void timeouts_over(const struct tcp *t, struct connection *c);
+/* How long such times have been, the one under way included. */
+uint32_t timeouts_spent_ms(const struct tcp *t, const struct connection *c);
+
 /* Sets the wheel for the deadlines that end a connection, if it is not set for earlier: they run while it stands in line for a link that takes
  * nothing, too. */
 void timeouts_arm_end(struct tcp *t, struct connection *c);

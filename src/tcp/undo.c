@@ -122,11 +122,11 @@ void undo(struct tcp *t, struct connection *c, bool window) {
         undo_forget(t, c);
         return;
     }
+    congestion_event(t, c, CONGESTION_UNDO);
     if (!congestion_owns_window(c)) {
         c->cwnd = u32_max(c->cwnd, r->undo_cwnd);
         c->ssthresh = u32_max(c->ssthresh, r->undo_ssthresh);
     }
-    congestion_event(t, c, CONGESTION_UNDO);
     reason_count(&t->base, BK_REASON_NOTE_UNDO);
     undo_forget(t, c);
 }

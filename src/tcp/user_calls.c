@@ -42,7 +42,7 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
     c->snd_una = c->snd_nxt = c->iss;
     c->snd_end = c->iss + 1;
     c->recover = c->iss;
-    c->receive_scale = receive_window_scale(t, c->receive_buffer, false);
+    c->receive_scale = receive_window_scale(t, c->receive_buffer, 0, false);
     c->mss_offered = mss_offer(path_mtu_offered(t, c->iface, &tuple.remote), ipv6, 0);
     path_mtu_begin(t, c, mss_default(ipv6));
     t->mib.active_opens++;
@@ -364,7 +364,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .snd_wl2 = c->snd_wl2,
         .snd_up = c->snd_up,
         .max_snd_wnd = c->max_snd_wnd,
-        .irs = c->irs,
+        .irs = c->state == BK_SYN_SENT || c->rcv_nxt == 0 ? 0 : connection_irs(c),
         .rcv_nxt = c->rcv_nxt,
         .rcv_wnd = connection_rcv_wnd(c),
         .rcv_up = c->urgent_in ? c->rcv_up : c->rcv_nxt,
@@ -398,13 +398,21 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .reordering_seen = c->reordering_seen,
         .dsack_duplicates = c->dsack_duplicates,
         .segments_delivered = c->delivered_segments,
-        .bytes_sent = c->bytes_sent,
+        .bytes_sent = connection_bytes_sent(c),
         .bytes_retransmitted = c->bytes_retransmitted,
         .bytes_acked = c->bytes_acked,
         .bytes_received = c->bytes_received,
         .segments_sent = c->segments_sent,
         .segments_received = c->segments_received,
         .segments_retransmitted = c->segments_retransmitted,
+        .data_segments_sent = c->data_segments_sent,
+        .data_segments_received = c->data_segments_received,
+        .segments_delivered_ce = c->delivered_ce,
+        .ack_delay_us = a == NULL || a->receiving.delay_us == 0 ? 0 : (uint32_t)(delayed_ack_ns(t, c) / NS_PER_US),
+        .receive_window_most = u32_min(connection_window_most(c), (uint32_t)UINT16_MAX << c->receive_scale),
+        .timeouts = c->timeouts,
+        .timeout_episodes = c->timeout_episodes,
+        .timeout_ms = timeouts_spent_ms(t, c),
         .idle_since = c->heard_at,
     };
     congestion_status(t, c, info);

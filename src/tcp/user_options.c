@@ -6,6 +6,7 @@
 #include "tcp/congestion.h"
 #include "tcp/ecn.h"
 #include "tcp/options.h"
+#include "tcp/rtt.h"
 #include "tcp/user_calls.h"
 
 /* Checks a value's range: [low, high]. */
@@ -52,7 +53,7 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         return value > 1 ? ERROR_INVAL : set_keepalive(t, c, value != 0);
     case BK_TCP_KEEPALIVE_IDLE_S:
         if (!in_range(value, 1, 32767)) return ERROR_INVAL;
-        c->keepalive_idle_s = (uint32_t)value;
+        c->keepalive_idle_s = (uint16_t)value;
         return set_keepalive(t, c, c->keepalive);
     case BK_TCP_KEEPALIVE_INTERVAL_S:
         if (!in_range(value, 1, 32767)) return ERROR_INVAL;
@@ -114,11 +115,22 @@ int user_set(struct tcp *t, struct connection *c, enum bk_tcp_option option, uin
         if (value > UINT32_MAX) return ERROR_INVAL;
         c->unsent_low = (uint32_t)value;
         return 0;
+    case BK_TCP_RTO_MAX_MS:
+        if (value != 0 && !in_range(value, 1000, 120000)) return ERROR_INVAL;
+        c->rto_max = (uint16_t)((value + 1) / 2);
+        c->rto_us = rtt_clamp(t, c, c->rto_us);
+        return 0;
+    case BK_TCP_WINDOW_CLAMP:
+        if (value > UINT32_MAX) return ERROR_INVAL;
+        receive_window_clamp(t, c, (uint32_t)value);
+        return 0;
+    case BK_TCP_DEFER_ACCEPT:
+        return ERROR_NOPROTOOPT;
     case BK_TCP_USER:
         c->user = value;
         return 0;
     case BK_TCP_NEWS:
-        if (value > (BK_NEWS_ARRIVALS | BK_NEWS_PROGRESS)) return ERROR_INVAL;
+        if (value > (BK_NEWS_ARRIVALS | BK_NEWS_PROGRESS | BK_NEWS_ERRORS)) return ERROR_INVAL;
         c->news = (uint8_t)value;
         return 0;
     case BK_TCP_WANT_WRITE:
@@ -187,6 +199,14 @@ int user_get(const struct connection *c, enum bk_tcp_option option, uint64_t *va
     case BK_TCP_UNSENT_LOW:
         *value = c->unsent_low;
         return 0;
+    case BK_TCP_RTO_MAX_MS:
+        *value = 2u * c->rto_max;
+        return 0;
+    case BK_TCP_WINDOW_CLAMP:
+        *value = c->window_clamp;
+        return 0;
+    case BK_TCP_DEFER_ACCEPT:
+        return ERROR_NOPROTOOPT;
     case BK_TCP_USER:
         *value = c->user;
         return 0;
@@ -208,7 +228,8 @@ int user_listener_set(struct tcp *t, struct listener *l, enum bk_tcp_option opti
     if (option >= LISTENER_OPTIONS) return ERROR_NOPROTOOPT;
     /* Tried on a connection that nobody will see: so the range of each option is said once. */
     struct connection probe = {.state = BK_CLOSED, .detached = true, .active = BK_NONE};
-    int error = user_set(t, &probe, option, value);
+    int error =
+        option == BK_TCP_DEFER_ACCEPT ? (value > BK_DEFER_MAX ? ERROR_INVAL : 0) : user_set(t, &probe, option, value);
     if (error != 0) return error;
     l->option[option] = (uint32_t)value;
     l->option_mask |= 1u << option;
@@ -216,6 +237,8 @@ int user_listener_set(struct tcp *t, struct listener *l, enum bk_tcp_option opti
 }
 
 void user_inherit(struct tcp *t, const struct listener *l, struct connection *c) {
+    /* QUICKACK is a wish of the moment: what is accepted begins as all do. The deferral is over when there is a connection. */
+    uint32_t mask = l->option_mask & ~(1u << BK_TCP_QUICKACK | 1u << BK_TCP_DEFER_ACCEPT);
     for (uint32_t option = 0; option < LISTENER_OPTIONS; option++)
-        if (l->option_mask >> option & 1) (void)user_set(t, c, (enum bk_tcp_option)option, l->option[option]);
+        if (mask >> option & 1) (void)user_set(t, c, (enum bk_tcp_option)option, l->option[option]);
 }

@@ -206,6 +206,8 @@ static void json_info_path(struct json *j, const struct bk_tcp_info *i) {
     json_number(j, "rttvar_us", i->rttvar_us);
     json_number(j, "min_rtt_us", i->min_rtt_us);
     json_number(j, "rto_us", i->rto_us);
+    json_number(j, "ack_delay_us", i->ack_delay_us);
+    json_number(j, "receive_window_most", i->receive_window_most);
     json_number(j, "cwnd", i->cwnd);
     json_number(j, "ssthresh", i->ssthresh);
     json_number(j, "in_flight", i->in_flight);
@@ -238,6 +240,12 @@ static void json_info_counters(struct json *j, const struct bk_tcp_info *i) {
     json_number(j, "segments_sent", i->segments_sent);
     json_number(j, "segments_received", i->segments_received);
     json_number(j, "segments_retransmitted", i->segments_retransmitted);
+    json_number(j, "data_segments_sent", i->data_segments_sent);
+    json_number(j, "data_segments_received", i->data_segments_received);
+    json_number(j, "segments_delivered_ce", i->segments_delivered_ce);
+    json_number(j, "timeouts", i->timeouts);
+    json_number(j, "timeout_episodes", i->timeout_episodes);
+    json_number(j, "timeout_ms", i->timeout_ms);
 }
 
 void bk_tcp_info_json(const struct bk_tcp_info *i, const char *stack, uint64_t now, bk_text_fn write, void *context) {

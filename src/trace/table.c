@@ -171,6 +171,8 @@ static void table_internals(const struct text_out *out, const struct bk_tcp_info
     table_nonzero(out, "bytes_received", i->bytes_received);
     table_nonzero(out, "segs_out", i->segments_sent);
     table_nonzero(out, "segs_in", i->segments_received);
+    table_nonzero(out, "data_segs_out", i->data_segments_sent);
+    table_nonzero(out, "data_segs_in", i->data_segments_received);
     table_rate(out, "pacing_rate", i->pacing_rate);
     table_rate(out, "delivery_rate", i->delivery_rate);
     if (i->delivery_app_limited) text_put(out, " app_limited");

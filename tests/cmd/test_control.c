@@ -66,7 +66,12 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->reordering,
                        &info->reordering_seen,
                        &info->dsack_duplicates,
-                       &info->bbr_min_rtt_us};
+                       &info->bbr_min_rtt_us,
+                       &info->ack_delay_us,
+                       &info->receive_window_most,
+                       &info->timeouts,
+                       &info->timeout_episodes,
+                       &info->timeout_ms};
     for (size_t i = 0; i < sizeof u32 / sizeof *u32; i++) *u32[i] = UINT32_MAX - (uint32_t)i * (round + 1);
     info->congestion = 2;
     info->delivery_app_limited = true;
@@ -88,7 +93,10 @@ static void fill(struct bk_tcp_info *info, unsigned round) {
                        &info->idle_since,
                        &info->pacing_rate,
                        &info->delivery_rate,
-                       &info->bbr_bw};
+                       &info->bbr_bw,
+                       &info->data_segments_sent,
+                       &info->data_segments_received,
+                       &info->segments_delivered_ce};
     for (size_t i = 0; i < sizeof u64 / sizeof *u64; i++) *u64[i] = (UINT64_C(1) << 40) + i * (round + 1);
 }
 
@@ -97,7 +105,7 @@ static void expect_equal(const struct bk_tcp_info *a, const struct bk_tcp_info *
     json_t *x = control_info_encode(a), *y = control_info_encode(b);
     assert_non_null(x);
     assert_non_null(y);
-    assert_int_equal(json_object_size(x), 75);
+    assert_int_equal(json_object_size(x), 83);
     assert_true(json_equal(x, y));
     json_decref(x);
     json_decref(y);

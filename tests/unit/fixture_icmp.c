@@ -19,24 +19,15 @@ static uint16_t sum(const uint8_t *p, size_t n, uint32_t s) {
     return (uint16_t)~s;
 }
 
-uint16_t icmp(enum icmp_error what, int64_t seq, uint32_t mtu) {
-    uint8_t quoted[FRAME_MAX / 100], frame[FRAME_MAX / 100] = {0};
-    struct wire_seg w = {.src = fx.flow.local,
-                         .dst = fx.flow.remote,
-                         .sport = fx.flow.local_port,
-                         .dport = fx.flow.remote_port,
-                         .seq = fx.flow.iss + (uint32_t)seq,
-                         .flags = ACK,
-                         .mss = -1,
-                         .wscale = -1};
-    size_t n = wire_seg_build(&w, quoted);
-    bool v4 = fx.family == 4;
-    size_t ip = v4 ? 20 : 40, length = 8 + n;
+size_t icmp_build(enum icmp_error what, uint32_t mtu, const struct wire_seg *about, const bk_addr *from,
+                  uint8_t *frame) {
+    bool v4 = bk_addr_is_ipv4(&about->src);
+    size_t ip = v4 ? 20 : 40, length = 8 + wire_seg_build(about, frame + ip + 8);
     uint8_t *m = frame + ip;
+    memset(frame, 0, ip + 8);
     m[0] = v4 ? codes[what].type4 : codes[what].type6;
     m[1] = v4 ? codes[what].code4 : codes[what].code6;
     put32(m + 4, mtu);
-    memcpy(m + 8, quoted, n);
     uint16_t check;
     if (v4) {
         frame[0] = 0x45;
@@ -44,8 +35,8 @@ uint16_t icmp(enum icmp_error what, int64_t seq, uint32_t mtu) {
         frame[3] = (uint8_t)(ip + length);
         frame[8] = 64;
         frame[9] = 1;
-        memcpy(frame + 12, fx.flow.remote.byte + 12, 4);
-        memcpy(frame + 16, fx.flow.local.byte + 12, 4);
+        memcpy(frame + 12, from->byte + 12, 4);
+        memcpy(frame + 16, about->src.byte + 12, 4);
         check = sum(frame, ip, 0);
         frame[10] = (uint8_t)(check >> 8);
         frame[11] = (uint8_t)check;
@@ -56,14 +47,28 @@ uint16_t icmp(enum icmp_error what, int64_t seq, uint32_t mtu) {
         frame[5] = (uint8_t)length;
         frame[6] = 58;
         frame[7] = 64;
-        memcpy(frame + 8, fx.flow.remote.byte, 16);
-        memcpy(frame + 24, fx.flow.local.byte, 16);
+        memcpy(frame + 8, from->byte, 16);
+        memcpy(frame + 24, about->src.byte, 16);
         uint32_t pseudo = 58 + (uint32_t)length;
         for (int i = 8; i < 40; i += 2) pseudo += (uint32_t)(frame[i] << 8 | frame[i + 1]);
         check = sum(m, length, pseudo);
     }
     m[2] = (uint8_t)(check >> 8);
     m[3] = (uint8_t)check;
-    fx.verdict = bk_input_copy(fx.stack, fx.iface, frame, ip + length, fx.now);
+    return ip + length;
+}
+
+uint16_t icmp(enum icmp_error what, int64_t seq, uint32_t mtu) {
+    uint8_t frame[ICMP_FRAME_MAX];
+    struct wire_seg about = {.src = fx.flow.local,
+                             .dst = fx.flow.remote,
+                             .sport = fx.flow.local_port,
+                             .dport = fx.flow.remote_port,
+                             .seq = fx.flow.iss + (uint32_t)seq,
+                             .flags = ACK,
+                             .mss = -1,
+                             .wscale = -1};
+    size_t n = icmp_build(what, mtu, &about, &fx.flow.remote, frame);
+    fx.verdict = bk_input_copy(fx.stack, fx.iface, frame, n, fx.now);
     return fx.verdict;
 }

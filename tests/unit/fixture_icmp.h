@@ -14,6 +14,10 @@ enum icmp_error {
     TOO_BIG
 };
 
+#define ICMP_FRAME_MAX 256
+/* Writes an error as an IP packet of `from`, which quotes the segment `about`, and returns its length. */
+size_t icmp_build(enum icmp_error what, uint32_t mtu, const struct wire_seg *about, const bk_addr *from,
+                  uint8_t *frame);
 /* Lets an error arrive from the peer's side about a segment of ours with this (relative) sequence number. Returns the verdict. */
 uint16_t icmp(enum icmp_error what, int64_t seq, uint32_t mtu);
 

@@ -66,7 +66,7 @@ static void send_one(struct path_model *m, struct path_flow *f) {
     p->sent_at = m->now;
     p->again = f->lost != 0;
     f->in_flight += mss;
-    c->bytes_sent += mss;
+    if (p->again) c->bytes_retransmitted += mss;
     c->sent_at = m->now;
     if (p->again) {
         f->lost -= mss;
@@ -118,6 +118,7 @@ static void take_ack(struct path_model *m, struct path_flow *f) {
     f->delivered += c->mss;
     f->queue_sum += (double)(rtt_us - m->rtt_us);
     c->snd_una += c->mss;
+    c->bytes_acked += c->mss;
     if (!p->again) {
         rtt_sample(f->s.t, c, rtt_us);
         s.rtt_us = (uint32_t)rtt_us;

@@ -11,6 +11,7 @@ struct sender sender_up(enum bk_congestion congestion, uint32_t mss) {
     struct tuple tuple = {bk_addr_ipv4(192, 0, 2, 1), bk_addr_ipv4(192, 0, 2, 2), 80, 40000};
     s.c = connection_at(s.t, connection_new(s.t, &tuple, 0, DEMUX_NONE));
     s.c->state = BK_ESTABLISHED;
+    s.c->syn_acked = true;
     s.c->mss = (uint16_t)mss;
     s.c->iss = UINT32_MAX - 20000; /* numbers wrap early */
     s.c->snd_una = s.c->snd_nxt = s.c->iss + 1;
@@ -61,6 +62,7 @@ void sender_acked(struct sender *s, uint32_t bytes) {
 
 void sender_ack(struct sender *s, uint32_t bytes) {
     s->c->snd_una += bytes;
+    s->c->progress_at = s->t->base.now;
     sender_acked(s, bytes);
 }
 

@@ -100,7 +100,9 @@ BREAK(established_count, w->t->mib.curr_estab++)
 BREAK(hash_wrong, conn_of(w)->hash ^= 1)
 BREAK(tuple_wrong, conn_of(w)->tuple.remote_port ^= 1)
 BREAK(request_tuple_wrong, request_of(w)->tuple[9] ^= 1)
-BREAK(request_level, request_of(w)->sent = 2)
+BREAK(request_level, request_of(w)->level = 1)
+BREAK(request_acked, request_of(w)->acked = 2)
+BREAK(errors_kept, w->t->error_count = TCP_ERRORS + 1)
 BREAK(time_wait_tuple_wrong, time_wait_of(w)->tuple[9] ^= 1)
 BREAK(time_wait_count, w->t->time_wait_fifo[0].count++)
 BREAK(table_entries, w->t->demux.entries--)
@@ -145,6 +147,8 @@ static const struct {
     NAMED(tuple_wrong),
     NAMED(request_tuple_wrong),
     NAMED(request_level),
+    NAMED(request_acked),
+    NAMED(errors_kept),
     NAMED(time_wait_tuple_wrong),
     NAMED(time_wait_count),
     NAMED(table_entries),

@@ -158,6 +158,19 @@ static void undo(void **state) {
     sender_down(&s);
 }
 
+/* 4.9.2: if the window is beyond what it was before the reduction when that is known, the curve goes on. */
+static void a_late_undo(void **state) {
+    (void)state;
+    struct sender s = cubic_up();
+    s.c->cwnd = 20000;
+    sender_reduce(&s);
+    while (s.c->cwnd < 20000) round_trip(&s);
+    struct cubic_epoch before = s.g->cubic.epoch;
+    congestion_event(s.t, s.c, CONGESTION_UNDO);
+    assert_memory_equal(&s.g->cubic.epoch, &before, sizeof before);
+    sender_down(&s);
+}
+
 /* 5.8: t does not run while the window is not used; after a long pause growth goes on where it was. */
 static void pauses_do_not_count(void **state) {
     (void)state;
@@ -185,6 +198,42 @@ static void pauses_do_not_count(void **state) {
     assert_in_range(lazy.c->cwnd, busy.c->cwnd - 3 * MSS, busy.c->cwnd + 3 * MSS);
     sender_down(&busy);
     sender_down(&lazy);
+}
+
+/* All that is out is acknowledged at once, `pause` later more goes, and so on: cwnd after each of `rounds`. W_max is 20, cwnd_epoch 14 segments, the
+ * RTT 0.8 s; so K = cubic_root(6 / 0.4) = 2.466 s, and W_cubic(0.8, 1.6, 2.4, 3.2) = 18.15, 19.74, 20.00, 20.16. */
+static void whole_windows(uint32_t pause_us, const uint32_t *expected, size_t rounds) {
+    struct sender s = cubic_up();
+    s.t->base.config.slow_start_after_idle = false;
+    s.c->srtt_us = 800000;
+    sender_fill(&s);
+    sender_pass(&s, 800000);
+    sender_ack(&s, connection_outstanding(s.c));
+    s.c->cwnd = 20000;
+    sender_reduce(&s);
+    for (size_t i = 0; i < rounds; i++) {
+        sender_pass(&s, pause_us);
+        congestion_idle(s.t, s.c);
+        sender_fill(&s);
+        sender_pass(&s, 800000);
+        sender_ack(&s, connection_outstanding(s.c));
+        assert_int_equal(s.c->cwnd, expected[i]);
+    }
+    sender_down(&s);
+}
+
+/* ACKs of whole windows leave no pause between, and the time of the curve goes on. */
+static void acks_of_whole_windows(void **state) {
+    (void)state;
+    static const uint32_t expected[] = {18000, 19000, 20000, 20000};
+    whole_windows(0, expected, BK_COUNT(expected));
+}
+
+/* 5.8: a pause before a stage is no part of it, and none begins in the future: its first ACK finds t = 0. */
+static void a_pause_before_the_stage(void **state) {
+    (void)state;
+    static const uint32_t expected[] = {18000};
+    whole_windows(1000000, expected, BK_COUNT(expected));
 }
 
 /* The average window, in segments, when every 1/p-th segment is lost. */
@@ -263,7 +312,10 @@ int main(void) {
         cmocka_unit_test(reno_friendly),
         cmocka_unit_test(after_a_timeout),
         cmocka_unit_test(undo),
+        cmocka_unit_test(a_late_undo),
         cmocka_unit_test(pauses_do_not_count),
+        cmocka_unit_test(acks_of_whole_windows),
+        cmocka_unit_test(a_pause_before_the_stage),
         cmocka_unit_test(the_response_function),
         cmocka_unit_test(closed_loop),
     };

@@ -165,6 +165,14 @@ static void test_info(void **state) {
         .timer_due = 1000000200,
         .idle_since = 999999000,
         .bytes_sent = 10000000000u,
+        .data_segments_sent = 71,
+        .data_segments_received = 72,
+        .segments_delivered_ce = 73,
+        .timeouts = 74,
+        .timeout_episodes = 75,
+        .timeout_ms = 76,
+        .ack_delay_us = 77,
+        .receive_window_most = 78,
         .error = -110,
     };
     bk_tcp_info_json(&info, "server", 1000000000, bk_text_to_memory, &text);
@@ -176,6 +184,14 @@ static void test_info(void **state) {
     member_number(o, "snd_nxt", 4294967295);
     member_number(o, "srtt_us", 1500);
     member_number(o, "bytes_sent", 10000000000);
+    member_number(o, "data_segments_sent", 71);
+    member_number(o, "data_segments_received", 72);
+    member_number(o, "segments_delivered_ce", 73);
+    member_number(o, "timeouts", 74);
+    member_number(o, "timeout_episodes", 75);
+    member_number(o, "timeout_ms", 76);
+    member_number(o, "ack_delay_us", 77);
+    member_number(o, "receive_window_most", 78);
     member_number(o, "error", -110);
     member_text(o, "timer", "retransmission");
     member_number(o, "timer_left_ns", 200);

@@ -7,7 +7,7 @@ static struct sender paced(enum bk_congestion congestion) {
     struct sender s = sender_up(congestion, MSS);
     s.t->base.config.pacing = true;
     s.c->srtt_us = 100000;
-    s.c->bytes_sent = 10 * MSS;
+    s.c->bytes_acked = 10 * MSS;
     return s;
 }
 
@@ -19,7 +19,7 @@ static void units_are_spread(void **state) {
     s.g->pacing.next_at = s.t->base.now;
     for (int i = 0; i < 5; i++) {
         uint64_t now = s.t->base.now;
-        s.c->bytes_sent += 2 * MSS;
+        s.c->bytes_acked += 2 * MSS;
         pacing_sent(s.t, s.c, 2 * MSS);
         assert_int_equal(pacing_due(s.t, s.c), now + 2 * NS_PER_MS);
         sender_pass(&s, 2000);
@@ -36,7 +36,7 @@ static void lateness_is_no_credit(void **state) {
         sender_pass(&s, 20000000);
         s.g->pacing.rate = 1000000;
         s.g->pacing.next_at = s.t->base.now - late_us[i] * NS_PER_US;
-        s.c->bytes_sent += 2 * MSS;
+        s.c->bytes_acked += 2 * MSS;
         pacing_sent(s.t, s.c, 2 * MSS);
         assert_int_equal(pacing_due(s.t, s.c), s.t->base.now + next_us[i] * NS_PER_US);
         sender_down(&s);
@@ -47,13 +47,13 @@ static void lateness_is_no_credit(void **state) {
 static void the_initial_window_is_not_paced(void **state) {
     (void)state;
     struct sender s = paced(BK_CONGESTION_BBR);
-    s.c->bytes_sent = 0;
+    s.c->bytes_acked = 0;
     for (int i = 0; i < 10; i++) {
-        s.c->bytes_sent += MSS;
+        s.c->bytes_acked += MSS;
         pacing_sent(s.t, s.c, MSS);
         assert_true(pacing_due(s.t, s.c) <= s.t->base.now);
     }
-    s.c->bytes_sent += MSS;
+    s.c->bytes_acked += MSS;
     pacing_sent(s.t, s.c, MSS);
     assert_true(pacing_due(s.t, s.c) > s.t->base.now);
     sender_down(&s);

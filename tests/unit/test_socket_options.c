@@ -12,6 +12,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44
+#endif
+
 #define ONLY_READ INT32_MIN /* in `set`: it is not set */
 #define UNREAD    INT32_MIN /* in `get`: what is read is each system's own */
 
@@ -69,9 +73,26 @@ static const struct row {
     {"TCP_NOTSENT_LOWAT -1", IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1, 0, -1},
     {"TCP_INQ 1", IPPROTO_TCP, TCP_INQ, 1, 0, 1},
     {"TCP_INQ 2", IPPROTO_TCP, TCP_INQ, 2, -EINVAL, 0},
+    {"TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, ONLY_READ, 0, 120000},
+    {"TCP_RTO_MAX_MS 999", IPPROTO_TCP, TCP_RTO_MAX_MS, 999, -EINVAL, 120000},
+    {"TCP_RTO_MAX_MS 1000", IPPROTO_TCP, TCP_RTO_MAX_MS, 1000, 0, 1000},
+    {"TCP_RTO_MAX_MS 120001", IPPROTO_TCP, TCP_RTO_MAX_MS, 120001, -EINVAL, 120000},
+    {"TCP_WINDOW_CLAMP", IPPROTO_TCP, TCP_WINDOW_CLAMP, ONLY_READ, 0, 0},
+    {"TCP_WINDOW_CLAMP 0", IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, 0, 0},
+    {"TCP_WINDOW_CLAMP -1", IPPROTO_TCP, TCP_WINDOW_CLAMP, -1, 0, 1152},
+    {"TCP_WINDOW_CLAMP 1", IPPROTO_TCP, TCP_WINDOW_CLAMP, 1, 0, 1152},
+    {"TCP_WINDOW_CLAMP 1153", IPPROTO_TCP, TCP_WINDOW_CLAMP, 1153, 0, 1153},
+    {"TCP_WINDOW_CLAMP most", IPPROTO_TCP, TCP_WINDOW_CLAMP, INT32_MAX, 0, INT32_MAX},
+    {"TCP_DEFER_ACCEPT", IPPROTO_TCP, TCP_DEFER_ACCEPT, ONLY_READ, 0, 0},
+    {"TCP_DEFER_ACCEPT -1", IPPROTO_TCP, TCP_DEFER_ACCEPT, -1, 0, 0},
+    {"TCP_DEFER_ACCEPT 1", IPPROTO_TCP, TCP_DEFER_ACCEPT, 1, 0, 1},
+    {"TCP_DEFER_ACCEPT 2", IPPROTO_TCP, TCP_DEFER_ACCEPT, 2, 0, 3},
+    {"TCP_DEFER_ACCEPT 4", IPPROTO_TCP, TCP_DEFER_ACCEPT, 4, 0, 7},
+    {"TCP_DEFER_ACCEPT 300", IPPROTO_TCP, TCP_DEFER_ACCEPT, 300, 0, 367},
     {"TCP 9999", IPPROTO_TCP, 9999, 1, -ENOPROTOOPT, UNREAD},
     {"IP_TOS 16", IPPROTO_IP, IP_TOS, 16, 0, 16},
     {"IP_TOS 19", IPPROTO_IP, IP_TOS, 19, 0, 16},
+    {"IP_TOS -1", IPPROTO_IP, IP_TOS, -1, 0, 252},
     {"IP_TTL", IPPROTO_IP, IP_TTL, ONLY_READ, 0, 64},
     {"IP_TTL 0", IPPROTO_IP, IP_TTL, 0, -EINVAL, 64},
     {"IP_TTL 9", IPPROTO_IP, IP_TTL, 9, 0, 9},
@@ -227,12 +248,39 @@ static void test_inherited(void **state) {
     sockets_close(&p);
 }
 
+/* A clamp that is known before the SYN decides on the window's scale: 70,000 octets need 65,535 << 1. */
+static void test_clamp(void **state) {
+    struct bk_config config;
+    struct sockets_pair p;
+    (void)state;
+    pair_config(&config);
+    config.receive_buffer_max = 1 << 20; /* which needs a scale of 5 */
+    sockets_open_with(&p, 4, &config);
+    int listener = sockets_listen(&p, 1, 5), fd[2];
+    sockets_connect(&p, listener, fd);
+    struct bk_socket_tcp_info info;
+    socklen_t length = sizeof info;
+    assert_int_equal(bk_getsockopt(p.side[0], fd[0], IPPROTO_TCP, TCP_INFO, &info, &length, p.pair.now), 0);
+    assert_int_equal(info.tcpi_rcv_wscale, 5);
+    struct sockaddr_storage a;
+    length = sockets_address(&p, 1, PAIR_PORT, &a);
+    int other = bk_socket(p.side[0], AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(sockets_set(&p, 0, other, IPPROTO_TCP, TCP_WINDOW_CLAMP, 70000), 0);
+    assert_int_equal(bk_connect(p.side[0], other, (struct sockaddr *)&a, length, p.pair.now), -EINPROGRESS);
+    sockets_run(&p, PAIR_S);
+    length = sizeof info;
+    assert_int_equal(bk_getsockopt(p.side[0], other, IPPROTO_TCP, TCP_INFO, &info, &length, p.pair.now), 0);
+    assert_int_equal(info.tcpi_rcv_wscale, 1);
+    assert_int_equal(info.tcpi_rcv_ssthresh,
+                     config.receive_buffer < 70000 ? config.receive_buffer : 70000); /* the window at most */
+    assert_int_equal(sockets_option(&p, 0, fd[0], IPPROTO_TCP, TCP_WINDOW_CLAMP), config.receive_buffer);
+    sockets_close(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_kernel_values),
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_inherited),
+        cmocka_unit_test(test_values),    cmocka_unit_test(test_kernel_values), cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_inherited), cmocka_unit_test(test_clamp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,6 +154,8 @@ static void test_internals(void **state) {
     i->bytes_acked = 3500;
     i->segments_sent = 7;
     i->segments_received = 6;
+    i->data_segments_sent = 5;
+    i->data_segments_received = 4;
     i->segments_retransmitted = 2;
     i->bytes_retransmitted = 2896;
     i->rcv_wnd = 65536;
@@ -164,7 +166,8 @@ static void test_internals(void **state) {
            "LISTEN 1      128          0.0.0.0:80        0.0.0.0:*\n"
            "ESTAB  0      2000       192.0.2.1:80      192.0.2.2:49152\n"
            "\t ts reno wscale:7,10 rto:204 rtt:3.25/1.5 mss:1448 rcvmss:1448 advmss:1460 cwnd:10 ssthresh:20"
-           " bytes_sent:5000 bytes_retrans:2896 bytes_acked:3500 segs_out:7 segs_in:6 lastrcv:2000 unacked:2"
+           " bytes_sent:5000 bytes_retrans:2896 bytes_acked:3500 segs_out:7 segs_in:6 data_segs_out:5 data_segs_in:4 "
+           "lastrcv:2000 unacked:2"
            " retrans:0/2 notsent:500 rcv_wnd:65536 snd_wnd:64240\n");
     rows[1] = row(BK_ESTABLISHED);
     i->congestion = BK_CONGESTION_BBR;

@@ -165,6 +165,25 @@ static void strangers_keep_nothing_alive(void **state) {
     expect(SEG(.flags = ACK, .reason = BK_REASON_SEND_KEEPALIVE));
 }
 
+/* Nor do those that guessed a number in the window: what is challenged or has no ACK is not the peer's. */
+static void guesses_keep_nothing_alive(void **state) {
+    (void)state;
+    established();
+    expect_call(call_set(BK_TCP_KEEPALIVE_IDLE_S, 10), 0);
+    expect_call(call_set(BK_TCP_KEEPALIVE, 1), 0);
+    advance_by(6000);
+    receive(SEG(.flags = SYN, .seq = 1));
+    advance_by(1000);
+    receive(SEG(.flags = RST, .seq = 2));
+    advance_by(1000);
+    receive(SEG(.flags = ACK, .ack = 1000));
+    advance_by(1000);
+    receive(SEG(.flags = PSH, .len = 10));
+    ignore_sent();
+    advance_by(1000);
+    expect(SEG(.flags = ACK, .reason = BK_REASON_SEND_KEEPALIVE));
+}
+
 /* A link that takes one unit and then no more does not stop the clocks. */
 static void timers_run_behind_a_full_link(void **state) {
     (void)state;
@@ -217,6 +236,7 @@ int main(void) {
         BOTH(window_taken_back),
         BOTH(bare_keepalives_are_limited),
         BOTH(strangers_keep_nothing_alive),
+        BOTH(guesses_keep_nothing_alive),
         BOTH(timers_run_behind_a_full_link),
         BOTH(parts_that_never_fit),
         BOTH(news_is_pending),

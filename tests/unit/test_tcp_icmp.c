@@ -14,6 +14,35 @@ static void hard_error_while_opening(void **state) {
     assert_int_equal(heard() & BK_READY_CLOSED, BK_READY_CLOSED);
 }
 
+/* Those who ask are told of each one that was believed; no others are. */
+static void errors_are_told(void **state) {
+    (void)state;
+    struct bk_tcp_error e[3];
+    syn_sent();
+    assert_int_equal(icmp(NET_UNREACHABLE, 0, 0), BK_REASON_ACCEPT_ICMP_ERROR);
+    expect_call(call_set(BK_TCP_NEWS, BK_NEWS_ERRORS), 0);
+    expect_call(call_set(BK_TCP_USER, 4711), 0);
+    assert_int_equal(icmp(HOST_UNREACHABLE, 1, 0), BK_REASON_DROP_ICMP_UNRELATED);
+    assert_int_equal(icmp(TIME_EXCEEDED, 0, 0), BK_REASON_ACCEPT_ICMP_ERROR);
+    assert_int_equal(icmp(PORT_UNREACHABLE, 0, 0), BK_REASON_ACCEPT_ICMP_ERROR);
+    assert_int_equal(bk_tcp_errors(fx.stack, e, 3), 2);
+    assert_int_equal(bk_tcp_errors(fx.stack, e + 2, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(e[i].conn.index, fx.flow.conn.index);
+        assert_int_equal(e[i].conn.generation, fx.flow.conn.generation);
+        assert_int_equal(e[i].user, 4711);
+        assert_true(bk_addr_equal(&e[i].offender, &fx.flow.remote));
+        assert_int_equal(e[i].seq, fx.flow.iss);
+        assert_int_equal(e[i].info, 0);
+        assert_int_equal(e[i].hard, i == 1);
+    }
+    assert_int_equal(e[0].error, -EHOSTUNREACH);
+    assert_int_equal(e[0].type, fx.family == 4 ? 11 : 3);
+    assert_int_equal(e[1].error, -ECONNREFUSED);
+    assert_int_equal(e[1].type, fx.family == 4 ? 3 : 1);
+    assert_int_equal(e[1].code, fx.family == 4 ? 3 : 4);
+}
+
 /* RFC 5927: no more than that. */
 static void hard_error_when_established(void **state) {
     (void)state;
@@ -198,6 +227,7 @@ static void source_quench(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(hard_error_while_opening),
+        BOTH(errors_are_told),
         BOTH(hard_error_when_established),
         BOTH(soft_errors),
         BOTH(soft_error_is_told_in_the_end),
