@@ -55,7 +55,7 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS
 	@tools/need build fuzz
 	@tools/run-tests fuzz
 
-mutants: ## break the core on purpose, in each way of tests/mutants: sim, explore or fuzz must notice (minutes)
+mutants: ## break the core on purpose, in each way of tests/mutants: the tests must notice (minutes)
 	@tools/need build fuzz
 	@tools/mutants
 

@@ -71,6 +71,7 @@ struct differ_program {
     uint64_t seed;
     bool ipv6, small_buffer;
     bool timestamps; /* the peer has them, as a rule */
+    bool sack;       /* it permits SACK */
     uint32_t count;
     struct differ_step step[DIFFER_STEPS];
 };
@@ -118,6 +119,7 @@ struct differ_peer {
     uint8_t state; /* of the side, after the latest step */
     uint8_t scale;
     bool scaling; /* our SYN offered it */
+    bool sack;
     bool edge_known;
 };
 

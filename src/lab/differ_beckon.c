@@ -46,7 +46,8 @@ static void beckon_begin(struct differ_side *side, const struct differ_program *
     config.send_buffer = 65536;
     config.receive_buffer = p->small_buffer ? DIFFER_SMALL : 65535;
     config.delayed_ack_ms = config.delayed_ack_max_ms = config.quick_acks = 0;
-    config.sack = false; /* as the kernel's namespace has it */
+    config.tail_loss_probe = false; /* as the kernel's namespace has it */
+    config.ack_compress_us = 0;
     config.challenge_ack_ms = 1;
     config.rto_min_ms = config.rto_initial_ms = 10000;
     put_be32(seed, (uint32_t)p->seed);

@@ -20,6 +20,7 @@ bk_addr differ_addr(bool ipv6, uint8_t host) {
 void differ_peer_begin(struct differ_peer *peer, const struct differ_program *p, uint16_t port) {
     *peer = (struct differ_peer){
         .ipv6 = p->ipv6,
+        .sack = p->sack,
         .port = port,
         .isn = 0xfffff000, /* so that long programs wrap */
         .at = 0xfffff000,
@@ -71,6 +72,7 @@ static void set_options(struct differ_peer *peer, const struct differ_step *s, s
     t->option.mss = s->mss;
     t->option.has_wscale = s->wscale >= 0;
     t->option.wscale = (uint8_t)s->wscale;
+    t->option.sack_permitted = peer->sack;
 }
 
 static size_t put_ip(const struct differ_peer *peer, uint8_t *packet, size_t n) {
@@ -185,6 +187,9 @@ static void tell_answer(struct differ_peer *peer, struct listening *l) {
         else
             tell(l, " ts%+d", (int)(int32_t)(t->option.tsecr - peer->tsval));
     }
+    for (uint32_t i = 0; i < t->option.sack_count; i++)
+        tell(l, " sack=%+d..%+d", (int)(int32_t)(t->option.sack[i].left - t->ack),
+             (int)(int32_t)(t->option.sack[i].right - t->ack));
     if (t->window == 0 && !(t->flags & WIRE_RST)) tell(l, " w0");
     if (t->flags & WIRE_SYN)
         tell(l, " mss=%u%s%s", (unsigned)t->option.mss, t->option.has_wscale ? " wscale" : "",

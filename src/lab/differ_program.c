@@ -200,6 +200,7 @@ void differ_program_draw(struct differ_program *p, uint64_t number) {
             draw_segment(p, &seed);
         if (leaves_traces(&p->step[p->count - 1])) break;
     }
+    p->sack = draw_below(&seed, 2) != 0;
 }
 
 void differ_program_cut(struct differ_program *p, uint32_t at, uint32_t n) {

@@ -5,9 +5,11 @@
  *   - Sequence numbers are distances, per direction, from the first number of that direction that the projection meets. TCP only ever
  *     compares numbers of one direction with each other; so what remains is the relation between the incarnations. Where a stack may yet
  *     choose an ISS, the distance to the ISN clock is part of the projection, too.
+ *     Timestamps likewise, together with the next one of each clock.
  *   - Records appear in the order of lists in which they stand, or of their making; ids and generations do not appear.
- *   - Left out are counters, RTT samples (RTO is fixed in all worlds, so they change nothing), labels of segments to come
- *     (ack_reason, rtx_reason), contents of freed objects, and of a connection that has ended all but what its user can still learn.
+ *   - Left out are counters, labels of segments to come (ack_reason, rtx_reason), contents of freed objects, and of a connection that has ended all
+ *     but what its user can still learn; and in worlds without SACK RTT samples and when things were sent: RTO is fixed in all worlds, and only
+ *     RACK and tail loss probes go by these.
  *
  * That nothing is missing is not believed but checked: struct sizes are asserted, so that a new field makes somebody look here; and the
  * exploration can expand states whose projections are equal and compare what follows (explore.h, check_hash).
@@ -17,6 +19,7 @@
 #include "lab/inside.h"
 #include "tcp/connection.h"
 #include "tcp/frto.h"
+#include "tcp/isn.h"
 #include "tcp/request.h"
 #include "tcp/rtt.h"
 #include "tcp/time_wait.h"
@@ -34,12 +37,14 @@ _Static_assert(sizeof(struct explore_user) == 24, "a field came or went: does it
 _Static_assert(sizeof(struct explore_incarnation) == 20, "a field came or went: does it belong to put_incarnation?");
 
 #define PROJECTION_MAX 8192u
-#define HELD_MAX       (40u + EXPLORE_BYTES)
+#define HELD_MAX       (80u + EXPLORE_BYTES)
 
 struct projection {
     uint32_t length;
     uint32_t reference[2]; /* of each direction: [0] the numbers that A gives its bytes */
     bool has_reference[2];
+    uint32_t stamp_reference[2]; /* likewise of timestamps */
+    bool has_stamp_reference[2];
     uint32_t room;
     uint8_t *bytes;
 };
@@ -69,6 +74,14 @@ static void put_seq(struct projection *p, unsigned direction, uint32_t number) {
     put32(p, number - p->reference[direction]);
 }
 
+static void put_stamp(struct projection *p, unsigned direction, uint32_t stamp) {
+    if (!p->has_stamp_reference[direction]) {
+        p->has_stamp_reference[direction] = true;
+        p->stamp_reference[direction] = stamp;
+    }
+    put32(p, stamp - p->stamp_reference[direction]);
+}
+
 /* Whether a number is further from all others than they can be from each other. */
 static bool is_far(const struct projection *p, unsigned direction, uint32_t number) {
     const uint32_t far = UINT32_C(1) << 26; /* that the ISN clock goes in four minutes */
@@ -87,6 +100,16 @@ struct view {
     uint64_t now;
     unsigned mine, theirs; /* directions */
 };
+
+/* The next timestamp of a stack's. */
+static void put_next_stamp(struct projection *p, unsigned direction, uint64_t now, uint32_t offset) {
+    put_stamp(p, direction, (uint32_t)(now / NS_PER_MS) + offset);
+}
+
+static void put_clocks(struct projection *p, const struct view *v, uint32_t recent, uint32_t offset) {
+    put_stamp(p, v->theirs, recent);
+    put_next_stamp(p, v->mine, v->now, offset);
+}
 
 static void put_queue(struct projection *p, const struct view *v, const struct extent_queue *q, unsigned direction) {
     put32(p, q->count);
@@ -112,8 +135,40 @@ static void put_congestion(struct projection *p, const struct view *v, const str
     put32(p, g->used_most);
 }
 
-/* What is outstanding. Worlds have neither SACK nor timestamps, so RACK, tail loss probes and all but F-RTO's undoing rest, and the times of
- * transmissions change nothing. */
+/* What only SACK brings into play: RACK, tail loss probes, undoing; and with them when things were sent, and in what order. */
+static void put_rack(struct projection *p, const struct view *v, const struct active *a, bool timestamps) {
+    const struct recovery *r = &a->recovery;
+    const struct rack *k = &a->rack;
+    put_seq(p, v->mine, k->fack);
+    put8(p, k->sent_at != 0);
+    if (k->sent_at != 0) {
+        put(p, v->now - k->sent_at, 8);
+        put(p, k->rtt_ns, 8);
+        put_seq(p, v->mine, k->end);
+    }
+    PUT_BITS(p, k->dsack_round_on, r->undo_on, r->undo_sent, r->tail_out, r->tail_again, r->tail_now);
+    if (k->dsack_round_on) put_seq(p, v->mine, k->dsack_round);
+    put8(p, k->mult);
+    put8(p, k->persist);
+    put_due(p, r->reorder_due, v->now);
+    put8(p, r->vague);
+    put8(p, r->spans);
+    for (uint32_t i = 0; i < r->spans; i++) {
+        put_seq(p, v->mine, r->resent[i].left);
+        put_seq(p, v->mine, r->resent[i].right);
+    }
+    if (r->undo_on) {
+        put_seq(p, v->mine, r->undo_una);
+        put32(p, r->undo_cwnd);
+        put32(p, r->undo_ssthresh);
+        put8(p, r->undo_tsval != 0 && timestamps);
+        if (r->undo_tsval != 0 && timestamps) put_stamp(p, v->mine, r->undo_tsval);
+    }
+    if (r->tail_out) put_seq(p, v->mine, r->tail_end);
+}
+
+/* What is outstanding. Without SACK and timestamps RACK, tail loss probes and all but F-RTO's undoing rest, and the times of transmissions change
+ * nothing. */
 static void put_scoreboard(struct projection *p, const struct view *v, const struct connection *c,
                            const struct active *a) {
     const struct scoreboard *b = &a->board;
@@ -126,7 +181,12 @@ static void put_scoreboard(struct projection *p, const struct view *v, const str
         put_seq(p, v->mine, run->end);
         put8(p, run->flags);
         put32(p, run->mss);
+        if (!c->sack) continue;
+        put32(p, run->segments);
+        put(p, v->now - run->sent_at, 8);
     }
+    for (uint32_t id = a->board.by_time.head; c->sack && id != BK_NONE; id = sent_at_id(v->t, id)->time_link.next)
+        put_seq(p, v->mine, sent_at_id(v->t, id)->seq);
     put8(p, r->frto);
     if (c->recovery == RECOVERY_DISORDER) put_seq(p, v->mine, r->loss_edge);
     if (c->recovery == RECOVERY_CWR || c->recovery == RECOVERY_FAST) {
@@ -140,13 +200,26 @@ static void put_scoreboard(struct projection *p, const struct view *v, const str
     }
 }
 
+static void put_blocks(struct projection *p, const struct view *v, const struct receive_state *r) {
+    put8(p, r->recent_count);
+    for (uint32_t i = 0; i < r->recent_count; i++) put_seq(p, v->theirs, r->recent[i]);
+    put8(p, r->duplicate.left != r->duplicate.right);
+    if (r->duplicate.left == r->duplicate.right) return;
+    put_seq(p, v->theirs, r->duplicate.left);
+    put_seq(p, v->theirs, r->duplicate.right);
+}
+
 static void put_queues(struct projection *p, const struct view *v, const struct connection *c) {
     const struct active *a = active_of(v->t, c);
     put8(p, a != NULL);
-    if (a != NULL && c->state != BK_SYN_SENT && !c->detached) put_congestion(p, v, c, &a->congestion);
-    /* Worlds have no quick ACKs (so PSH does not matter), one delay, no SACK and buffers that stay: of the receiving side only whether text has
-     * come counts. */
+    if (a != NULL && c->state != BK_SYN_SENT && !c->detached) {
+        put_congestion(p, v, c, &a->congestion);
+        if (c->sack) put_rack(p, v, a, c->timestamps);
+    }
+    /* Worlds have no quick ACKs (so PSH does not matter), one delay, and buffers that stay: of the receiving side only whether text has come
+     * counts, and what SACK blocks will tell. */
     put8(p, a != NULL && a->receiving.delay_us != 0);
+    if (a != NULL && c->sack) put_blocks(p, v, &a->receiving);
     /* A record at rest, or taken over, holds nothing. */
     bool holds = a != NULL && !link_in(&a->rest_link);
     put8(p, holds);
@@ -182,6 +255,14 @@ static void put_sending(struct projection *p, const struct view *v, const struct
     put32(p, c->cwnd);
     put32(p, c->ssthresh);
     put32(p, c->rto_us);
+    if (c->sack) {
+        put32(p, c->srtt_us);
+        put32(p, c->min_rtt_us);
+        put(p, c->reordering, 2);
+        PUT_BITS(p, c->reordering_seen != 0, c->dsack_duplicates != 0, c->copied, c->tail_unsampled);
+        /* What counts is whether there were more duplicates than retransmissions. */
+        put32(p, c->segments_retransmitted - c->dsack_duplicates);
+    }
     /* A pause longer than the RTO takes the window back to its initial size (RFC 5681 4.1), if it is larger. */
     if (c->cwnd > 10u * c->mss) put(p, u64_min(v->now - c->sent_at, rtt_rto_ns(c) + 1), 8);
 }
@@ -220,8 +301,7 @@ static void put_connection(struct projection *p, const struct view *v, const str
         put_detached(p, v, c);
         return;
     }
-    BK_ASSERT(!c->timestamps && !c->sack && !c->keepalive && !link_in(&c->starved_link),
-              "worlds use neither, nor run dry");
+    BK_ASSERT(!c->keepalive && !link_in(&c->starved_link), "worlds do not use it, nor run dry");
     put8(p, c->state);
     put8(p, c->ready);
     put8(p, c->rtx_kind);
@@ -235,12 +315,16 @@ static void put_connection(struct projection *p, const struct view *v, const str
              c->more, c->push, c->probe_now, c->override_now, c->want_write, c->urgent_out, c->urgent_in, c->syn_acked,
              c->syn_answered, c->control_lost, link_in(&c->output_link), link_in(&c->ready_link),
              c->listener != BK_NONE);
-    PUT_BITS(p, c->ecn_asked, c->ecn, c->ecn_echo, c->ecn_cwr);
+    PUT_BITS(p, c->sack, c->timestamps, c->ecn_asked, c->ecn, c->ecn_echo, c->ecn_cwr);
     put(p, (uint16_t)c->error, 2);
     put(p, (uint16_t)c->soft_error, 2);
     put_sending(p, v, c);
     /* In SYN-SENT nothing of the peer's is known. */
     if (c->state != BK_SYN_SENT) put_receiving(p, v, c);
+    if (c->state == BK_SYN_SENT && v->b->config.timestamps)
+        put_next_stamp(p, v->mine, v->now, c->ts_offset);
+    else if (c->timestamps)
+        put_clocks(p, v, c->ts_recent, c->ts_offset);
     put_times(p, v, c);
     put_queues(p, v, c);
 }
@@ -267,14 +351,14 @@ static void put_requests(struct projection *p, const struct view *v) {
         put8(p, v->t->request_fifo[0][level].count);
         for (uint32_t id = v->t->request_fifo[0][level].head; id != BK_NONE;) {
             const struct request *r = request_at(v->t, false, id);
-            BK_ASSERT(!r->timestamps, "worlds use none");
             put_due(p, r->due, v->now);
             put_seq(p, v->mine, r->iss);
             put_seq(p, v->theirs, r->irs);
             put(p, r->mss, 2);
             put8(p, r->sent);
             put8(p, r->send_scale);
-            PUT_BITS(p, r->scaling, r->ecn);
+            PUT_BITS(p, r->scaling, r->sack, r->timestamps, r->ecn);
+            if (r->timestamps) put_clocks(p, v, r->ts_recent, r->ts_offset);
             put(p, request_quiet(v->t, r, v->now), 2);
             id = r->link.next;
         }
@@ -287,8 +371,9 @@ static void put_time_waits(struct projection *p, const struct view *v) {
         const struct time_wait *w = time_wait_at(v->t, false, id);
         uint32_t now_ms = (uint32_t)(v->now / NS_PER_MS);
         bool silent = w->answered && (int32_t)(now_ms - w->answered_ms) < 0;
-        BK_ASSERT(!w->timestamps, "worlds use none");
         put_due(p, w->expires, v->now);
+        put8(p, w->timestamps);
+        if (w->timestamps) put_clocks(p, v, w->ts_recent, w->ts_offset);
         put_seq(p, v->mine, w->snd_nxt);
         put_seq(p, v->theirs, w->rcv_nxt);
         put32(p, silent ? w->answered_ms - now_ms : 0);
@@ -315,6 +400,7 @@ static void put_stack(struct projection *p, const struct explore_machine *m, uns
     const struct tcp *t = &inside_net(m->side[side].stack)->tcp;
     const struct view v = {t, &t->base, m->state.clock[side], side, !side};
     BK_ASSERT(t->replies.count == 0 && t->base.frames.in_use == 0, "what was to be sent is sent");
+    put32(p, (uint32_t)(v.now % NS_PER_MS)); /* some clocks tick in milliseconds */
     put_listeners(p, &v);
     put_connections(p, &v);
     put_requests(p, &v);
@@ -332,11 +418,20 @@ static void put_flight(struct projection *p, const struct explore_machine *m, co
     put8(p, h.flags);
     put(p, h.window, 2);
     put(p, h.option.mss, 2);
+    put8(p, h.option.sack_permitted);
     /* RST in answer to a segment without ACK has number 0, which is nobody's: what counts is that it lies in no window. */
     bool nobodys = (h.flags & WIRE_RST) && (h.flags & WIRE_ACK) && h.seq == 0 && is_far(p, f->from, h.seq);
     put8(p, nobodys);
     if (!nobodys) put_seq(p, f->from, h.seq);
     if (h.flags & WIRE_ACK) put_seq(p, !f->from, h.ack);
+    put8(p, h.option.has_timestamps);
+    if (h.option.has_timestamps) put_stamp(p, f->from, h.option.tsval);
+    if (h.option.has_timestamps && (h.flags & WIRE_ACK)) put_stamp(p, !f->from, h.option.tsecr);
+    put8(p, h.option.sack_count);
+    for (uint32_t i = 0; i < h.option.sack_count; i++) {
+        put_seq(p, !f->from, h.option.sack[i].left);
+        put_seq(p, !f->from, h.option.sack[i].right);
+    }
     if (m->world->msl_ms != 0) put(p, m->state.clock[f->from] - f->sent, 8);
     put8(p, data);
     for (uint32_t i = 0; i < data; i++) put8(p, f->bytes[f->length - data + i]);
@@ -406,12 +501,13 @@ static void put_incarnation(struct projection *p, const struct explore_incarnati
     if (i->up && !i->accepted) put_seq(p, 1, i->irs);
 }
 
-static void put_watch(struct projection *p, const struct watch *w) {
+/* `arrived` is for SACK. */
+static void put_watch(struct projection *p, const struct watch *w, bool sack) {
     put8(p, w->ended);
     if (w->ended) return;
     for (unsigned side = 0; side < 2; side++) {
         const struct watch_end *e = &w->end[side];
-        PUT_BITS(p, e->began, e->acked, e->has_scale, e->heard_any, e->finished);
+        PUT_BITS(p, e->began, e->acked, e->has_scale, e->heard_any, e->finished, sack && e->arrived_any);
         put8(p, e->scale);
         if (e->began) {
             put_seq(p, side, e->iss);
@@ -424,7 +520,7 @@ static void put_watch(struct projection *p, const struct watch *w) {
         if (e->heard_any && e->began) put_seq(p, side, e->heard);
         if (e->heard_any && !e->began) put32(p, e->heard);
         if (e->finished) put_seq(p, side, e->fin);
-        /* `arrived` is for SACK, which worlds do not use. */
+        if (sack && e->arrived_any) put_seq(p, !side, e->arrived);
     }
 }
 
@@ -440,6 +536,12 @@ static bool may_open(const struct explore_machine *m, unsigned side) {
 static void put_isn_clock(struct projection *p, const struct explore_machine *m, unsigned side) {
     if (!may_open(m, side)) return;
     put8(p, !m->world->instant && m->state.chosen[side] == m->state.clock[side]);
+    if (p->has_stamp_reference[side]) {
+        const struct tcp *t = &inside_net(m->side[side].stack)->tcp;
+        const uint16_t port[2] = {EXPLORE_CLIENT_PORT, EXPLORE_SERVER_PORT};
+        const struct tuple tuple = {explore_addr(side), explore_addr(!side), port[side], port[!side]};
+        put_next_stamp(p, side, m->state.clock[side], isn_timestamp_offset(t, &tuple));
+    }
     if (!p->has_reference[side]) return;
     put_seq(p, side, (uint32_t)(m->state.clock[side] / (4 * NS_PER_US)));
     put8(p, m->state.clock[side] % (4 * NS_PER_US) != 0);
@@ -462,7 +564,7 @@ struct explore_hash explore_hash(const struct explore_machine *m) {
     for (unsigned k = 0; k < s->opens; k++) put_incarnation(&p, &s->incarnation[k]);
     for (unsigned i = 0; i < 2; i++) put_stack(&p, m, i);
     put_network(&p, m);
-    for (unsigned k = 0; k < s->opens; k++) put_watch(&p, &s->watch[k]);
+    for (unsigned k = 0; k < s->opens; k++) put_watch(&p, &s->watch[k], m->world->sack);
     for (unsigned i = 0; i < 2; i++) put_isn_clock(&p, m, i);
     return (struct explore_hash){{siphash13(key[0], p.bytes, p.length), siphash13(key[1], p.bytes, p.length)}};
 }

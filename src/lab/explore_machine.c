@@ -130,6 +130,8 @@ static unsigned network_actions(const struct explore_machine *m, struct explore_
 static unsigned time_actions(const struct explore_machine *m, struct explore_action *out) {
     uint64_t due[2] = {deadline(m, 0), deadline(m, 1)}, oldest = expiry(m), now = m->state.clock[0];
     unsigned n = 0;
+    for (unsigned i = 0; m->world->prompt && i < m->state.flights; i++)
+        if (!m->state.flight[i].held) return 0;
     for (unsigned side = 0; side < 2; side++) {
         if (due[side] == BK_NEVER || due[side] > oldest) continue;
         if (m->world->one_clock && due[side] > due[!side]) continue;

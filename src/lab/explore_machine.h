@@ -14,7 +14,7 @@
 #include "lab/watch.h"
 
 #define EXPLORE_FLIGHTS      16u
-#define EXPLORE_BYTES        72u /* of the longest packet: 40 of headers, 4 of options, up to 28 bytes of data */
+#define EXPLORE_BYTES        104u /* of the longest packet: 40 of headers, up to 36 of options and 28 bytes of data */
 #define EXPLORE_INCARNATIONS 2u
 #define EXPLORE_NOBODY       255u /* no incarnation */
 #define EXPLORE_ACTIONS      64u

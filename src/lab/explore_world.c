@@ -42,6 +42,11 @@
     .script = {{CONNECT, CLOSE_LAST, END}, {SHUTDOWN_NOW, CLOSE_LAST, END}}, .listens = 2, .drops = 1,                 \
     .duplicates = 2, .holds = 1, .faults = 2, .retries = 1, .instant = true, .one_clock = true, .msl_ms = 3000
 
+#define SACK                                                                                                           \
+    .script = {{CONNECT, SEND_NOW(2), SEND_NOW(3), SEND_NOW(4), SEND_NOW(5), CLOSE, END}, {CLOSE_LAST, END}},          \
+    .listens = 1, .sack = true, .drops = 2, .duplicates = 2, .holds = 2, .retries = 1, .instant = true,                \
+    .one_clock = true, .prompt = true
+
 static const struct explore_world worlds[] = {
     {
         .name = "open",
@@ -93,6 +98,27 @@ static const struct explore_world worlds[] = {
         .retries = 1,
         .instant = true,
         .delayed_acks = true,
+        .quick = true,
+    },
+    {
+        .name = "sack",
+        .summary = "A sends four segments, with SACK and all that is built on it; two faults",
+        SACK,
+        .faults = 2,
+        .quick = true,
+    },
+    {
+        .name = "sack-three",
+        .summary = "the same with three faults",
+        SACK,
+        .faults = 3,
+    },
+    {
+        .name = "sack-stamped",
+        .summary = "the same as sack, with timestamps",
+        SACK,
+        .faults = 2,
+        .timestamps = true,
         .quick = true,
     },
     {
@@ -225,7 +251,10 @@ void explore_world_config(const struct explore_world *w, struct bk_config *confi
     config->msl_ms = w->msl_ms != 0 ? w->msl_ms : 3000;
     config->challenge_ack_ms = 1;
     config->mtu_probing = BK_MTU_PROBING_OFF;
-    config->timestamps = config->window_scaling = config->sack = false;
+    config->window_scaling = false;
+    config->timestamps = w->timestamps;
+    config->sack = w->sack;
+    config->ack_compress_us = 0;
     config->delayed_ack_max_ms = config->quick_acks = 0;
     config->syn_cookies = BK_SYN_COOKIES_NEVER;
     /* Of the controllers the one whose state holds no time, and no RTT. */

@@ -45,7 +45,10 @@ struct explore_world {
     uint8_t faults;  /* of these three together, at most; 0: all of them */
     uint8_t retries; /* R2, of everything */
     bool delayed_acks;
+    bool sack; /* and with it RACK, tail loss probes, DSACK, undoing */
+    bool timestamps;
     bool one_clock;  /* else the two clocks go as they like */
+    bool prompt;     /* time passes only while nothing is under way but what is held */
     uint32_t msl_ms; /* one clock: no segment is older than this; 0: however old */
     bool instant;    /* two incarnations may begin at one instant, with one ISS */
     bool old_syn;    /* a SYN of an earlier incarnation is still under way */

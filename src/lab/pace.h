@@ -1,8 +1,9 @@
 /* The pace: what one connection as the wire shows it may not do beyond what the watch (watch.h) looks at, for simulations alone.
  *
  *   - before anything came in answer to data, no more than an initial window of it is sent (RFC 6928), and a segment by a tail loss probe
- *     (RFC 8985 7.3);
- *   - after a retransmission timeout one segment's worth is sent, until something arrives (RFC 5681 3.1);
+ *     (RFC 8985 7.3), and two by limited transmit (RFC 3042);
+ *   - after a retransmission timeout one segment's worth is sent, until something arrives (RFC 5681 3.1): what was sent again, or new
+ *     data where RACK takes what left last to be still under way (RFC 8985 6.3);
  *   - no segment is accepted whose timestamp is older than what its taker has seen (PAWS, RFC 7323 5.3).
  *
  * A record without pointers, beside the watch of the same connection: numbers are the watch's.
@@ -14,7 +15,7 @@
 
 struct pace_end {
     uint64_t sent_at; /* when it sent data last */
-    uint32_t again;   /* where the segment begins that was sent at the last retransmission timeout */
+    uint32_t since;   /* octets sent since the last retransmission timeout, its own retransmission first */
     uint32_t recent;  /* TS.Recent is this at least */
     uint16_t mss;     /* that its SYN told; 0: none */
     bool answered;    /* something came since it sent data: its congestion window may have grown */
@@ -22,7 +23,7 @@ struct pace_end {
     bool timed_out;   /* nothing came since its retransmission timeout */
     bool has_recent;  /* recent is known */
     bool probed;      /* it has sent a tail loss probe */
-    uint8_t pad;
+    bool limited;     /* and by limited transmit */
 };
 
 struct pace {

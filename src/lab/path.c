@@ -27,7 +27,7 @@ struct path_frame {
     uint32_t length;
     uint32_t jitter_us;
     uint32_t bit; /* that is flipped, if `corrupt` */
-    bool corrupt, twice, late;
+    bool corrupt, twice, late, marked;
     uint8_t bytes[];
 };
 
@@ -35,7 +35,7 @@ struct path {
     struct path_options options;
     struct path_counters counters;
     uint64_t start; /* when the path was made */
-    uint64_t random;
+    uint64_t random, random_marks;
     bool bad; /* the state of the Gilbert-Elliott chain */
 
     struct path_frame *head, *tail; /* the queue */
@@ -96,6 +96,40 @@ static struct path_frame *path_frame_new(const struct path_frame *like, const ui
     return f;
 }
 
+/* ---- marks ---- */
+
+/* Where the IP header begins; UINT32_MAX: there is none that is whole. */
+static uint32_t path_ip(const struct path *p, const struct path_frame *f) {
+    uint32_t at = p->options.ethernet ? WIRE_ETHERNET_LENGTH : 0;
+    if (f->length < at + WIRE_IPV4_LENGTH) return UINT32_MAX;
+    uint32_t version = f->bytes[at] >> 4;
+    if (p->options.ethernet &&
+        get_be16(f->bytes + 12) != (version == 4 ? WIRE_ETHERTYPE_IPV4 : (uint16_t)WIRE_ETHERTYPE_IPV6))
+        return UINT32_MAX;
+    if (version == 4) return at;
+    return version == 6 && f->length >= at + WIRE_IPV6_LENGTH ? at : UINT32_MAX;
+}
+
+#define PATH_CE 3u
+
+/* Sets CE on a packet of an ECN-capable transport (RFC 3168 5). The header checksum stays as right, or as wrong, as it was (RFC 1624). */
+static bool path_mark(struct path *p, struct path_frame *f) {
+    uint32_t at = path_ip(p, f);
+    if (at == UINT32_MAX) return false;
+    uint8_t *ip = f->bytes + at;
+    bool ipv4 = ip[0] >> 4 == 4;
+    uint32_t shift = ipv4 ? 0 : 4;
+    if ((ip[1] >> shift & PATH_CE) == 0) return false;
+    uint16_t before = get_be16(ip);
+    ip[1] |= (uint8_t)(PATH_CE << shift);
+    if (ipv4) {
+        uint64_t sum = (uint64_t)(uint16_t)~get_be16(ip + 10) + (uint16_t)~before + get_be16(ip);
+        put_be16(ip + 10, checksum_finish(sum));
+    }
+    p->counters.marked++;
+    return true;
+}
+
 /* ---- the transmitter ---- */
 
 static uint64_t path_transmission(const struct path *p, uint64_t length) {
@@ -105,6 +139,7 @@ static uint64_t path_transmission(const struct path *p, uint64_t length) {
 
 /* The last bit of `f` is on the wire at `at`: the rest of its way is settled. */
 static void path_sent(struct path *p, struct path_frame *f, uint64_t at) {
+    if (f->marked) path_mark(p, f);
     if (f->corrupt) {
         f->bytes[f->bit / 8] ^= (uint8_t)(1u << f->bit % 8);
         p->counters.corrupted++;
@@ -136,38 +171,9 @@ static void *path_queue_pop(void *context, uint64_t *entered, uint64_t *left) {
     return f;
 }
 
-/* Where the IP header begins; UINT32_MAX: there is none that is whole. */
-static uint32_t path_ip(const struct path *p, const struct path_frame *f) {
-    uint32_t at = p->options.ethernet ? WIRE_ETHERNET_LENGTH : 0;
-    if (f->length < at + WIRE_IPV4_LENGTH) return UINT32_MAX;
-    uint32_t version = f->bytes[at] >> 4;
-    if (p->options.ethernet &&
-        get_be16(f->bytes + 12) != (version == 4 ? WIRE_ETHERTYPE_IPV4 : (uint16_t)WIRE_ETHERTYPE_IPV6))
-        return UINT32_MAX;
-    if (version == 4) return at;
-    return version == 6 && f->length >= at + WIRE_IPV6_LENGTH ? at : UINT32_MAX;
-}
-
-#define PATH_CE 3u
-
-/* Sets CE on a packet of an ECN-capable transport (RFC 3168 5). The header checksum stays as right, or as wrong, as it was (RFC 1624). */
-static bool path_mark(void *context, void *packet) {
+static bool path_queue_mark(void *context, void *packet) {
     struct path *p = context;
-    struct path_frame *f = packet;
-    uint32_t at = p->options.ecn ? path_ip(p, f) : UINT32_MAX;
-    if (at == UINT32_MAX) return false;
-    uint8_t *ip = f->bytes + at;
-    bool ipv4 = ip[0] >> 4 == 4;
-    uint32_t shift = ipv4 ? 0 : 4;
-    if ((ip[1] >> shift & PATH_CE) == 0) return false;
-    uint16_t before = get_be16(ip);
-    ip[1] |= (uint8_t)(PATH_CE << shift);
-    if (ipv4) {
-        uint64_t sum = (uint64_t)(uint16_t)~get_be16(ip + 10) + (uint16_t)~before + get_be16(ip);
-        put_be16(ip + 10, checksum_finish(sum));
-    }
-    p->counters.marked++;
-    return true;
+    return p->options.ecn && path_mark(p, packet);
 }
 
 static void path_drop(void *context, void *packet) {
@@ -219,6 +225,7 @@ static bool path_fate(struct path *p, struct path_frame *f) {
     f->corrupt = draw_chance(&p->random, o->corrupt_ppm);
     f->bit = draw_below(&p->random, f->length * 8);
     f->jitter_us = draw_below(&p->random, o->jitter_us + 1);
+    f->marked = draw_chance(&p->random_marks, o->mark_ppm);
     for (uint32_t i = 0; i < PATH_KTH; i++) lost |= o->kth[i] != 0 && o->kth[i] == p->counters.entered;
     return lost || burst;
 }
@@ -310,9 +317,10 @@ struct path *path_new(const struct path_options *options, uint64_t seed, uint64_
     if (p == NULL) return NULL;
     p->options = *options;
     p->start = now;
-    p->random = seed;
-    p->codel_queue =
-        (struct codel_queue){.context = p, .pop = path_queue_pop, .mark = path_mark, .drop = path_drop, .largest = 0};
+    p->random = p->random_marks = seed;
+    p->random_marks = draw(&p->random_marks);
+    p->codel_queue = (struct codel_queue){
+        .context = p, .pop = path_queue_pop, .mark = path_queue_mark, .drop = path_drop, .largest = 0};
     return p;
 }
 

@@ -5,9 +5,9 @@
  * A frame that enters meets, in this order: a link that is down; the MTU; the k-th-frame and random losses (independent, and bursts of a
  * Gilbert-Elliott chain); then the queue before the transmitter, which serves `rate` and is bounded (drop-tail, or CoDel, RFC 8289, which
  * marks ECN-capable packets instead of dropping them, RFC 3168 5); then damage, duplication, and the delay with its jitter,
- * where frames drawn for reordering are held back longer (and their copies, if they are doubled, are not). Every choice is drawn from the path's own seed, and always the same number
- * of draws is made for a frame, so that two runs are the same and removing one impairment leaves the others as they were: shrinking
- * a failure relies on that.
+ * where frames drawn for reordering are held back longer (and their copies, if they are doubled, are not). Every choice is drawn from the
+ * path's own seed, and always the same number of draws is made for a frame (marks are drawn apart), so that two runs are the same and removing one
+ * impairment leaves the others as they were: shrinking a failure relies on that.
  *
  * Frames are IP packets, or Ethernet frames if `ethernet` (for the mark's sake the IP header must be found). The path copies what enters.
  */
@@ -41,6 +41,7 @@ struct path_options {
     uint32_t duplicate_ppm;
     uint32_t reorder_ppm, reorder_us;        /* held back by so much more, so that others pass */
     uint32_t corrupt_ppm;                    /* one bit flipped */
+    uint32_t mark_ppm;                       /* CE set where the packet allows it, as by a queue further on */
     uint32_t mtu;                            /* of IP; 0: anything passes */
     struct path_change change[PATH_CHANGES]; /* in order of time; at_us 0 ends them */
     uint8_t queue;                           /* enum path_queue */

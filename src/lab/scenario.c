@@ -102,10 +102,10 @@ static bool scenario_ample(const struct scenario *s, const struct scenario_host 
            (uint32_t)(c->ephemeral_last - c->ephemeral_first) >= 2 * n && c->frames >= 16;
 }
 
-/* How long it takes to send something so many times again, at least. */
-static uint64_t scenario_backoff_us(const struct bk_config *c, uint32_t first_ms, uint32_t retries) {
+/* When something is sent again for the last time, of so many times, at the earliest. */
+static uint64_t scenario_last_us(const struct bk_config *c, uint32_t first_ms, uint32_t retries) {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i <= retries; i++)
+    for (uint32_t i = 0; i < retries; i++)
         sum += u64_min((uint64_t)first_ms << u32_min(i, 20), c->rto_max_ms) * NS_PER_US;
     return sum;
 }
@@ -113,11 +113,10 @@ static uint64_t scenario_backoff_us(const struct bk_config *c, uint32_t first_ms
 /* What is repeated is still repeated when all impairments have ended. With a cookie, data that overtakes the ACK it comes back with draws RST. */
 static bool scenario_survives(const struct scenario *s, const struct scenario_host *h) {
     const struct bk_config *c = &h->config;
-    uint64_t needed = s->calm_us + 5000000;
     return h->crash_us == 0 && c->syn_cookies != BK_SYN_COOKIES_ALWAYS && h->jump_us == 0 && c->orphan_ms >= 600000 &&
            c->orphans_max >= scenario_connections(s) && c->fin_wait_2_ms >= 60000 &&
-           scenario_backoff_us(c, c->rto_initial_ms, u32_min(c->syn_retries, c->syn_ack_retries)) > needed &&
-           scenario_backoff_us(c, c->rto_min_ms, u32_min(c->retries2, c->orphan_retries)) > needed;
+           scenario_last_us(c, c->rto_initial_ms, u32_min(c->syn_retries, c->syn_ack_retries)) > s->calm_us &&
+           scenario_last_us(c, c->rto_min_ms, u32_min(c->retries2, c->orphan_retries)) > s->calm_us;
 }
 
 /* Where a router says nothing about packets that are too big, senders must find out by themselves, which takes some timeouts (RFC 4821). */

@@ -67,6 +67,7 @@ static void draw_path(struct path_options *p, const struct scenario *s, bool pat
         p->reorder_ppm = draw_ppm(r);
         p->reorder_us = draw_log(r, 10, one_in(r, 4) ? 8000000 : 200000); /* the long ones make old duplicates */
     }
+    if (one_in(r, 5)) p->mark_ppm = draw_log(r, 1000, 500000);
     if (one_in(r, 12)) p->mtu = draw_range(r, s->family == 6 ? 1280 : 576, 1500);
     if (one_in(r, 12)) draw_changes(p, s, r);
 }
@@ -99,6 +100,26 @@ static void draw_patience(struct bk_config *c, uint64_t *r) {
     if (one_in(r, 6)) c->orphan_ms = draw_log(r, 100, 60000);
 }
 
+/* How losses are noticed, and how fast is sent. */
+static void draw_recovery(struct bk_config *c, uint64_t *r) {
+    c->tail_loss_probe = !one_in(r, 3);
+    c->frto = !one_in(r, 3);
+    if (one_in(r, 4)) c->sent_records = draw_below(r, 12);
+    c->sack = !one_in(r, 4);
+    c->dsack = !one_in(r, 6);
+    if (one_in(r, 6)) c->reordering = draw_range(r, 1, 10);
+    if (one_in(r, 6)) c->reordering_max = draw_range(r, 1, 100);
+    if (one_in(r, 4)) c->ack_compress_us = draw_below(r, 5000);
+    if (one_in(r, 4)) c->ack_compress_max = draw_below(r, 60);
+    c->congestion = draw_below(r, BK_CONGESTIONS);
+    c->hystart = !one_in(r, 4);
+    c->slow_start_after_idle = !one_in(r, 4);
+    c->pacing = one_in(r, 4);
+    if (one_in(r, 4)) c->pacing_ss_ratio = draw_log(r, 1, 1000);
+    if (one_in(r, 4)) c->pacing_ca_ratio = draw_log(r, 1, 1000);
+    if (one_in(r, 4)) c->min_tso_segments = draw_range(r, 1, 20);
+}
+
 static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
     if (one_in(r, 3)) c->chunk_size = UINT32_C(256) << draw_below(r, 5);
     if (one_in(r, 3)) c->send_buffer = draw_log(r, 200, 60000);
@@ -114,19 +135,16 @@ static void draw_config(struct bk_config *c, bool patient, uint64_t *r) {
     if (one_in(r, 3)) c->delayed_ack_ms = draw_below(r, 400);
     c->timestamps = !one_in(r, 3);
     c->window_scaling = !one_in(r, 3);
-    c->tail_loss_probe = !one_in(r, 3);
-    c->frto = !one_in(r, 3);
-    if (one_in(r, 4)) c->sent_records = draw_below(r, 12);
-    c->sack = !one_in(r, 4);
+    draw_recovery(c, r);
+    if (one_in(r, 6)) c->send_buffer_max = draw_log(r, 1000, 1000000);
     if (one_in(r, 3)) c->receive_buffer_max = draw_log(r, 1000, 1000000);
     if (one_in(r, 3)) c->quick_acks = draw_below(r, 20);
     c->syn_cookies = draw_below(r, 3);
     c->reset_on_unread = !one_in(r, 4);
     c->ecn = draw_below(r, 3);
     c->ecn_fallback = !one_in(r, 4);
-    c->congestion = draw_below(r, BK_CONGESTIONS);
-    c->hystart = !one_in(r, 4);
-    c->slow_start_after_idle = !one_in(r, 4);
+    c->time_wait_reuse = draw_below(r, 3);
+    if (one_in(r, 6)) c->unsent_low = draw_log(r, 1, 60000);
     c->mtu_probing = draw_below(r, 3);
     if (one_in(r, 3)) c->base_mss = draw_range(r, 500, 1400);
     if (one_in(r, 3)) c->path_mtu_expiry_s = draw_range(r, 1, 600);

@@ -18,8 +18,8 @@
         WRONG(scenario_host, way.kth[0]), WRONG(scenario_host, way.kth[1]), WRONG(scenario_host, way.kth[2]),          \
         WRONG(scenario_host, way.kth[3]), WRONG(scenario_host, way.duplicate_ppm),                                     \
         WRONG(scenario_host, way.reorder_ppm), FIELD(scenario_host, way.reorder_us),                                   \
-        WRONG(scenario_host, way.corrupt_ppm), FIELD(scenario_host, way.mtu), CHANGE(way, 0), CHANGE(way, 1),          \
-        CHANGE(way, 2), CHANGE(way, 3)
+        WRONG(scenario_host, way.corrupt_ppm), WRONG(scenario_host, way.mark_ppm), FIELD(scenario_host, way.mtu),      \
+        CHANGE(way, 0), CHANGE(way, 1), CHANGE(way, 2), CHANGE(way, 3)
 #define CONFIG(member) FIELD(scenario_host, config.member)
 
 static const struct scenario_field fields_world[] = {
@@ -74,6 +74,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(sent_records),
     CONFIG(send_buffer),
     CONFIG(send_buffer_max),
+    CONFIG(unsent_low),
     CONFIG(receive_buffer),
     CONFIG(receive_buffer_max),
     CONFIG(msl_ms),

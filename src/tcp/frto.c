@@ -53,3 +53,7 @@ bool frto_acked(struct ack_news *n) {
     }
     return false;
 }
+
+bool frto_new_first(const struct tcp *t, const struct active *a) {
+    return a->recovery.frto == FRTO_NEW && scoreboard_has_room(t, &a->board);
+}

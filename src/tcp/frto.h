@@ -14,6 +14,7 @@
 struct tcp;
 struct connection;
 struct ack_news;
+struct active;
 
 enum frto_step {
     FRTO_OFF,
@@ -25,5 +26,8 @@ enum frto_step {
 void frto_begin(const struct tcp *t, struct connection *c, bool may);
 /* An ACK after the timeout. Returns whether the timeout was spurious. */
 bool frto_acked(struct ack_news *n);
+/* Whether new data goes before what is lost; once it is out nothing is repeated until it is answered. Not without a record of its own for it: it
+ * would join one that is lost, which then counted as on its way. */
+bool frto_new_first(const struct tcp *t, const struct active *a);
 
 #endif

@@ -172,7 +172,7 @@ static uint32_t smaller(const struct tcp *t, const struct connection *c, uint32_
 void mtu_search_timeout(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL || t->base.config.mtu_probing == 0 || !path_mtu_heeds(c) || !c->syn_acked) return;
-    if (c->retransmits < SUSPECT_AFTER || c->snd_wnd < c->mss) return;
+    if (c->retransmits < SUSPECT_AFTER || c->snd_wnd == 0) return;
     /* Only a size below that of the packet at hand can make a difference. One of so few bytes that nearly every path takes it is not made
      * smaller for its own sake: it is likely to be lost for other reasons. */
     uint32_t size = smaller(t, c, c->path_mtu), packet = path_mtu_packet(c, u32_min(c->mss, c->snd_nxt - c->snd_una));

@@ -3,6 +3,7 @@
 
 #include "base/checksum.h"
 #include "tcp/ecn.h"
+#include "tcp/frto.h"
 #include "tcp/mtu_search.h"
 #include "tcp/options.h"
 #include "tcp/push.h"
@@ -128,6 +129,7 @@ static void note_again(struct tcp *t, struct connection *c, const struct output_
     scoreboard_resend(t, &a->board, id, end, size);
     struct sent_run *r = sent_at_id(t, id);
     undo_sent(t, c, d->seq, end);
+    if (a->recovery.frto == FRTO_NEW) a->recovery.frto = FRTO_OFF; /* there was nothing new to send */
     rate_sent(&a->rate, &r->mark, in_flight, d->length, t->base.now);
     if (first || d->reason == BK_REASON_SEND_TAIL_PROBE) timeouts_resent(t, c);
 }

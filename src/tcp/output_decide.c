@@ -67,8 +67,8 @@ static uint32_t of_one_record(const struct tcp *t, const struct connection *c, u
 static struct output_decision decide_retransmission(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
     uint32_t id = a == NULL ? BK_NONE : scoreboard_next_lost(t, &a->board);
-    /* F-RTO sends new data instead, as long as it waits for what that brings (RFC 5682 2.b). */
-    if (id == BK_NONE || a->recovery.frto == FRTO_NEW) return NOTHING;
+    /* F-RTO has sent new data instead, and waits for what that brings (RFC 5682 2.1 step 2.b). */
+    if (id == BK_NONE || (a->recovery.frto == FRTO_NEW && seq_gt(c->snd_nxt, c->recover))) return NOTHING;
     const struct sent_run *r = sent_at_id(t, id);
     uint32_t pipe = recovery_pipe(t, c);
     /* The first lost segment always goes; RFC 6298 5.4 and RFC 5681 3.2 step 3 ask for no window. */
@@ -134,7 +134,7 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
     const struct active *a = active_of(t, c);
     bool probe = a != NULL && a->recovery.tail_now;
     /* What was lost goes first, but where F-RTO wants to see new data. */
-    if (recovery_has_lost(t, c) && (a == NULL || a->recovery.frto != FRTO_NEW)) return NOTHING;
+    if (recovery_has_lost(t, c) && (a == NULL || !frto_new_first(t, a))) return NOTHING;
     uint32_t queued = seq_lt(c->snd_nxt, c->snd_end) ? c->snd_end - c->snd_nxt : 0;
     bool fin_due = c->fin_queued && !connection_fin_sent(c);
     if (queued == 0 && !fin_due) return NOTHING;
@@ -191,6 +191,16 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
     return d;
 }
 
+/* What was lost, then what is new; for F-RTO the other way round. If nothing new may leave, for want of room or because a small segment has to wait,
+ * repeating goes on (RFC 5682 2.1 step 2.b). */
+static struct output_decision decide_text(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    bool new_first = a != NULL && frto_new_first(t, a);
+    struct output_decision d = new_first ? decide_new(t, c) : decide_retransmission(t, c);
+    if (d.reason != BK_REASON_NONE || d.again != BK_NEVER) return d;
+    return new_first ? decide_retransmission(t, c) : decide_new(t, c);
+}
+
 /* Probes that a timer asked for. */
 static struct output_decision decide_probe(const struct connection *c) {
     if (!c->probe_now) return NOTHING;
@@ -231,8 +241,7 @@ struct output_decision output_decide(const struct tcp *t, const struct connectio
     case BK_CLOSING:
     case BK_LAST_ACK:
         d = decide_control(c);
-        if (d.reason == BK_REASON_NONE) d = decide_retransmission(t, c);
-        if (d.reason == BK_REASON_NONE && d.again == BK_NEVER) d = decide_new(t, c);
+        if (d.reason == BK_REASON_NONE) d = decide_text(t, c);
         if (d.reason == BK_REASON_NONE) paced = d.again;
         if (d.reason == BK_REASON_NONE) d = decide_tail_probe(t, c);
         if (d.reason == BK_REASON_NONE) d = decide_probe(c);

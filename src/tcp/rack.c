@@ -82,7 +82,10 @@ uint64_t rack_detect(struct tcp *t, struct connection *c) {
         const struct sent_run *run = sent_at_id(t, id);
         a->board.visits++;
         if (!sent_after(r->sent_at, r->end, run->sent_at, run->end)) break;
-        if (run->sent_at + wait > t->base.now) return run->sent_at + wait;
+        uint64_t due = run->sent_at + wait;
+        /* At one instant numbers tell what left first, unless it went again. */
+        if (run->flags & SENT_RESENT) due = u64_max(due, run->sent_at + 1);
+        if (due > t->base.now) return due;
         recovery_lose(t, c, id);
     }
     return BK_NEVER;

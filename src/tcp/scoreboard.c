@@ -103,8 +103,12 @@ static uint32_t segments_of(const struct sent_run *r) {
     return segments_from(r, r->seq);
 }
 
+bool scoreboard_has_room(const struct tcp *t, const struct scoreboard *b) {
+    return b->records == 0 || t->sent_shared < t->base.config.sent_records;
+}
+
 static uint32_t run_alloc(struct tcp *t, struct scoreboard *b) {
-    if (b->records != 0 && t->sent_shared >= t->base.config.sent_records) {
+    if (!scoreboard_has_room(t, b)) {
         reason_count(&t->base, BK_REASON_NOTE_SENT_RECORDS);
         return BK_NONE;
     }

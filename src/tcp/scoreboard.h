@@ -74,6 +74,8 @@ static inline bool sent_in_flight(uint8_t flags) {
 }
 
 void scoreboard_init(struct scoreboard *b);
+/* Whether there is a record for more that is sent; if not, it joins the newest one. */
+bool scoreboard_has_room(const struct tcp *t, const struct scoreboard *b);
 /* Frees all records. */
 void scoreboard_clear(struct tcp *t, struct scoreboard *b);
 /* [seq, seq + length) and our FIN behind it were sent, for the first time, in segments of `mss`. Returns the record. */

@@ -7,10 +7,10 @@
 #     tests/interop/differ.sh --seed 7            one, with all that both sides answered
 . "$(dirname "$0")/lib.sh"
 
-# What can be had alike, is: no SACK, ECN or fast open, no limits on answers, every ACK at once, and timers far away.
+# What can be had alike, is: no ECN or fast open, SACK without probes and without ACKs that wait, no limits on answers, every ACK at once, and timers far away.
 alike() {
     local setting
-    for setting in tcp_timestamps=1 tcp_window_scaling=1 tcp_sack=0 tcp_dsack=0 tcp_ecn=0 tcp_fastopen=0 tcp_syncookies=0 tcp_rfc1337=1 \
+    for setting in tcp_timestamps=1 tcp_window_scaling=1 tcp_sack=1 tcp_dsack=1 tcp_comp_sack_nr=0 tcp_ecn=0 tcp_fastopen=0 tcp_syncookies=0 tcp_rfc1337=1 \
         tcp_invalid_ratelimit=0 tcp_challenge_ack_limit=2147483647 tcp_early_retrans=0 tcp_moderate_rcvbuf=0 \
         tcp_max_syn_backlog=4096 tcp_autocorking=0 tcp_fin_timeout=60 ip_local_port_range="65000 65535"; do
         in_ns sysctl -qw "net.ipv4.$setting" || return 1

@@ -35,6 +35,15 @@ static const struct explore_world doubled = {.name = "doubled",
                                              .one_clock = true,
                                              .instant = true};
 
+/* Three segments, SACK, one fault: what the peer reports and what the clocks say decide together. */
+#define SACKED(stamped)                                                                                                \
+    {                                                                                                                  \
+        .name = "sacked", .script = {{CONNECT, SEND(1), SEND(2), SEND(3), CLOSE}, {CLOSE_LAST}}, .listens = 1,         \
+        .drops = 1, .duplicates = 1, .holds = 1, .faults = 1, .retries = 1, .instant = true, .one_clock = true,        \
+        .prompt = true, .sack = true, .timestamps = stamped                                                            \
+    }
+static const struct explore_world sacked = SACKED(false), stamped = SACKED(true);
+
 static struct explore_result explored(const struct explore_world *w, unsigned threads, const struct explore_options *o,
                                       uint32_t check_hash) {
     const struct explore_options usual = {.seed = 1, .start = START};
@@ -108,21 +117,24 @@ static struct explore_options wrapping(void) {
 static void seed_and_time_do_not_matter(void **state) {
     (void)state;
     struct explore_options wrap = wrapping(), other = {.seed = 77, .start = 5 * START};
-    struct explore_result usual = explored(&lossy, 1, NULL, 0);
-    struct explore_result r[2] = {explored(&lossy, 1, &wrap, 0), explored(&lossy, 1, &other, 0)};
-    for (unsigned i = 0; i < 2; i++) {
-        assert_clean(&r[i]);
-        assert_int_equal(r[i].states, usual.states);
-        assert_int_equal(r[i].transitions, usual.transitions);
-        explore_result_free(&r[i]);
+    const struct explore_world *worlds[] = {&lossy, &sacked, &stamped};
+    for (unsigned k = 0; k < BK_COUNT(worlds); k++) {
+        struct explore_result usual = explored(worlds[k], 1, NULL, 0);
+        struct explore_result r[2] = {explored(worlds[k], 1, &wrap, 0), explored(worlds[k], 1, &other, 0)};
+        for (unsigned i = 0; i < 2; i++) {
+            assert_clean(&r[i]);
+            assert_int_equal(r[i].states, usual.states);
+            assert_int_equal(r[i].transitions, usual.transitions);
+            explore_result_free(&r[i]);
+        }
+        explore_result_free(&usual);
     }
-    explore_result_free(&usual);
 }
 
 /* States of one hash have one future: each transition to a known state is followed. */
 static void hash_sees_all(void **state) {
     (void)state;
-    const struct explore_world *worlds[] = {&lossy, &doubled};
+    const struct explore_world *worlds[] = {&lossy, &doubled, &sacked, &stamped};
     for (unsigned i = 0; i < BK_COUNT(worlds); i++) {
         struct explore_result r = explored(worlds[i], 1, NULL, 1);
         assert_clean(&r);

@@ -1,6 +1,8 @@
 /* Shows F-RTO step by step (RFC 5682 2.1 without SACK, 3.1 with it): which timeouts it finds spurious, and which it does not. */
 #include "recovery_bench.h"
 
+#include "tcp/output.h"
+
 /* Ten segments are out, new data waits behind them, the timer fires, and the first goes again (step 1). */
 static void timed_out(struct bench *b, bool sack) {
     bench_up(b, sack);
@@ -117,6 +119,39 @@ static void nothing_new_to_send(void **state) {
         expect_genuine(&b, 2000);
         core_down(&b.k);
     }
+}
+
+/* There is new data, but Nagle's rule holds it: a small segment, and something is outstanding. It is as if there were none. */
+static void what_is_new_may_not_leave(void **state) {
+    (void)state;
+    struct bench b;
+    timed_out(&b, false);
+    b.c->snd_end = b.c->snd_nxt + 10;
+    bench_ack(&b, 1000);
+    struct output_decision d = output_decide(b.t, b.c);
+    assert_int_equal(d.reason, BK_REASON_SEND_RTO);
+    assert_int_equal(d.seq, BASE + 1000);
+    /* What is new may be all that may leave: then its ACK is awaited. */
+    b.c->nodelay = true;
+    d = output_decide(b.t, b.c);
+    assert_int_equal(d.seq, BASE + 10000);
+    bench_send(&b, 10);
+    assert_int_equal(output_decide(b.t, b.c).reason, BK_REASON_NONE);
+    core_down(&b.k);
+}
+
+/* New data for which there is no record would join what is lost, and that would count as on its way. */
+static void no_record_for_what_is_new(void **state) {
+    (void)state;
+    struct bench b;
+    timed_out(&b, false);
+    b.k.base->config.sent_records = b.t->sent_shared;
+    bench_ack(&b, 1000);
+    b.k.base->config.sent_records = b.t->sent_shared;
+    struct output_decision d = output_decide(b.t, b.c);
+    assert_int_equal(d.reason, BK_REASON_SEND_RTO);
+    assert_int_equal(d.seq, BASE + 1000);
+    core_down(&b.k);
 }
 
 /* ---- with SACK (3.1) ------------------------------------------------------------------------------- */
@@ -342,6 +377,8 @@ int main(void) {
         cmocka_unit_test(genuine),
         cmocka_unit_test(duplicates_first),
         cmocka_unit_test(nothing_new_to_send),
+        cmocka_unit_test(what_is_new_may_not_leave),
+        cmocka_unit_test(no_record_for_what_is_new),
         cmocka_unit_test(spurious_with_sack),
         cmocka_unit_test(sacked_meanwhile),
         cmocka_unit_test(more_at_once),

@@ -83,11 +83,14 @@ static uint64_t transfer(int64_t bytes) {
     return (fx.now - begin) / MS;
 }
 
-static void up(void) {
+static void up_with_window(uint16_t window) {
     fx.config.rto_min_ms = 200;
     fx.config.sack = false;
-    fx.flow.wnd = 65535;
+    fx.flow.wnd = window;
     established();
+}
+static void up(void) {
+    up_with_window(65535);
 }
 
 static uint64_t noted(uint16_t reason) {
@@ -136,6 +139,16 @@ static void a_lone_segment_below_base_mss(void **state) {
     transfer(fx.family == 4 ? 940 : 1300);
     assert_int_equal(noted(BK_REASON_NOTE_BLACK_HOLE), 1);
     assert_true(call_status().path_mtu <= (fx.family == 4 ? 825 : 1280));
+}
+
+/* Full segments are what the peer's window lets leave: if it is smaller than a segment, whole windows vanish. */
+static void a_window_below_the_mss(void **state) {
+    (void)state;
+    up_with_window(fx.family == 4 ? 700 : 1300);
+    path_begin(fx.family == 4 ? 650 : 1280);
+    transfer(5000);
+    assert_int_equal(noted(BK_REASON_NOTE_BLACK_HOLE), 1);
+    assert_true(call_status().path_mtu <= path.width);
 }
 
 /* With mtu_probing 2 no timeout is needed. */
@@ -238,6 +251,7 @@ int main(void) {
         BOTH(a_black_hole_heals),
         BOTH(very_narrow_paths),
         BOTH(a_lone_segment_below_base_mss),
+        BOTH(a_window_below_the_mss),
         BOTH(always_probing_meets_no_black_hole),
         BOTH(the_whole_mtu_is_found),
         BOTH(a_probe_that_is_cut),

@@ -86,6 +86,16 @@ static void initial_window(void **state) {
           1,
           DATA,
           .fault = "A sends up to 11001 before anything came in answer, and the initial window is 11000"});
+    /* A duplicate ACK that had come before lets two go by limited transmit (RFC 3042). */
+    PLAY({.from = 1, ACK, 1, 1}, {.from = 0, ACK, 1, 1, 10000, DATA},
+         {.from = 0, ACK, 10001, 1, 2000, BK_REASON_SEND_LIMITED_TRANSMIT},
+         {.from = 0,
+          ACK,
+          12001,
+          1,
+          1,
+          DATA,
+          .fault = "A sends up to 12001 before anything came in answer, and the initial window is 12000"});
 }
 
 /* RFC 5681 3.1: the loss window is one segment. What an ACK lets go has the same reason as what the timer sends. */
@@ -102,6 +112,18 @@ static void after_a_timeout(void **state) {
           1,
           RTO,
           5,
+          .fault = "A sends 1001 after a retransmission timeout, from which on nothing has come"});
+    /* A short first segment goes again, and what was sent a moment ago is no loss yet: new data takes the rest of the segment's worth, wherever it
+     * lies. */
+    PLAY({.from = 0, ACK, 1, 1, 100, DATA, .lost = true}, {.from = 0, ACK, 101, 1, 3000, DATA, 4, .lost = true},
+         {.from = 0, ACK, 1, 1, 100, RTO, 5, .lost = true}, {.from = 0, ACK, 3101, 1, 900, DATA, 6, .lost = true},
+         {.from = 0,
+          ACK,
+          4001,
+          1,
+          1,
+          DATA,
+          7,
           .fault = "A sends 1001 after a retransmission timeout, from which on nothing has come"});
 }
 

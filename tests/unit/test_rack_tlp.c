@@ -152,6 +152,19 @@ static void a_lost_retransmission(void **state) {
     expect_again(1, BK_REASON_SEND_RACK);
 }
 
+/* A clock may stand still while segments come and go: what goes again at the instant at which others left was not overtaken by them. Otherwise a
+ * receiver that cannot keep it, and says so at once, would get it without end. */
+static void a_round_trip_in_no_time(void **state) {
+    (void)state;
+    begin();
+    fly(5);
+    sacked(1, 2, 5);
+    expect_again(1, BK_REASON_SEND_FAST_RETRANSMIT);
+    sacked(1, 2, 5);
+    expect_silence();
+    assert_int_equal(call_status().segments_retransmitted, 1);
+}
+
 /* 6.2 step 2: an ACK that comes sooner after a retransmission than any could is for the original, and says nothing
  * about what was sent at the retransmission's time. */
 static void an_ack_of_the_original(void **state) {
@@ -240,6 +253,37 @@ static void one_probe(void **state) {
     expect(SEG(.flags = ACK, .seq = 1 + 2 * MSS, .reason = BK_REASON_SEND_RTO, .len = MSS, .at = 502));
 }
 
+/* 7.3, second condition: not again before a round trip was measured. What went twice measures none. */
+static void no_probe_without_a_sample(void **state) {
+    (void)state;
+    fx.config.rto_min_ms = 1000;
+    established_with_sack(MSS, 100);
+    expect_call(call_set(BK_TCP_NODELAY, 1), 0);
+    fly(2);
+    advance_by(250);
+    expect(SEG(.flags = ACK, .seq = 1 + MSS, .reason = BK_REASON_SEND_TAIL_PROBE, .len = MSS));
+    sack_one(1 + 2 * MSS, 1 + MSS, 1 + 2 * MSS); /* both copies have arrived */
+    fly(2);
+    advance_by(500);
+    expect_silence();
+    receive(SEG(.flags = ACK, .ack = 1 + 4 * MSS)); /* here is one */
+    fly(2);
+    advance_by(900);
+    expect(SEG(.flags = ACK, .seq = 1 + 5 * MSS, .reason = BK_REASON_SEND_TAIL_PROBE, .len = MSS));
+}
+
+/* New data that leaves meanwhile brings about no second one. */
+static void one_probe_in_spite_of_new_data(void **state) {
+    (void)state;
+    tail_lost();
+    advance_by(230);
+    expect(SEG(.flags = ACK, .seq = 1 + 4 * MSS, .reason = BK_REASON_SEND_TAIL_PROBE, .len = MSS));
+    expect_call(call_send(MSS), MSS);
+    expect(SEG(.flags = ACK, .seq = 1 + 5 * MSS, .reason = BK_REASON_SEND_DATA, .len = MSS));
+    advance_by(1000);
+    expect(SEG(.flags = ACK, .seq = 1 + 2 * MSS, .reason = BK_REASON_SEND_RTO, .len = MSS, .at = 502));
+}
+
 /* 7.2: the ACK of a single segment may be delayed, so 200 ms more; but no later than the RTO. Without a sample it is a second. */
 static void when_the_probe_goes(void **state) {
     (void)state;
@@ -322,11 +366,14 @@ int main(void) {
         BOTH(duplicates_widen_the_window),
         BOTH(forged_duplicates),
         BOTH(a_lost_retransmission),
+        BOTH(a_round_trip_in_no_time),
         BOTH(an_ack_of_the_original),
         BOTH(a_timeout),
         BOTH(a_probe),
         BOTH(a_probe_of_new_data),
         BOTH(one_probe),
+        BOTH(no_probe_without_a_sample),
+        BOTH(one_probe_in_spite_of_new_data),
         BOTH(when_the_probe_goes),
         BOTH(a_probe_that_repaired),
         BOTH(a_probe_for_nothing),

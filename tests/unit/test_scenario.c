@@ -94,6 +94,7 @@ static void presets_are_sound(void **state) {
 static void worlds_are_mixed(void **state) {
     (void)state;
     uint32_t kinds[SCENARIO_KINDS] = {0}, ipv6 = 0, routed = 0, ethernet = 0, crash = 0, codel = 0, must = 0;
+    uint32_t marks = 0, paced = 0, sack = 0;
     for (uint64_t seed = 1; seed <= 1000; seed++) {
         scenario_draw(&a, seed);
         for (uint32_t i = 0; i < a.flows; i++) kinds[a.flow[i].kind]++;
@@ -103,9 +104,13 @@ static void worlds_are_mixed(void **state) {
         crash += a.host[0].crash_us != 0;
         codel += a.host[0].up.queue == PATH_CODEL;
         must += scenario_must_complete(&a);
+        marks += a.host[0].up.mark_ppm != 0 && a.host[0].config.ecn == BK_ECN_ASK && a.host[1].config.ecn != BK_ECN_OFF;
+        paced += a.host[0].config.pacing;
+        sack += a.host[0].config.sack && a.host[1].config.sack;
     }
     for (uint32_t k = 0; k < SCENARIO_KINDS; k++) assert_true(kinds[k] > 50);
     assert_true(ipv6 > 100 && routed > 100 && ethernet > 100 && crash > 20 && codel > 20 && must > 50);
+    assert_true(marks > 20 && paced > 100 && sack > 300);
 }
 
 /* Whoever always says "it still fails" comes to an end, at a scenario that nothing makes simpler. */
