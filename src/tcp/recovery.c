@@ -230,6 +230,16 @@ static void set_window(struct ack_news *n, bool entered) {
         c->cwnd = u32_min(c->cwnd, u32_max(3u * c->mss, pipe + c->mss));
 }
 
+/* Loss that is news begins an episode, as does the loss of what went again after a timeout. Returns whether one began. */
+static bool heed_loss(struct ack_news *n) {
+    const struct scoreboard *b = &n->a->board;
+    uint8_t state = n->c->recovery;
+    bool entered =
+        b->lost_segments != b->excused && (state < RECOVERY_FAST || (state == RECOVERY_LOSS && n->resent_lost));
+    if (entered) enter_fast(n);
+    return entered;
+}
+
 void recovery_acked(struct ack_news *n) {
     struct tcp *t = n->t;
     struct connection *c = n->c;
@@ -244,12 +254,8 @@ void recovery_acked(struct ack_news *n) {
     else if (undo_by_dsack(n))
         take_back(n);
     detect(n);
-    bool entered = false;
     if (n->ece) enter_reduction(n);
-    if (n->a->board.lost_segments != n->a->board.excused && (c->recovery < RECOVERY_FAST || n->resent_lost)) {
-        entered = c->recovery != RECOVERY_FAST;
-        if (entered) enter_fast(n);
-    }
+    bool entered = heed_loss(n);
     if (c->recovery < RECOVERY_CWR) recovery_settle(t, c);
     /* It follows, lest it seem to lie ahead once the numbers have gone half round. */
     if (c->recovery < RECOVERY_CWR && seq_gt(c->snd_una, c->recover)) c->recover = c->snd_una - 1;
@@ -265,10 +271,7 @@ void recovery_reorder_timeout(struct tcp *t, struct connection *c) {
     ack_news_begin(&n, t, c, &none);
     if (n.a == NULL) return;
     detect(&n);
-    if (n.a->board.lost_segments == n.a->board.excused) return;
-    bool entered = c->recovery < RECOVERY_FAST;
-    if (entered) enter_fast(&n);
-    set_window(&n, entered);
+    if (n.a->board.lost_segments != n.a->board.excused) set_window(&n, heed_loss(&n));
 }
 
 /* No episode is under way. */

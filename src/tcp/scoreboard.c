@@ -103,6 +103,16 @@ static uint32_t segments_of(const struct sent_run *r) {
     return segments_from(r, r->seq);
 }
 
+/* The record ends at `end` from now on, and is counted in segments of `mss`. */
+static void run_cut(struct scoreboard *b, struct sent_run *r, uint32_t end, uint16_t mss, bool fin) {
+    count_out(b, r);
+    r->end = end;
+    r->mss = mss;
+    if (fin) r->flags |= SENT_FIN;
+    r->segments = segments_of(r);
+    count_in(b, r);
+}
+
 bool scoreboard_has_room(const struct tcp *t, const struct scoreboard *b) {
     return b->records == 0 || t->sent_shared < t->base.config.sent_records;
 }
@@ -169,11 +179,7 @@ static uint32_t run_grow(struct tcp *t, struct scoreboard *b, uint32_t end, bool
     struct sent_run *r = sent_at_id(t, id);
     run_mark(t, b, id, SENT_COARSE | SENT_EVER_RESENT);
     list_move_tail(&t->base, &t->sent, SENT_TIME_LINK, &b->by_time, id);
-    count_out(b, r);
-    r->end = end;
-    if (fin) r->flags |= SENT_FIN;
-    r->segments = segments_of(r);
-    count_in(b, r);
+    run_cut(b, r, end, r->mss, fin);
     r->sent_at = t->base.now;
     return id;
 }
@@ -195,37 +201,22 @@ uint32_t scoreboard_append(struct tcp *t, struct scoreboard *b, uint32_t seq, ui
     return id;
 }
 
-/* The record goes again as a whole. */
-static void run_resend(struct tcp *t, struct scoreboard *b, uint32_t id, uint16_t mss, uint8_t also) {
+uint32_t scoreboard_resend(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t end, uint16_t mss) {
     struct sent_run *r = sent_at_id(t, id);
-    uint8_t flags = r->flags | SENT_RESENT | SENT_EVER_RESENT | also;
+    run_cut(b, r, r->end, mss, false);
+    uint8_t flags = SENT_RESENT | SENT_EVER_RESENT;
+    if (end != r->end) {
+        bool whole_segments = (end - r->seq) % mss == 0 && (end - r->seq) / mss < r->segments;
+        /* Without a record for what stays behind, all of it counts as sent, until an ACK of what was shows that it was not. */
+        if (!whole_segments || run_split(t, b, id, end) == BK_NONE) flags |= SENT_COARSE;
+    }
+    flags |= r->flags;
     /* The loss of a probe is mended, and forgotten: from here on it is a segment like others. */
     if (flags & SENT_MTU_PROBE) flags &= (uint8_t) ~(SENT_MTU_PROBE | SENT_LOST | SENT_RESENT);
     bool in_flight = sent_in_flight(r->flags);
     run_mark(t, b, id, flags);
     if (in_flight) list_move_tail(&t->base, &t->sent, SENT_TIME_LINK, &b->by_time, id);
-    count_out(b, r);
-    r->mss = mss;
-    r->segments = segments_of(r);
-    count_in(b, r);
     r->sent_at = t->base.now;
-}
-
-uint32_t scoreboard_resend(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t end, uint16_t mss) {
-    struct sent_run *r = sent_at_id(t, id);
-    if (r->mss != mss) { /* its segments are others now */
-        count_out(b, r);
-        r->mss = mss;
-        r->segments = segments_of(r);
-        count_in(b, r);
-    }
-    uint8_t also = 0;
-    if (end != r->end) {
-        bool whole_segments = (end - r->seq) % mss == 0 && (end - r->seq) / mss < r->segments;
-        /* Without a record for what stays behind, all of it counts as sent, until an ACK of what was shows that it was not. */
-        if (!whole_segments || run_split(t, b, id, end) == BK_NONE) also = SENT_COARSE;
-    }
-    run_resend(t, b, id, mss, also);
     return id;
 }
 
@@ -235,12 +226,8 @@ void scoreboard_accuse(struct tcp *t, struct scoreboard *b, uint32_t id) {
 
 void scoreboard_extend(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t end, bool fin) {
     struct sent_run *r = sent_at_id(t, id);
-    count_out(b, r);
-    r->end = end;
     r->flags &= (uint8_t)~SENT_PROBE;
-    if (fin) r->flags |= SENT_FIN;
-    r->segments = segments_of(r);
-    count_in(b, r);
+    run_cut(b, r, end, r->mss, fin);
 }
 
 uint32_t scoreboard_first_segment(struct tcp *t, struct scoreboard *b) {
@@ -410,8 +397,6 @@ void scoreboard_renege(struct tcp *t, struct scoreboard *b) {
         struct sent_run *r = sent_at_id(t, id);
         if (!(r->flags & SENT_SACKED)) continue;
         run_mark(t, b, id, (r->flags & SENT_FIN) | SENT_EVER_RESENT | SENT_COARSE);
-        count_out(b, r);
-        r->segments = segments_of(r);
-        count_in(b, r);
+        run_cut(b, r, r->end, r->mss, false);
     }
 }
