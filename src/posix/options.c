@@ -210,7 +210,8 @@ uint32_t option_defer_seconds(const struct bk_sockets *s, uint32_t times) {
     return (uint32_t)(ms / 1000);
 }
 
-/* Seconds are counted in times for a SYN-ACK, as many as last so long at least. It is told of any socket and done by one that listens. */
+/* Seconds are counted in times for a SYN-ACK, as many as last so long at least under the stack's own bounds: a listener's TCP_RTO_MAX_MS makes each
+ * time shorter, not their number larger. It is told of any socket and done by one that listens. */
 static int set_defer(const struct given *g, int seconds) {
     struct sock_more *more = sock_more_of(g->sock);
     uint32_t times = 0;

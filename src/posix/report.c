@@ -106,6 +106,14 @@ static void put_be(uint8_t *to, uint32_t value, unsigned bytes) {
     for (unsigned i = 0; i < bytes; i++) to[i] = (uint8_t)(value >> 8 * (bytes - 1 - i));
 }
 
+/* Whether the next call tells of such an error, and the connection goes on. A smaller MTU troubles nobody, and an end tells of itself. An attempt to
+ * connect is not over yet: only SO_ERROR tells, lest a connection begin with an error. */
+static bool troubles_calls(struct bk_sockets *s, struct sock *sock, uint32_t error) {
+    struct bk_tcp_look look;
+    (void)sock_look(s, sock, &look);
+    return error != EMSGSIZE && look.state != BK_SYN_SENT && look.state != BK_SYN_RECEIVED && look.state != BK_CLOSED;
+}
+
 void report_icmp(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_error *e) {
     struct sock_more *more = sock_more_of(sock);
     if (more == NULL || !more->recverr) return;
@@ -128,12 +136,7 @@ void report_icmp(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_er
         put_be(r->quoted + 2, remote.port, 2);
         put_be(r->quoted + 4, e->seq, 4);
     }
-    /* The next call tells of it, and the connection goes on; a smaller MTU troubles nobody, and an end tells of itself. An attempt to connect is not
-     * over yet: only SO_ERROR tells, lest a connection begin with an error. */
-    struct bk_tcp_look look;
-    (void)sock_look(s, sock, &look);
-    bool up = look.state != BK_SYN_SENT && look.state != BK_SYN_RECEIVED && look.state != BK_CLOSED;
-    if (up && e->error != -EMSGSIZE) {
+    if (troubles_calls(s, sock, (uint32_t)-e->error)) {
         sock->error = -e->error;
         (void)bk_tcp_take_soft_error(s->stack, sock->conn);
     }
@@ -266,12 +269,12 @@ static int64_t put_quoted(const struct bk_sockets *s, const struct sock *sock, c
     return (int64_t)n;
 }
 
-/* An error that is read from the queue is no longer pending; the next one there is. */
-static void settle_error(struct bk_sockets *s, struct sock *sock) {
+/* An error that is read from the queue is no longer pending; the next one there is. What else is pending stays: how the connection ended. */
+static void settle_error(struct bk_sockets *s, struct sock *sock, const struct sock_report *read) {
     const struct sock_report *next = sock->more->reports;
-    bool more = next != NULL && is_icmp(next);
-    sock->error = more ? (int)next->err.ee_errno : 0;
-    if (!more && sock_has_conn(sock)) (void)bk_tcp_take_soft_error(s->stack, sock->conn);
+    while (next != NULL && (!is_icmp(next) || next->err.ee_errno == EMSGSIZE)) next = next->next;
+    if (troubles_calls(s, sock, read->err.ee_errno)) sock->error = next != NULL ? (int)next->err.ee_errno : 0;
+    if (next == NULL && sock_has_conn(sock)) (void)bk_tcp_take_soft_error(s->stack, sock->conn);
 }
 
 static void put_error(const struct bk_sockets *s, const struct sock *sock, const struct sock_report *r,
@@ -300,7 +303,7 @@ int64_t report_receive(struct bk_sockets *s, struct sock *sock, const struct spa
     }
     more->reports = r->next;
     more->report_count--;
-    if (is_icmp(r)) settle_error(s, sock);
+    if (is_icmp(r)) settle_error(s, sock, r);
     if (msg != NULL) {
         msg->msg_flags |= MSG_ERRQUEUE | (r->truncated ? MSG_TRUNC : 0);
         if (r->timed && (more->stamping & SOF_TIMESTAMPING_SOFTWARE)) put_time(s, msg, r->time);

@@ -28,7 +28,7 @@ void acknowledge_syn(struct tcp *t, struct connection *c) {
     congestion_start(t, c, c->retransmits);
     /* RFC 6298 5.7: a SYN that timed out makes the first RTO for data 3 s, if no sample says better. */
     if (c->retransmits != 0 && c->srtt_us == 0) c->rto_us = u32_max(c->rto_us, rtt_clamp(t, c, 3000000));
-    if (c->retransmits == 0) c->rto_us = u32_max(c->rto_us, t->base.config.rto_min_ms * 1000);
+    if (c->retransmits == 0) c->rto_us = rtt_clamp(t, c, u32_max(c->rto_us, t->base.config.rto_min_ms * 1000));
     timeouts_over(t, c);
     c->retransmits = 0;
     c->recover = c->snd_una - 1;

@@ -293,7 +293,8 @@ static inline uint64_t connection_bytes_sent(const struct connection *c) {
 static inline uint32_t connection_rto_max_ms(const struct tcp *t, const struct connection *c) {
     return c->rto_max != 0 ? 2u * c->rto_max : t->base.config.rto_max_ms;
 }
-/* For how many milliseconds no further challenge is answered; 0: one may be. Low bits of the time tell, for its distance is short. */
+/* For how many milliseconds no further challenge is answered; 0: one may be. Low bits of the time tell: one that is
+ * far back looks near for challenge_ack_ms once in 2^32 ms, which costs one challenge then. */
 static inline uint32_t connection_challenge_wait(const struct tcp *t, const struct connection *c, uint64_t now) {
     uint32_t left = c->challenge_ms - (uint32_t)(now / NS_PER_MS);
     return left <= t->base.config.challenge_ack_ms ? left : 0;

@@ -17,6 +17,7 @@ bool push_marked(const struct tcp *t, const struct connection *c, uint32_t seq, 
 
 void push_waits(struct tcp *t, const struct connection *c) {
     struct active *a = active_of(t, c);
+    if (!c->syn_acked) return; /* no window was offered yet */
     if (a != NULL && seq_lt(c->snd_nxt, c->snd_end) && !stands(a, c->snd_nxt)) a->push_at = c->snd_nxt + distance(c);
 }
 

@@ -101,13 +101,15 @@ void delayed_ack_sent(struct tcp *t, struct connection *c, bool text);
 uint32_t receive_window_initial(const struct tcp *t, uint32_t buffer, uint32_t clamp, uint32_t mss);
 /* The window scale to offer for a buffer that is so large now: the largest that it may become counts. `fixed`: it stays. */
 uint8_t receive_window_scale(const struct tcp *t, uint32_t buffer, uint32_t clamp, bool fixed);
+/* The window that is offered when nothing is unread. */
+uint32_t receive_window_most(const struct tcp *t, const struct connection *c);
 /* The right edge to offer now (RFC 9293 3.8.6.2.2). It never moves left, unless the configuration lets it (shrink_window). */
 uint32_t receive_window_edge(const struct tcp *t, const struct connection *c);
 /* The window field of a segment that leaves now; what it says is noted. */
 uint16_t receive_window_offer(const struct tcp *t, struct connection *c, bool syn);
-/* BK_TCP_RECEIVE_BUFFER: from now on the size is the user's. */
 /* The user bounds the window; 0: no longer. What was offered stands. */
 void receive_window_clamp(struct tcp *t, struct connection *c, uint32_t bytes);
+/* BK_TCP_RECEIVE_BUFFER: from now on the size is the user's. */
 void receive_window_fix(struct tcp *t, struct connection *c, uint32_t bytes);
 /* Text was taken: a sample of the RTT, perhaps. */
 void receive_window_text(struct tcp *t, struct connection *c, struct active *a, const struct segment *s);

@@ -74,8 +74,18 @@ static uint32_t account_window(const struct tcp *t, const struct connection *c) 
     if (room < bound / 2 || t->base.config.shrink_window) room -= room % granule;
     if (room < bound / 2 && (room < full / 16 || room < mss)) return 0;
     room = u32_min(room, bound);
-    if (c->receive_scale != 0) return (room + granule - 1) / granule * granule;
+    if (c->receive_scale != 0) {
+        uint32_t up = (room + granule - 1) / granule * granule;
+        bool beyond = c->window_clamp != 0 && up > c->window_clamp;
+        return beyond ? u32_max(up - granule, granule) : up; /* less than a granule would be none */
+    }
     return offered + mss <= room || offered > room ? room - room % u32_max(mss, 1) : offered;
+}
+
+uint32_t receive_window_most(const struct tcp *t, const struct connection *c) {
+    uint32_t most = connection_window_most(c);
+    if (t->base.config.receive_overhead) most = u32_min(most, payload_of(t, c, c->receive_buffer));
+    return u32_min(most, (uint32_t)UINT16_MAX << c->receive_scale);
 }
 
 uint32_t receive_window_edge(const struct tcp *t, const struct connection *c) {
@@ -124,9 +134,9 @@ uint16_t receive_window_offer(const struct tcp *t, struct connection *c, bool sy
     if (!t->base.config.receive_overhead &&
         connection_receive_queued(t, c) + (field << c->receive_scale) >= c->receive_buffer + granule)
         field = window >> c->receive_scale;
-    /* Nor does rounding go beyond what the user allows; but a window of less than a granule would be none. */
-    if (c->window_clamp != 0 && field << c->receive_scale > c->window_clamp && window <= c->window_clamp)
-        field = u32_max(c->window_clamp >> c->receive_scale, 1);
+    /* Nor does rounding go beyond what the user allows, or keep what was offered before; but a window of less than a granule would be none. */
+    if (c->window_clamp != 0 && field << c->receive_scale > c->window_clamp)
+        field = u32_max(u32_max(window, c->window_clamp) >> c->receive_scale, 1);
     uint32_t edge = c->rcv_nxt + (field << c->receive_scale);
     c->rcv_adv = seq_max(c->rcv_adv, edge);
     c->rcv_edge = t->base.config.shrink_window || t->base.config.receive_overhead ? edge : c->rcv_adv;

@@ -168,6 +168,7 @@ static uint32_t recover_flight(const struct ack_news *n) {
 }
 
 static void enter_fast(struct ack_news *n) {
+    n->a->recovery.frto = FRTO_OFF; /* its steps are those of a timeout's episode */
     undo_begin(n->t, n->c);
     recovery_reduce(n->t, n->c, recover_flight(n), RECOVERY_FAST);
 }
@@ -257,8 +258,10 @@ void recovery_acked(struct ack_news *n) {
     if (n->ece) enter_reduction(n);
     bool entered = heed_loss(n);
     if (c->recovery < RECOVERY_CWR) recovery_settle(t, c);
-    /* It follows, lest it seem to lie ahead once the numbers have gone half round. */
-    if (c->recovery < RECOVERY_CWR && seq_gt(c->snd_una, c->recover)) c->recover = c->snd_una - 1;
+    if (c->recovery < RECOVERY_CWR && seq_gt(c->snd_una, c->recover)) {
+        c->recover = c->snd_una - 1; /* it follows, lest it seem to lie ahead once the numbers have gone half round */
+        undo_age(t, c);
+    }
     set_window(n, entered);
     mtu_search_acked(n);
 }

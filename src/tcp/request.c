@@ -111,11 +111,6 @@ static void request_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason)
     pool_free(&t->base, &t->requests[ipv6], id);
 }
 
-/* Timeouts that it had before it was acknowledged. */
-static uint32_t request_timeouts(const struct request *r) {
-    return (r->acked != 0 ? r->acked : r->sent) - 1u;
-}
-
 /* From the first of them to now, or to the last if there was an ACK that was not enough: when that came is not kept. */
 static uint32_t request_timeout_ms(const struct tcp *t, const struct listener *l, const struct request *r) {
     uint32_t last = request_timeouts(r);

@@ -37,6 +37,10 @@ _Static_assert(offsetof(struct request, tuple) + SMALL_TUPLE_IPV6 <= 96, "a requ
 static inline struct request *request_at(const struct tcp *t, bool ipv6, uint32_t id) {
     return pool_at(&t->base, &t->requests[ipv6], id);
 }
+/* Timeouts that it had before it was acknowledged. */
+static inline uint32_t request_timeouts(const struct request *r) {
+    return (r->acked != 0 ? r->acked : r->sent) - 1u;
+}
 static inline struct tuple request_tuple(const struct tcp *t, bool ipv6, uint32_t id) {
     return small_tuple_get(request_at(t, ipv6, id)->tuple, ipv6);
 }

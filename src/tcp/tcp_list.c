@@ -47,7 +47,7 @@ static void list_request(const struct tcp *t, bool ipv6, uint32_t id, struct bk_
     info->irs = r->irs;
     info->rcv_nxt = r->irs + 1;
     info->timestamps = r->timestamps;
-    info->retransmits = r->sent - 1;
+    info->retransmits = request_timeouts(r);
     info->timer = 1;
     info->timer_due = r->due;
 }

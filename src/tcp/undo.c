@@ -114,6 +114,18 @@ void undo_forget(struct tcp *t, struct connection *c) {
     a->recovery.undo_tsval = 0;
 }
 
+void undo_age(struct tcp *t, struct connection *c) {
+    struct recovery *r = &active_of(t, c)->recovery;
+    uint32_t old = c->snd_una - c->max_snd_wnd;
+    if (!r->undo_on && r->spans == 0) return;
+    bool stale = r->spans == 0 && seq_le(r->undo_una, old);
+    for (uint32_t i = 0; i < r->spans; i++) stale |= seq_le(r->resent[i].right, old);
+    if (!stale) return;
+    while (r->spans != 0) span_remove(r, 0);
+    r->vague = false;
+    undo_forget(t, c);
+}
+
 void undo(struct tcp *t, struct connection *c, bool window) {
     struct active *a = active_of(t, c);
     struct recovery *r = &a->recovery;

@@ -27,6 +27,9 @@ bool undo_by_timestamp(const struct ack_news *n);
 bool undo_by_dsack(const struct ack_news *n);
 /* What is marked lost is in flight again, and the reduction of the `window` is undone. */
 void undo(struct tcp *t, struct connection *c, bool window);
+/* None is under way. Reports of what lies a window back are not believed (ack_news.c): the last episode is what it was, and its numbers, which
+ * would seem to lie ahead one day, are forgotten. */
+void undo_age(struct tcp *t, struct connection *c);
 /* The episode cannot be undone any more. */
 void undo_forget(struct tcp *t, struct connection *c);
 

@@ -410,7 +410,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .data_segments_received = c->data_segments_received,
         .segments_delivered_ce = c->delivered_ce,
         .ack_delay_us = a == NULL || a->receiving.delay_us == 0 ? 0 : (uint32_t)(delayed_ack_ns(t, c) / NS_PER_US),
-        .receive_window_most = u32_min(connection_window_most(c), (uint32_t)UINT16_MAX << c->receive_scale),
+        .receive_window_most = receive_window_most(t, c),
         .timeouts = c->timeouts,
         .timeout_episodes = c->timeout_episodes,
         .timeout_ms = timeouts_spent_ms(t, c),

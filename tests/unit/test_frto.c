@@ -334,6 +334,20 @@ static void not_in_fast_recovery(void **state) {
     core_down(&b.k);
 }
 
+/* Its steps are not gone on with where RACK begins an episode of its own: nobody would end them. */
+static void over_in_fast_recovery(void **state) {
+    (void)state;
+    struct bench b;
+    bench_up(&b, true);
+    b.a->recovery.frto = FRTO_NEW;
+    bench_later(&b, 100000);
+    ACK_SACK(&b, 0, {1000, 4000});
+    assert_int_equal(b.c->recovery, RECOVERY_FAST);
+    assert_int_equal(b.a->recovery.frto, FRTO_OFF);
+    expect_next(&b, 0, BK_REASON_SEND_FAST_RETRANSMIT);
+    core_down(&b.k);
+}
+
 /* A timeout for another segment of the same flight, while the first timeout's losses are still repaired (step 1). */
 static void not_in_the_recovery_of_a_timeout(void **state) {
     (void)state;
@@ -391,6 +405,7 @@ int main(void) {
         cmocka_unit_test(before_the_repetition),
         cmocka_unit_test(after_two_timeouts),
         cmocka_unit_test(not_in_fast_recovery),
+        cmocka_unit_test(over_in_fast_recovery),
         cmocka_unit_test(not_in_the_recovery_of_a_timeout),
         cmocka_unit_test(turned_off),
     };

@@ -74,12 +74,23 @@ static void tiny_window(void **state) {
     for (int64_t i = 0; i < 3; i++) assert_int_equal(at[i], 1 + (i + 2) * mss);
 }
 
+/* Before the handshake no window is known: marks are not counted from there. */
+static void text_before_the_handshake(void **state) {
+    (void)state;
+    int64_t mss = our_mss(), at[8];
+    fx.iface_config.unit_max = (uint32_t)mss;
+    fx.flow.wnd = (uint32_t)(20 * mss);
+    syn_sent();
+    expect_call(call_send((size_t)(12 * mss)), 12 * mss);
+    receive(SEG(.flags = SYN | ACK, .seq = 0, .ack = 1));
+    assert_int_equal(pushed_until(1 + 12 * mss, at, 8), 1);
+    assert_int_equal(at[0], 1 + 12 * mss);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(one_segment_at_a_time),
-        BOTH(what_leaves_at_once_has_no_marks),
-        BOTH(units_stay_whole),
-        BOTH(tiny_window),
+        BOTH(one_segment_at_a_time), BOTH(what_leaves_at_once_has_no_marks), BOTH(units_stay_whole),
+        BOTH(tiny_window),           BOTH(text_before_the_handshake),
     };
     return run_fixture_tests(tests);
 }

@@ -170,6 +170,32 @@ static void account_of_segments(void **state) {
     assert_int_equal(last_window(), 0);
 }
 
+/* The account's window is rounded up for the field, but not beyond what the user allows; less than a granule would be none. */
+static void account_within_the_clamp(void **state) {
+    (void)state;
+    static const struct { uint32_t clamp, most; } cases[] = {{1200, 1152}, {100, 128}};
+    fx.config.receive_overhead = true;
+    fx.config.receive_buffer = 131072;
+    fx.config.receive_buffer_max = 6 << 20;
+    fx.flow.wscale = 7;
+    established();
+    assert_int_equal(call_status().receive_scale, 7);
+    for (int i = 0; i < 2; i++) {
+        expect_call(call_set(BK_TCP_WINDOW_CLAMP, cases[i].clamp), 0);
+        uint32_t window = 0;
+        for (int n = 0; n < 2000; n++) {
+            receive(SEG(.flags = ACK | PSH, .len = 100));
+            while (call_receive(1000) > 0) continue;
+            advance_by(200);
+            while (anything_sent()) {
+                next_sent();
+                window = last_window();
+            }
+        }
+        assert_int_equal(window, cases[i].most);
+    }
+}
+
 /* A window that the configuration lets shrink, and text that uses what was offered before: it is taken. */
 static void window_that_shrinks(void **state) {
     (void)state;
@@ -195,6 +221,7 @@ int main(void) {
         BOTH(shares_the_budget),
         BOTH(gap_shows_demand),
         BOTH(account_of_segments),
+        BOTH(account_within_the_clamp),
         BOTH(window_that_shrinks),
     };
     return run_fixture_tests(tests);

@@ -161,6 +161,42 @@ static void pending(void **state) {
     sockets_close(&w.p);
 }
 
+/* To read an entry takes back no more than its error: how the connection ended is told all the same. */
+static void the_end_is_told(void **state) {
+    struct world w;
+    char data[4];
+    (void)state;
+    up(&w, 4, true);
+    struct bk_tcp_info info = send_into_the_dark(&w);
+    arrives(&w, &info, HOST_UNREACHABLE, 0);
+    sockets_run(&w.p, 2 * PAIR_S);                                     /* sent again, and not read */
+    assert_int_equal(bk_close(w.p.side[1], w.fd[1], w.p.pair.now), 0); /* so with a reset */
+    sockets_run(&w.p, PAIR_S);
+    assert_int_equal(take(&w, 16).error.ee_errno, EHOSTUNREACH);
+    assert_int_equal(bk_read(w.p.side[0], w.fd[0], data, sizeof data, w.p.pair.now), -ECONNRESET);
+    sockets_close(&w.p);
+}
+
+/* Neither brings an entry about a smaller MTU an error when its turn comes, nor does reading it take one back. */
+static void too_big_between(void **state) {
+    struct world w;
+    uint8_t block[2000] = {0};
+    (void)state;
+    up(&w, 4, true);
+    struct bk_tcp_info info = send_into_the_dark(&w);
+    assert_int_equal(bk_write(w.p.side[0], w.fd[0], block, sizeof block, w.p.pair.now), sizeof block);
+    pair_collect(&w.p.pair);
+    pair_lose(&w.p.pair);
+    arrives(&w, &info, HOST_UNREACHABLE, 0);
+    arrives(&w, &info, TOO_BIG, 1300);
+    assert_int_equal(take(&w, 16).error.ee_errno, EHOSTUNREACH);
+    assert_int_equal(so_error(&w), 0);
+    arrives(&w, &info, NET_UNREACHABLE, 0);
+    assert_int_equal(take(&w, 16).error.ee_errno, EMSGSIZE);
+    assert_int_equal(so_error(&w), ENETUNREACH);
+    sockets_close(&w.p);
+}
+
 /* A smaller MTU is no error of a call. */
 static void too_big(int family) {
     struct world w;
@@ -273,10 +309,10 @@ static void opening(void **state) {
     assert_int_equal(so_error(&w), EHOSTUNREACH);
     assert_int_equal(so_error(&w), 0);
     arrives(&w, &info, NET_UNREACHABLE, 0);
-    sockets_run(&w.p, 2 * PAIR_S); /* the SYN goes again */
+    assert_int_equal(take(&w, 16).error.ee_errno, EHOSTUNREACH); /* which makes the next one no error of a call */
+    sockets_run(&w.p, 2 * PAIR_S);                               /* the SYN goes again */
     assert_int_equal(bk_connect(w.p.side[0], w.fd[0], (struct sockaddr *)&a, length, w.p.pair.now), 0);
     assert_int_equal(bk_write(w.p.side[0], w.fd[0], "a", 1, w.p.pair.now), 1);
-    assert_int_equal(take(&w, 16).error.ee_errno, EHOSTUNREACH);
     assert_int_equal(take(&w, 16).error.ee_errno, ENETUNREACH);
 
     info = begin_to_connect(&w, &a, &length);
@@ -328,8 +364,11 @@ static void closed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(entries), cmocka_unit_test(pending), cmocka_unit_test(forged), cmocka_unit_test(soft),
-        cmocka_unit_test(opening), cmocka_unit_test(off),     cmocka_unit_test(bounds), cmocka_unit_test(closed),
+        cmocka_unit_test(entries),         cmocka_unit_test(pending),
+        cmocka_unit_test(forged),          cmocka_unit_test(soft),
+        cmocka_unit_test(opening),         cmocka_unit_test(off),
+        cmocka_unit_test(bounds),          cmocka_unit_test(closed),
+        cmocka_unit_test(the_end_is_told), cmocka_unit_test(too_big_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,6 +254,24 @@ static void reported_afterwards(void **state) {
     core_down(&u.b.k);
 }
 
+/* A window later none of its reports would be believed: nothing of it is kept, whose numbers would seem to lie ahead one day. */
+static void an_old_episode_is_forgotten(void **state) {
+    (void)state;
+    struct undo_bench u;
+    undo_up(&u, true, false);
+    u.b.c->max_snd_wnd = 20000;
+    fast_recovery(&u, 2);
+    bench_ack(&u.b, 10000);
+    for (uint32_t to = 11000; to <= 23000; to += 1000) {
+        assert_int_equal(u.b.a->recovery.spans, to <= 22000 ? 1 : 0);
+        assert_int_equal(u.b.a->recovery.undo_on, to <= 22000);
+        bench_send(&u.b, MSS);
+        bench_later(&u.b, 1000);
+        bench_ack(&u.b, to);
+    }
+    core_down(&u.b.k);
+}
+
 /* One of them repaired a loss. */
 static void one_was_needed(void **state) {
     (void)state;
@@ -433,6 +451,7 @@ int main(void) {
         cmocka_unit_test(a_timeout_is_undone),
         cmocka_unit_test(all_were_duplicates),
         cmocka_unit_test(reported_afterwards),
+        cmocka_unit_test(an_old_episode_is_forgotten),
         cmocka_unit_test(one_was_needed),
         cmocka_unit_test(duplicates_of_something_else),
         cmocka_unit_test(a_duplicate_of_what_went_once),
