@@ -29,7 +29,7 @@ static int report_compare(const void *a, const void *b) {
 /* The metric `index` of all rounds; an even number of rounds has two middles. */
 static struct report_line report_line(const struct bench_workload *w, const struct bench_case *c,
                                       const struct report_rounds *rounds, uint32_t index) {
-    struct report_line line = {.unit = "ratio", .decimals = 2};
+    struct report_line line = {.unit = "ratio", .decimals = 3};
     double sorted[REPORT_RUNS_MAX];
     uint32_t n = rounds->runs;
     for (uint32_t i = 0; i < n; i++) sorted[i] = rounds->value[i][index];
