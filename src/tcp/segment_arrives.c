@@ -239,7 +239,8 @@ static void update_ts_recent(struct tcp *t, struct connection *c, const struct s
 
 /* Fifth, the ACK field, in SYN-RECEIVED. */
 static uint16_t check_ack_syn_received(struct tcp *t, struct connection *c, const struct segment *s) {
-    if (!seq_gt(s->header.ack, c->snd_una) || !seq_le(s->header.ack, c->snd_nxt)) {
+    /* SND.UNA < SEG.ACK =< SND.NXT; of a SYN that has not left yet there is none. */
+    if (!seq_in(s->header.ack, c->snd_una + 1, c->snd_nxt - c->snd_una)) {
         reply_reset(t, s, BK_REASON_SEND_RST_SYN_RECEIVED_ACK);
         return BK_REASON_ANSWER_RST_ACK;
     }

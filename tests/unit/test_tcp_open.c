@@ -96,6 +96,23 @@ static void simultaneous_open_syn_ack_lost(void **state) {
     expect_state(BK_ESTABLISHED);
 }
 
+/* Our SYN has not left yet: nothing acknowledges it, not even the number half of the space away, which is neither before nor behind. Found by fuzzing. */
+static void simultaneous_open_before_our_syn_left(void **state) {
+    (void)state;
+    stack_up();
+    const struct bk_tcp_open open = {.local = fx.flow.local,
+                                     .remote = fx.flow.remote,
+                                     .local_port = fx.flow.local_port,
+                                     .remote_port = fx.flow.remote_port};
+    assert_int_equal(bk_tcp_connect(fx.stack, &open, fx.now, &fx.flow.conn), 0); /* the link takes nothing yet */
+    fx.flow.held = true;
+    fx.flow.iss = call_status().iss;
+    const struct seg segs[] = {SEG(.flags = SYN, .seq = 0), SEG(.flags = ACK, .seq = 1, .ack = INT64_C(0x80000000))};
+    receive_batch(segs, 2);
+    expect_reason(BK_REASON_ANSWER_RST_ACK);
+    expect_state(BK_SYN_RECEIVED);
+}
+
 /* The peer's SYN comes twice: the ACK that answers it may tell a scaled window, which the repeated SYN-ACK does not take back. Found by
  * simulation. */
 static void simultaneous_open_keeps_its_window(void **state) {
@@ -538,6 +555,7 @@ int main(void) {
         BOTH(simultaneous_open),
         BOTH(simultaneous_open_ended_by_an_ack),
         BOTH(simultaneous_open_syn_ack_lost),
+        BOTH(simultaneous_open_before_our_syn_left),
         BOTH(simultaneous_open_keeps_its_window),
         BOTH(old_duplicate_seen_by_the_client),
         BOTH(old_duplicate_seen_by_the_server),
