@@ -73,8 +73,10 @@ static void watch(struct tcp *t, struct connection *c, uint64_t since) {
     if (a == NULL) return;
     uint64_t probe = tail_probe_due(t, c);
     if (a->recovery.reorder_due != BK_NEVER) {
+        /* Where the RTO is the earlier one, it is a timeout: RACK would find nothing then. */
+        if (a->recovery.reorder_due > rto) return;
         c->rtx_kind = RTX_REORDER;
-        c->rtx_due = u64_min(u64_max(a->recovery.reorder_due, now), rto);
+        c->rtx_due = u64_max(a->recovery.reorder_due, now);
     } else if (probe != BK_NEVER) {
         c->rtx_kind = RTX_TAIL_PROBE;
         c->rtx_due = u64_min(probe, rto);
