@@ -102,10 +102,6 @@ static void report_time(struct bk_sockets *s, struct sock *sock, const struct so
 
 /* ---- ICMP errors ------------------------------------------------------------------------------------- */
 
-static void put_be(uint8_t *to, uint32_t value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) to[i] = (uint8_t)(value >> 8 * (bytes - 1 - i));
-}
-
 /* Whether the next call tells of such an error, and the connection goes on. A smaller MTU troubles nobody, and an end tells of itself. An attempt to
  * connect is not over yet: only SO_ERROR tells, lest a connection begin with an error. */
 static bool troubles_calls(struct bk_sockets *s, struct sock *sock, uint32_t error) {
@@ -132,9 +128,10 @@ void report_icmp(struct bk_sockets *s, struct sock *sock, const struct bk_tcp_er
         };
         r->offender.addr = e->offender;
         r->to = remote;
-        put_be(r->quoted, local.port, 2);
-        put_be(r->quoted + 2, remote.port, 2);
-        put_be(r->quoted + 4, e->seq, 4);
+        const uint16_t ports[2] = {htons(local.port), htons(remote.port)};
+        const uint32_t seq = htonl(e->seq);
+        memcpy(r->quoted, ports, sizeof ports);
+        memcpy(r->quoted + sizeof ports, &seq, sizeof seq);
     }
     if (troubles_calls(s, sock, (uint32_t)-e->error)) {
         sock->error = -e->error;

@@ -80,8 +80,7 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
         .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
         .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
     };
-    y.option.mss = mss_offer(path_mtu_offered(t, s->packet->iface, &s->tuple.remote), ipv6,
-                             listener_option(l, BK_TCP_MAX_SEGMENT, 0));
+    y.option.mss = request_mss(t, l, &s->tuple, s->packet->iface);
     if (options & COOKIE_TIMESTAMPS) {
         y.option.has_timestamps = true;
         y.option.tsval = cookie_timestamp(timestamp_now(t, isn_timestamp_offset(t, &s->tuple)), options);

@@ -137,15 +137,17 @@ static void note_again(struct tcp *t, struct connection *c, const struct output_
 /* What has been sent is noted: SND.NXT, timers, counts. */
 static void note_sent(struct tcp *t, struct connection *c, const struct output_decision *d) {
     uint64_t now = t->base.now;
-    uint32_t end = d->seq + d->length + ((d->flags & WIRE_SYN) != 0) + ((d->flags & WIRE_FIN) != 0);
-    bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
     uint32_t text_end = d->seq + ((d->flags & WIRE_SYN) != 0) + d->length;
+    uint32_t end = text_end + ((d->flags & WIRE_FIN) != 0);
+    bool again = seq_lt(d->seq, c->snd_nxt) && end != d->seq;
     uint32_t size = segment_size(t, c, d);
     uint32_t segments = d->length <= size ? 1 : (d->length + size - 1) / size; /* that the unit is cut to */
     c->segments_sent += segments;
     t->mib.out_segs += segments;
-    if (d->length != 0) c->data_segments_sent += segments;
-    if (d->length != 0) path_mtu_sent(t, c, d->seq, d->length);
+    if (d->length != 0) {
+        c->data_segments_sent += segments;
+        path_mtu_sent(t, c, d->seq, d->length);
+    }
     if (end != d->seq) {
         c->sent_at = now;
         if (c->rtx_kind == RTX_OVERRIDE) {

@@ -44,7 +44,7 @@ static struct output_decision decide_control(const struct connection *c) {
 /* The largest payload of one unit: whole segments, within what link and frame can hold. */
 static uint32_t unit_max(const struct tcp *t, const struct connection *c) {
     uint32_t max = t->path[c->iface].unit_max;
-    BK_ASSERT(c->mss != 0, "connection_set_mss leaves room for data");
+    BK_ASSERT(c->mss != 0, "path_mtu.c leaves room for data");
     return max < c->mss ? c->mss : max - max % c->mss;
 }
 

@@ -11,8 +11,8 @@
  * What is in flight stands in the scoreboard's list by time of transmission. The oldest is looked at, then the next, until one has
  * time left: so the work is one step for each record that is lost, and one more. (RFC 8985 6.2 sets the timer for the last of those
  * that have time left; here it is set for the first, each is judged by its own time, and a later one costs another round of the timer. RACK.rtt
- * is there that of the last to leave among what an ACK newly covers; here it is that of the last that the ACK is found to cover, the highest number as a rule, which
- * is the longer one where a retransmission is acknowledged with others.)
+ * is there that of the last to leave among what an ACK newly covers; here it is that of the last that the ACK is found to cover, the highest
+ * number as a rule, which is the longer one where a retransmission is acknowledged with others.)
  */
 #ifndef TCP_RACK_H
 #define TCP_RACK_H

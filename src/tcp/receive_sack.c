@@ -33,20 +33,26 @@ static void add_block(struct wire_tcp_options *o, struct span s) {
     o->sack[o->sack_count++] = (struct wire_sack_block){s.left, s.right};
 }
 
+/* Text that came again, and behind it the block that holds it (RFC 2883 4). What was given up since is not told, for it would look like a report of
+ * what is here. Returns whether there was something to tell. */
+static bool add_duplicate(const struct tcp *t, const struct connection *c, const struct active *a,
+                          struct wire_tcp_options *o) {
+    struct span d = a->receiving.duplicate;
+    if (d.left == d.right) return false;
+    struct span holds = runs_find(&t->base, &a->out_of_order, d.left);
+    d.right = seq_min(d.right, seq_lt(d.left, c->rcv_nxt) ? c->rcv_nxt : holds.right);
+    if (!seq_lt(d.left, d.right)) return false;
+    add_block(o, d);
+    if (holds.left != holds.right) add_block(o, holds);
+    return true;
+}
+
 void receive_state_sack_options(const struct tcp *t, const struct connection *c, struct wire_tcp_options *o) {
     const struct active *a = active_of(t, c);
     o->sack_count = 0;
     if (!c->sack || a == NULL) return;
     const struct receive_state *r = &a->receiving;
-    uint32_t first = 0;
-    struct span d = r->duplicate, holds = runs_find(&t->base, &a->out_of_order, d.left);
-    /* What was given up since is not told, for it would look like a report of what is here. */
-    d.right = seq_min(d.right, seq_lt(d.left, c->rcv_nxt) ? c->rcv_nxt : holds.right);
-    if (seq_lt(d.left, d.right)) {
-        add_block(o, d);
-        first = 1;
-        if (holds.left != holds.right) add_block(o, holds); /* the block that holds it follows (RFC 2883 4) */
-    }
+    uint32_t first = add_duplicate(t, c, a, o) ? 1 : 0;
     for (uint32_t i = 0; i < r->recent_count && o->sack_count < WIRE_SACK_BLOCKS; i++) {
         struct span s = runs_find(&t->base, &a->out_of_order, r->recent[i]);
         bool told = s.left == s.right;

@@ -30,13 +30,16 @@ static struct listener *request_listener(const struct tcp *t, const struct reque
     return listener_of(t, (bk_listener){r->listener, r->listener_generation});
 }
 
+uint16_t request_mss(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
+    return mss_offer(path_mtu_offered(t, iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
+                     listener_option(l, BK_TCP_MAX_SEGMENT, 0));
+}
+
 /* RCV.WND before the handshake is done: what a SYN can say. */
 uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
     uint32_t buffer = l == NULL ? t->base.config.receive_buffer : listener_receive_buffer(t, l);
     uint32_t clamp = listener_option(l, BK_TCP_WINDOW_CLAMP, 0);
-    uint32_t mss = mss_offer(path_mtu_offered(t, iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
-                             listener_option(l, BK_TCP_MAX_SEGMENT, 0));
-    return receive_window_initial(t, buffer, clamp, mss);
+    return receive_window_initial(t, buffer, clamp, request_mss(t, l, tuple, iface));
 }
 
 static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
@@ -74,8 +77,7 @@ static void request_send_syn_ack(struct tcp *t, const struct request *r, const s
     y.window =
         (uint16_t)request_window(t, request_listener(t, r), tuple, r->iface); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
-    y.option.mss = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
-                             listener_option(request_listener(t, r), BK_TCP_MAX_SEGMENT, 0));
+    y.option.mss = request_mss(t, request_listener(t, r), tuple, r->iface);
     y.option.has_wscale = r->scaling;
     y.option.wscale = r->receive_scale;
     y.option.sack_permitted = r->sack;
@@ -152,7 +154,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     c->send_scale = r->send_scale;
     c->receive_scale = r->receive_scale;
-    c->mss_offered = mss_offer(path_mtu_offered(t, r->iface, &tuple->remote), ipv6, c->mss_limit);
+    c->mss_offered = request_mss(t, l, tuple, r->iface);
     path_mtu_begin(t, c, r->mss != 0 ? r->mss : mss_default(ipv6));
     c->retransmits = (uint8_t)request_timeouts(r);
     c->timeouts = c->retransmits;

@@ -54,6 +54,8 @@ static inline uint32_t request_size(bool ipv6) {
     return (uint32_t)(offsetof(struct request, tuple) + small_tuple_bytes(ipv6) + 7) & ~7u;
 }
 
+/* The MSS that our SYN-ACK offers. */
+uint16_t request_mss(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface);
 /* RCV.WND of a request: what a SYN can say. */
 uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface);
 /* Makes a request from an acceptable SYN and answers it. Returns the SYN's reason. */

@@ -336,6 +336,29 @@ static void status_timer(const struct connection *c, struct bk_tcp_info *info) {
     }
 }
 
+/* What is outstanding. */
+static void status_board(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info) {
+    const struct active *a = active_of(t, c);
+    if (a != NULL) {
+        info->segments_unacked = a->board.segments;
+        info->segments_sacked = c->sack ? a->board.sacked : c->duplicate_acks;
+        info->segments_lost = a->board.lost_segments;
+        info->segments_resent = a->board.resent;
+    }
+    if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
+}
+
+/* TIME-WAIT is over when its record is gone. */
+static void status_time_wait(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info) {
+    demux_ref ref = lookup_tuple(t, &c->tuple, c->hash);
+    if (ref == DEMUX_NONE || demux_ref_kind(ref) != DEMUX_TIME_WAIT) {
+        info->state = BK_CLOSED;
+        return;
+    }
+    info->timer = 3;
+    info->timer_due = time_wait_at(t, demux_ref_ipv6(ref), demux_ref_id(ref))->expires;
+}
+
 void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_info *info) {
     const struct active *a = active_of(t, c);
     uint32_t unacked = a == NULL ? 0 : a->send.bytes;
@@ -417,28 +440,13 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .idle_since = c->heard_at,
     };
     congestion_status(t, c, info);
-    if (a != NULL) {
-        info->segments_unacked = a->board.segments;
-        info->segments_sacked = c->sack ? a->board.sacked : c->duplicate_acks;
-        info->segments_lost = a->board.lost_segments;
-        info->segments_resent = a->board.resent;
-    }
-    if (info->segments_unacked == 0 && c->snd_una != c->snd_nxt && !c->detached) info->segments_unacked = 1;
+    status_board(t, c, info);
     struct send_times times = send_times_of(t, c);
     info->busy_us = times.busy;
     info->window_limited_us = times.window;
     info->buffer_limited_us = times.buffer;
     status_timer(c, info);
-    /* TIME-WAIT is over when its record is gone. */
-    if (c->state == BK_TIME_WAIT) {
-        demux_ref ref = lookup_tuple(t, &c->tuple, c->hash);
-        if (ref == DEMUX_NONE || demux_ref_kind(ref) != DEMUX_TIME_WAIT) {
-            info->state = BK_CLOSED;
-        } else {
-            info->timer = 3;
-            info->timer_due = time_wait_at(t, demux_ref_ipv6(ref), demux_ref_id(ref))->expires;
-        }
-    }
+    if (c->state == BK_TIME_WAIT) status_time_wait(t, c, info);
 }
 
 void user_look(const struct tcp *t, const struct connection *c, struct bk_tcp_look *look) {

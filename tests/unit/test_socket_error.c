@@ -32,6 +32,14 @@ static struct bk_tcp_info send_into_the_dark(struct world *w) {
     return pair_status(&w->p.pair, 0, conn);
 }
 
+/* Behind that, a segment that a router may find too big. */
+static void send_more_than_fits(struct world *w) {
+    uint8_t block[2000] = {0};
+    assert_int_equal(bk_write(w->p.side[0], w->fd[0], block, sizeof block, w->p.pair.now), sizeof block);
+    pair_collect(&w->p.pair);
+    pair_lose(&w->p.pair);
+}
+
 /* An error of the router's about octet `seq` of the connection. */
 static uint16_t trouble(struct world *w, const struct bk_tcp_info *info, enum icmp_error what, uint32_t seq,
                         uint32_t mtu) {
@@ -180,13 +188,10 @@ static void the_end_is_told(void **state) {
 /* Neither brings an entry about a smaller MTU an error when its turn comes, nor does reading it take one back. */
 static void too_big_between(void **state) {
     struct world w;
-    uint8_t block[2000] = {0};
     (void)state;
     up(&w, 4, true);
     struct bk_tcp_info info = send_into_the_dark(&w);
-    assert_int_equal(bk_write(w.p.side[0], w.fd[0], block, sizeof block, w.p.pair.now), sizeof block);
-    pair_collect(&w.p.pair);
-    pair_lose(&w.p.pair);
+    send_more_than_fits(&w);
     arrives(&w, &info, HOST_UNREACHABLE, 0);
     arrives(&w, &info, TOO_BIG, 1300);
     assert_int_equal(take(&w, 16).error.ee_errno, EHOSTUNREACH);
@@ -202,10 +207,7 @@ static void too_big(int family) {
     struct world w;
     up(&w, family, true);
     struct bk_tcp_info info = send_into_the_dark(&w);
-    uint8_t block[2000] = {0};
-    assert_int_equal(bk_write(w.p.side[0], w.fd[0], block, sizeof block, w.p.pair.now), sizeof block);
-    pair_collect(&w.p.pair);
-    pair_lose(&w.p.pair);
+    send_more_than_fits(&w);
     arrives(&w, &info, TOO_BIG, 1300);
     assert_int_equal(so_error(&w), 0);
     struct told t = take(&w, 16);
