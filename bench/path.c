@@ -330,8 +330,9 @@ static int path_run(const struct bench_case *c, struct bench_run *run, double *v
 static const struct bench_metric path_metrics[] = {
     {"goodput", "Mbit/s", 2}, {"sent again", "% of segments", 2}, {"late in the bridge", "us", 0}};
 
+/* The target is 1.000: a figure counts what the user has read, a read has up to 64 KiB, and that is half a thousandth of what 100 Mbit/s brings in 10 s. */
+#define PATH_TARGET .target = {{BENCH_RATIO, 0.9995, false}}, .targets = 1
 /* So many flows at once that a run has seen some hundred losses, if there are any. */
-#define PATH_TARGET .target = {{BENCH_RATIO, 1.0, false}}, .targets = 1
 #define PATH_CASES(rtt, percent, ppm, n)                                                                               \
     {.name = #rtt "ms-" percent "-kernels",                                                                            \
      .about = "RTT " #rtt " ms, loss " percent " %: the kernel sends to the kernel",                                   \

@@ -144,7 +144,7 @@ struct bk_config {
     uint32_t delayed_ack_ms; /* RFC 9293 3.8.6.3: below 500 */
     uint32_t
         delayed_ack_max_ms; /* an ACK is delayed for so long at most, where text comes slowly; below delayed_ack_ms: for that */
-    /* So many ACKs at most go at once when a connection begins, or goes on after a pause; 0: none, nor when the user has read what was pushed. */
+    /* So many ACKs at most go at once when a connection begins, or goes on after a pause or a loss; 0: none, nor when the user has read what was pushed. */
     uint32_t quick_acks;
     uint32_t ack_compress_us;     /* an ACK for text behind a known gap waits this long for more of it; 0: not at all */
     uint32_t ack_compress_max;    /* and for so many segments at most */

@@ -1,8 +1,9 @@
 /* When text is acknowledged (RFC 9293 3.8.6.3, RFC 5681 4.2).
  *
  *     at once       more than a full segment's worth is unacknowledged; a gap was filled; text came again
- *     quick ACKs    the first of a connection, and after a pause longer than the RTO: the peer's window is small then, and each ACK lets it grow.
- *                   No more than the window holds segments, nor when the user has left half of the buffer unread
+ *     quick ACKs    the first of a connection, and after a pause longer than the RTO, a gap that was filled, or text that came again: the peer's
+ *                   window is small then, each ACK lets it grow, and one that waited would hold it up. No more than the window holds segments, nor when the user
+ *                   has left half of the buffer unread
  *     pushed        the user has read all that came, and some of it had PSH: the peer has sent what it had, or could, and may wait for this ACK
  *     delayed       otherwise, in the hope of an answer of the user's, or of more text, that the ACK can ride on. The delay follows the pace at which
  *                   text comes, between delayed_ack_ms and delayed_ack_max_ms, and beyond the former only as far as the RTT
@@ -79,9 +80,10 @@ void delayed_ack_text(struct tcp *t, struct connection *c, struct active *a, boo
     /* By Linux's account an ACK that only tells of a smaller window waits, for the user may read soon. */
     if (two && t->base.config.receive_overhead)
         two = receive_window_edge(t, c) - c->rcv_nxt >= c->rcv_edge - c->last_ack_sent;
-    if (gap)
+    if (gap) {
+        quick_begin(t, c, r);
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_GAP_FILLED);
-    else if (two || acks_quickly(c, r))
+    } else if (two || acks_quickly(c, r))
         connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_NOW);
     else
         connection_owe_ack(t, c, ACK_DELAYED, BK_REASON_SEND_ACK_DELAYED);

@@ -61,6 +61,23 @@ static void quick_after_a_pause(void **state) {
     text_acked_after(100, 40);
 }
 
+/* And after a loss, when the gap is filled: the peer's window is small, and an ACK that waits would hold it up. */
+static void quick_after_a_gap(void **state) {
+    (void)state;
+    quickly(2, 40, 0);
+    text_acked_after(100, 0);
+    text_acked_after(100, 0);
+    text_acked_after(100, 40);
+    receive(SEG(.flags = ACK, .seq = 401, .len = 100));
+    receive(SEG(.flags = ACK, .seq = 301, .len = 100));
+    expect(SEG(.flags = ACK, .ack = 301, .reason = BK_REASON_SEND_ACK_OUT_OF_ORDER));
+    expect(SEG(.flags = ACK, .ack = 501, .reason = BK_REASON_SEND_ACK_GAP_FILLED));
+    while (call_receive(10000) > 0) continue;
+    fx.flow.nxt = 501;
+    text_acked_after(100, 0); /* the gap's own ACK was the first of two */
+    text_acked_after(100, 40);
+}
+
 /* A user who answers at once: the ACK rides on the answer, and quick ACKs are over. */
 static void answers_carry_it(void **state) {
     (void)state;
@@ -267,13 +284,21 @@ static void each_report_without_sack(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(quick_at_first),          BOTH(no_more_than_the_window_holds),
-        BOTH(quick_after_a_pause),     BOTH(answers_carry_it),
-        BOTH(pushed_and_read),         BOTH(pushed_without_quick_acks),
-        BOTH(delay_follows_the_pace),  BOTH(delay_follows_the_pace_on_a_long_path),
-        BOTH(more_than_a_segment),     BOTH(fin_waits_for_ours),
-        BOTH(fin_alone_does_not_wait), BOTH(reports_in_one),
-        BOTH(no_block_is_lost_in_one), BOTH(each_report_without_sack),
+        BOTH(quick_at_first),
+        BOTH(no_more_than_the_window_holds),
+        BOTH(quick_after_a_pause),
+        BOTH(quick_after_a_gap),
+        BOTH(answers_carry_it),
+        BOTH(pushed_and_read),
+        BOTH(pushed_without_quick_acks),
+        BOTH(delay_follows_the_pace),
+        BOTH(delay_follows_the_pace_on_a_long_path),
+        BOTH(more_than_a_segment),
+        BOTH(fin_waits_for_ours),
+        BOTH(fin_alone_does_not_wait),
+        BOTH(reports_in_one),
+        BOTH(no_block_is_lost_in_one),
+        BOTH(each_report_without_sack),
     };
     return run_fixture_tests(tests);
 }
