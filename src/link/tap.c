@@ -12,8 +12,7 @@
  * A socket that keeps frames apart may take the device's place: a user-mode network or a virtual machine on its other end, or
  * another stack. All is as with a device, but that the other end can go away, which is an error (EPIPE) and no signal.
  *
- * A device in another network namespace is opened by a thread of its own, which enters the namespace and ends: nobody else of
- * the process is ever in it, and there is no way back that could fail.
+ * A device in another network namespace is opened from there (netns.h).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,14 +20,13 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "link/link.h"
+#include "link/netns.h"
 
 #define TAP_CHUNKS   260u /* of a frame at most: 64 KiB in chunks of 256 bytes */
 #define TAP_VNET_MAX 64u
@@ -165,7 +163,8 @@ static void tap_fail(struct tap_opening *o, const char *why) {
     o->why = why;
 }
 
-static void tap_open_here(struct tap_opening *o) {
+static void tap_open_here(void *opening) {
+    struct tap_opening *o = opening;
     struct ifreq request = {0};
     o->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (o->fd < 0) {
@@ -177,35 +176,10 @@ static void tap_open_here(struct tap_opening *o) {
     if (ioctl(o->fd, TUNSETIFF, &request) != 0) tap_fail(o, "TUNSETIFF: make or attach to the device");
 }
 
-static void *tap_open_there(void *opening) {
-    struct tap_opening *o = opening;
-    char path[256];
-    int n = snprintf(path, sizeof path, "/run/netns/%s", o->options->netns);
-    int netns = n < (int)sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : (errno = ENAMETOOLONG, -1);
-    if (netns < 0) {
-        tap_fail(o, "open the network namespace");
-        return NULL;
-    }
-    if (setns(netns, CLONE_NEWNET) != 0)
-        tap_fail(o, "setns: enter the network namespace");
-    else
-        tap_open_here(o);
-    close(netns);
-    return NULL;
-}
-
 /* Opens a new descriptor, in the namespace asked for. */
 static void tap_open_new(struct tap_opening *o) {
-    pthread_t thread;
-    if (o->options->netns == NULL || o->options->netns[0] == 0) {
-        tap_open_here(o);
-        return;
-    }
-    errno = pthread_create(&thread, NULL, tap_open_there, o);
-    if (errno != 0)
-        tap_fail(o, "start a thread to enter the network namespace");
-    else
-        pthread_join(thread, NULL);
+    int r = link_in_netns(o->options->netns, tap_open_here, o, &o->why);
+    if (r != 0) o->fd = r;
 }
 
 /* Whether it is a socket that keeps frames apart. No frame is empty, so reading nothing means that the other end is gone. */
