@@ -53,6 +53,22 @@ static void pool_grow(struct base *b, struct pool *p) {
     p->made += n;
 }
 
+void pool_grow_all(struct base *b, struct pool *p) {
+    while (p->made < p->capacity) pool_grow(b, p);
+}
+
+/* Slabs are taken one after the other, so the highest one that does not begin behind the byte holds it; half of all objects
+ * are in the last one, a quarter in that before. */
+uint32_t pool_id_at(const struct pool *p, uint64_t offset) {
+    uint32_t j = p->made - 1 + (UINT32_C(1) << p->first_log2);
+    for (uint32_t k = 31u - (uint32_t)__builtin_clz(j) - p->first_log2;; k--) {
+        uint64_t before =
+            (UINT64_C(1) << (p->first_log2 + k)) * p->object_size; /* that pool_at adds to slab k's first object */
+        if (offset >= p->slab[k] + before || k == 0)
+            return (uint32_t)((offset - p->slab[k]) / p->object_size) - (UINT32_C(1) << p->first_log2);
+    }
+}
+
 void *pool_at_plain(const struct base *b, const struct pool *p, uint32_t id) {
     BK_ASSERT(id < p->made, "an id names an object for which there is memory");
     uint32_t k = 0, before = 0; /* the slab, and the objects in the slabs before it */
