@@ -183,6 +183,8 @@ static bk_addr peer_address(const char *text) {
 enum peer_option {
     OPTION_DEVICE = 256,
     OPTION_TUN,
+    OPTION_XDP,
+    OPTION_VERIFY,
     OPTION_LOCAL,
     OPTION_GATEWAY,
     OPTION_MTU,
@@ -210,6 +212,8 @@ enum peer_option {
 static const struct option peer_long[] = {
     {"device", 1, NULL, OPTION_DEVICE},   /* the TAP's or TUN's name */
     {"tun", 0, NULL, OPTION_TUN},         /* it is a TUN */
+    {"xdp", 0, NULL, OPTION_XDP},         /* it is any device, taken over by AF_XDP */
+    {"verify", 0, NULL, OPTION_VERIFY},   /* and unfinished checksums are wrong */
     {"local", 1, NULL, OPTION_LOCAL},     /* our address, /24 or /64; once a family */
     {"gateway", 1, NULL, OPTION_GATEWAY}, /* where everything else goes; once a family */
     {"mtu", 1, NULL, OPTION_MTU},
@@ -279,6 +283,12 @@ static void peer_option(struct peer_options *o, int option, const char *value) {
         break;
     case OPTION_TUN:
         o->tun = true;
+        break;
+    case OPTION_XDP:
+        o->xdp = true;
+        break;
+    case OPTION_VERIFY:
+        o->verify = true;
         break;
     case OPTION_LOCAL:
     case OPTION_GATEWAY: {
@@ -389,8 +399,10 @@ static void peer_stack_open(struct peer *p, uint64_t now) {
 static void peer_link_open(struct peer *p) {
     const struct peer_options *o = &p->o;
     const char *why = "?";
-    struct bk_tap_options tap = {.name = o->device, .tun = o->tun, .fd = -1};
-    int error = bk_tap_open(p->stack, p->iface, &tap, &p->link, &why);
+    const struct bk_tap_options tap = {.name = o->device, .tun = o->tun, .fd = -1};
+    const struct bk_xdp_options xdp = {.name = o->device, .verify = o->verify};
+    int error = o->xdp ? bk_xdp_open(p->stack, p->iface, &xdp, &p->link, &why)
+                       : bk_tap_open(p->stack, p->iface, &tap, &p->link, &why);
     if (error != 0) {
         fprintf(stderr, "peer: device %s: %s: %s\n", o->device, why, strerror(-error));
         exit(2);
