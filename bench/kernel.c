@@ -32,22 +32,26 @@ int kernel_available(struct bench_run *run) {
 }
 
 /* The process must be inside. */
-static int kernel_timestamps_off(void) {
-    int fd = open("/proc/sys/net/ipv4/tcp_timestamps", O_WRONLY | O_CLOEXEC);
+static int kernel_write_setting(const char *path, const char *value) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -errno;
-    int error = write(fd, "0", 1) == 1 ? 0 : errno;
+    int error = write(fd, value, strlen(value)) == (ssize_t)strlen(value) ? 0 : errno;
     close(fd);
     return -error;
+}
+
+int kernel_set(const struct netns *ns, const char *path, const char *value, struct bench_run *run) {
+    int r = netns_enter(ns);
+    if (r == 0) r = kernel_write_setting(path, value);
+    netns_leave(ns);
+    return r < 0 ? bench_fail(run, "%s in a namespace: %s", path, strerror(-r)) : 0;
 }
 
 int kernel_namespace(struct netns *ns, struct bench_run *run) {
     const char *why;
     int r = netns_create(ns, &why);
     if (r < 0) return bench_fail(run, "%s: %s", why, strerror(-r));
-    r = netns_enter(ns);
-    if (r == 0) r = kernel_timestamps_off();
-    netns_leave(ns);
-    return r < 0 ? bench_fail(run, "turning TCP timestamps off in a namespace: %s", strerror(-r)) : 0;
+    return kernel_set(ns, "/proc/sys/net/ipv4/tcp_timestamps", "0", run);
 }
 
 /* ---- processors ---- */
@@ -67,6 +71,10 @@ static void kernel_pin_to(const cpu_set_t *set, bool last) {
 void kernel_pin(cpu_set_t *was) {
     CPU_ZERO(was);
     if (sched_getaffinity(0, sizeof *was, was) == 0) kernel_pin_to(was, false);
+}
+
+void kernel_pin_last(const cpu_set_t *set) {
+    kernel_pin_to(set, true);
 }
 
 void kernel_unpin(const cpu_set_t *was) {
@@ -128,7 +136,7 @@ static bool kernel_read_end(int fd) {
 static _Noreturn void kernel_child(int listener, const cpu_set_t *set, enum kernel_role role, uint64_t bytes,
                                    bool verify) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    kernel_pin_to(set, true);
+    kernel_pin_last(set);
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0) _exit(1);
     bool good = role == KERNEL_SINK

@@ -24,6 +24,8 @@ enum kernel_role {
  * the next. `was` is for kernel_unpin. */
 void kernel_pin(cpu_set_t *was);
 void kernel_unpin(const cpu_set_t *was);
+/* Pins this process to the last of the set. */
+void kernel_pin_last(const cpu_set_t *set);
 
 struct kernel_peer {
     pid_t pid; /* 0: none */
@@ -33,6 +35,8 @@ struct kernel_peer {
 int kernel_available(struct bench_run *run);
 /* A namespace whose TCP is as said above. Destroyed by netns_destroy. */
 int kernel_namespace(struct netns *ns, struct bench_run *run);
+/* Writes a setting of the namespace, a file below /proc/sys/net. Returns 0, or -1 and run->why. */
+int kernel_set(const struct netns *ns, const char *path, const char *value, struct bench_run *run);
 /* Starts a process, on the last processor of the set, that listens at KERNEL_PORT inside and plays its role once. It listens when
  * this returns. */
 int kernel_start(struct kernel_peer *peer, const struct netns *ns, const cpu_set_t *set, enum kernel_role role,

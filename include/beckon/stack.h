@@ -320,7 +320,7 @@ enum bk_rx_flag {
     BK_RX_CHECKSUM_PARTIAL = 2, /* from a local sender that left it unfinished; nothing to check */
     /* The device does not say whether a local sender left it unfinished. Then the field holds the sum of the pseudo header alone, and
      * that is taken; any other checksum is verified. */
-    BK_RX_CHECKSUM_LOCAL = 4,
+    BK_RX_CHECKSUM_LOCAL = 8,
 };
 
 /* A frame that arrived. The link header (Ethernet) or the IP header comes first in parts[0]. */
