@@ -46,34 +46,50 @@ static int load_socket(int flags) {
 
 /* ---- the process: packets -------------------------------------------------------------------------- */
 
-static int load_packet_socket(const char *device, struct sockaddr_ll *from) {
+static int load_packet_socket(const char *device) {
     int on = 1, fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0); /* protocol 0: it receives nothing */
-    *from = (struct sockaddr_ll){.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(device)};
-    if (fd < 0 || bind(fd, (const struct sockaddr *)from, sizeof *from) != 0) return -1;
-    socklen_t size = sizeof *from;
+    const struct sockaddr_ll from = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(device)};
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&from, sizeof from) != 0) return -1;
     setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof on);
-    return getsockname(fd, (struct sockaddr *)from, &size) == 0 ? fd : -1;
+    return fd;
 }
 
-/* ICMP echo request (RFC 792) from 10.1.0.1 to 10.0.0.1. */
-static void load_echo(uint8_t f[LOAD_FRAME], const uint8_t to[6], const uint8_t from[6]) {
-    static const uint8_t head[] = {8, 0, 0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 1, 0, 0, 10, 1, 0, 1, 10, 0, 0, 1, 8};
+static const uint8_t load_station[6] = {2, 0, 0, 0, 0, 9};
+
+/* ARP request (RFC 826) for 10.0.0.1, by which the answering stack learns where 10.2.0.1 is. */
+static void load_arp(uint8_t f[LOAD_FRAME]) {
+    static const uint8_t head[] = {8, 6, 0, 1, 8, 0, 6, 4, 0, 1};
+    static const uint8_t sender[] = {10, 2, 0, 1}, target[] = {10, 0, 0, 1};
+    memset(f, 0, LOAD_FRAME);
+    memset(f, 0xff, 6);
+    memcpy(f + 6, load_station, 6);
+    memcpy(f + 12, head, sizeof head);
+    memcpy(f + 22, load_station, 6);
+    memcpy(f + 28, sender, sizeof sender);
+    memcpy(f + 38, target, sizeof target);
+}
+
+/* ICMP echo request, or reply (RFC 792), from 10.2.0.1 to 10.0.0.1. */
+static void load_echo(uint8_t f[LOAD_FRAME], const uint8_t to[6], bool request) {
+    static const uint8_t head[] = {8, 0, 0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 1, 0, 0, 10, 2, 0, 1, 10, 0, 0, 1};
     memset(f, 0, LOAD_FRAME);
     memcpy(f, to, 6);
-    memcpy(f + 6, from, 6);
+    memcpy(f + 6, load_station, 6);
     memcpy(f + 12, head, sizeof head);
+    f[34] = request ? 8 : 0;
     put_be16(f + 24, checksum_finish(checksum_add(0, f + 14, 20)));
     put_be16(f + 36, checksum_finish(checksum_add(0, f + 34, LOAD_FRAME - 34)));
 }
 
 static const char *load_packets(const struct load_options *o) {
-    struct sockaddr_ll from;
     struct mmsghdr batch[LOAD_BATCH];
     uint8_t frame[LOAD_FRAME];
     struct iovec iov = {.iov_base = frame, .iov_len = sizeof frame};
-    int fd = load_packet_socket(o->device, &from);
+    int fd = load_packet_socket(o->device);
     if (fd < 0) return "a packet socket";
-    load_echo(frame, o->mac, from.sll_addr);
+    load_arp(frame);
+    if (send(fd, frame, sizeof frame, 0) != LOAD_FRAME) return "sending an ARP request";
+    load_echo(frame, o->mac, o->kind == LOAD_REQUESTS);
     for (uint32_t i = 0; i < LOAD_BATCH; i++)
         batch[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
     for (;;) /* a device that is full loses what we send, and takes the next */
@@ -145,9 +161,9 @@ static _Noreturn void load_child(struct load_report *report, const struct netns 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     kernel_pin_last(set);
     const char *why = netns_enter(ns) < 0           ? "entering the namespace"
-                      : o->kind == LOAD_PACKETS     ? load_packets(o)
                       : o->kind == LOAD_CONNECTIONS ? load_connections(o, &report->rate)
-                                                    : load_bytes(o, &report->rate);
+                      : o->kind == LOAD_BYTES       ? load_bytes(o, &report->rate)
+                                                    : load_packets(o);
     if (why != NULL) snprintf(report->why, sizeof report->why, "%s: %s", why, strerror(errno));
     atomic_store_explicit(&report->ended, true, memory_order_release);
     _exit(0);

@@ -1,7 +1,9 @@
 /* Load from the kernel's side, by a process of its own in a namespace, and the kernel's own server for it.
  *
  * The process asks a server at 10.0.0.1: short connections (one byte there, its complement back, closed by the client), so many at once; or one
- * connection and one byte after the other; or it sends small packets without waiting for answers. It is the same whoever answers.
+ * connection and one byte after the other; or it sends small packets without waiting for answers. It is the same whoever answers. Small
+ * packets come from a station that is not there, so that the kernel drops the answers at its first look at them, and what it would do with
+ * them is not measured.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -11,7 +13,8 @@
 #include "kernel.h"
 
 enum load_kind {
-    LOAD_PACKETS,     /* ICMP echo requests in frames of 60 bytes, until it is stopped */
+    LOAD_REQUESTS,    /* ICMP echo requests in frames of 60 bytes, until it is stopped */
+    LOAD_REPLIES,     /* likewise, but echo replies, which nobody answers */
     LOAD_CONNECTIONS, /* `at_once` connections, until `count` are through */
     LOAD_BYTES,       /* one connection, `count` bytes one after the other */
 };
@@ -20,8 +23,8 @@ struct load_options {
     enum load_kind kind;
     uint32_t at_once;
     uint64_t warm, count; /* before the timing, and timed */
-    uint8_t mac[6];       /* LOAD_PACKETS: the stack's */
-    const char *device;   /* LOAD_PACKETS: to send by */
+    uint8_t mac[6];       /* LOAD_REQUESTS, LOAD_REPLIES: the stack's */
+    const char *device;   /* LOAD_REQUESTS, LOAD_REPLIES: to send by */
 };
 
 struct load_report;

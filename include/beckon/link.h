@@ -107,6 +107,9 @@ struct bk_xdp_options {
     /* Frames that each ring holds, a power of two; 0: as many as a quarter of `chunks` less `buffer_chunks` allows, 2,048 at most. A
      * link holds twice as many chunks while it is open. */
     uint32_t frames;
+    /* While frames keep coming at this distance or less, bk_link_busy stays true, so that the caller looks for the next one instead of sleeping: to be
+     * woken costs both ends more. 0: 50; 1 is as good as not at all. */
+    uint32_t spin_us;
     bool zero_copy; /* the device reads and writes chunks itself, or the link is not opened */
     /* Checksums that a sender on this machine has left unfinished are wrong on veth, too: see below. */
     bool verify;

@@ -31,8 +31,10 @@
 #include "link/xdp_ring.h"
 
 #define XDP_FRAMES    2048u
-#define XDP_FILL      64u       /* chunks asked of the stack at once */
-#define XDP_HEADROOM  256u      /* that the kernel leaves before an arriving frame */
+#define XDP_FILL      64u  /* chunks asked of the stack at once */
+#define XDP_HEADROOM  256u /* that the kernel leaves before an arriving frame */
+#define XDP_SPIN_US   50u
+#define XDP_SPIN_RUN  8u
 #define XDP_SEND_MAX  256u      /* frames that one system call takes */
 #define XDP_SEND_ROOM (4 << 20) /* bytes of packets on their way */
 
@@ -48,6 +50,9 @@ struct xdp {
     struct xdp_ring fill, completion, receive, transmit;
     uint64_t start, length; /* of what is registered, in the region */
     uint32_t chunk_size;
+    uint64_t spin;       /* ns that the next frame is waited for awake */
+    uint64_t arrived;    /* when frames last did */
+    uint32_t quick;      /* how often in a row that was soon after the time before */
     uint32_t lent;       /* chunks that the kernel has for arriving frames */
     uint32_t free_count; /* chunks to send with that are not under way */
     uint32_t *free;
@@ -97,11 +102,25 @@ static void xdp_fill(struct xdp *x) {
 
 /* ---- in -------------------------------------------------------------------------------------------- */
 
+static void xdp_arrived(struct xdp *x) {
+    uint64_t now = bk_link_clock(); /* the caller's may be of any epoch */
+    x->quick = now - x->arrived < x->spin ? x->quick + 1 : 0;
+    x->arrived = now;
+}
+
+/* Whether the next frame is likely to come before a sleep would have paid: the last ones did. Otherwise a fast reader sleeps after each
+ * frame, and whoever sends has to wake it for each. */
+static bool xdp_busy(const bk_link *l) {
+    const struct xdp *x = (const struct xdp *)l;
+    return x->quick >= XDP_SPIN_RUN && bk_link_clock() - x->arrived < x->spin;
+}
+
 static int xdp_receive(bk_link *l, unsigned end, struct link_batch *batch, uint64_t now) {
     struct xdp *x = (struct xdp *)l;
     (void)end;
     (void)now;
     uint32_t n = xdp_ring_ready(&x->receive);
+    if (n > 0) xdp_arrived(x);
     for (; n > 0 && link_batch_room(batch, 1); n--) {
         const struct xdp_desc *desc = xdp_ring_desc(&x->receive);
         uint32_t chunk = xdp_chunk_at(x, desc->addr);
@@ -114,7 +133,7 @@ static int xdp_receive(bk_link *l, unsigned end, struct link_batch *batch, uint6
         link_batch_push(batch, 1)->flags = x->info.unfinished ? BK_RX_CHECKSUM_LOCAL : 0;
     }
     xdp_ring_tell(&x->receive);
-    xdp_fill(x);
+    if (x->lent < x->info.frames) xdp_fill(x);
     return 0;
 }
 
@@ -223,6 +242,7 @@ static const struct link_ops xdp_ops = {.receive = xdp_receive,
                                         .transmit = xdp_transmit,
                                         .transmit_unit = xdp_transmit_unit,
                                         .flush = xdp_flush,
+                                        .busy = xdp_busy,
                                         .close = xdp_close};
 
 /* ---- opening --------------------------------------------------------------------------------------- */
@@ -244,6 +264,7 @@ static int xdp_check(struct xdp *x, const struct bk_xdp_options *o, const char *
     if (frames == 0)
         for (frames = XDP_FRAMES; frames > spare / 4;) frames /= 2;
     if (frames == 0 || (frames & (frames - 1)) != 0 || frames > spare / 2) return -EINVAL;
+    x->spin = (o->spin_us != 0 ? o->spin_us : XDP_SPIN_US) * NS_PER_US;
     x->info.queue = o->queue;
     x->info.frames = frames;
     x->info.unfinished = !o->verify && strcmp(x->info.device.driver, "veth") == 0;

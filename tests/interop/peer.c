@@ -185,6 +185,7 @@ enum peer_option {
     OPTION_TUN,
     OPTION_XDP,
     OPTION_VERIFY,
+    OPTION_ZERO_COPY,
     OPTION_LOCAL,
     OPTION_GATEWAY,
     OPTION_MTU,
@@ -210,10 +211,11 @@ enum peer_option {
 };
 
 static const struct option peer_long[] = {
-    {"device", 1, NULL, OPTION_DEVICE},   /* the TAP's or TUN's name */
-    {"tun", 0, NULL, OPTION_TUN},         /* it is a TUN */
-    {"xdp", 0, NULL, OPTION_XDP},         /* it is any device, taken over by AF_XDP */
-    {"verify", 0, NULL, OPTION_VERIFY},   /* and unfinished checksums are wrong */
+    {"device", 1, NULL, OPTION_DEVICE}, /* the TAP's or TUN's name */
+    {"tun", 0, NULL, OPTION_TUN},       /* it is a TUN */
+    {"xdp", 0, NULL, OPTION_XDP},       /* it is any device, taken over by AF_XDP */
+    {"verify", 0, NULL, OPTION_VERIFY}, /* and unfinished checksums are wrong */
+    {"zero-copy", 0, NULL, OPTION_ZERO_COPY},
     {"local", 1, NULL, OPTION_LOCAL},     /* our address, /24 or /64; once a family */
     {"gateway", 1, NULL, OPTION_GATEWAY}, /* where everything else goes; once a family */
     {"mtu", 1, NULL, OPTION_MTU},
@@ -289,6 +291,9 @@ static void peer_option(struct peer_options *o, int option, const char *value) {
         break;
     case OPTION_VERIFY:
         o->verify = true;
+        break;
+    case OPTION_ZERO_COPY:
+        o->zero_copy = true;
         break;
     case OPTION_LOCAL:
     case OPTION_GATEWAY: {
@@ -400,7 +405,7 @@ static void peer_link_open(struct peer *p) {
     const struct peer_options *o = &p->o;
     const char *why = "?";
     const struct bk_tap_options tap = {.name = o->device, .tun = o->tun, .fd = -1};
-    const struct bk_xdp_options xdp = {.name = o->device, .verify = o->verify};
+    const struct bk_xdp_options xdp = {.name = o->device, .verify = o->verify, .zero_copy = o->zero_copy};
     int error = o->xdp ? bk_xdp_open(p->stack, p->iface, &xdp, &p->link, &why)
                        : bk_tap_open(p->stack, p->iface, &tap, &p->link, &why);
     if (error != 0) {
