@@ -41,7 +41,8 @@ uint64_t packet_checksum(const struct base *b, const struct packet *p, uint32_t 
     struct walk w = walk_start(p, offset, n);
     const uint8_t *at;
     uint32_t length, done = 0;
-    for (; (at = walk_next(b, &w, &length)) != NULL; done += length) sum = checksum_add_at(sum, at, length, done);
+    for (; (at = walk_next(b, &w, &length)) != NULL; done += length)
+        sum = checksum_add_at_by(b->checksum_way, sum, at, length, done);
     return sum;
 }
 
