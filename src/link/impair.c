@@ -264,6 +264,7 @@ int bk_impair_wrap(bk_link *inner, const struct bk_impair_options *options, bk_l
         return -ENOMEM;
     }
     impair_take_over(&m->link, inner);
+    if (inner->ops->plain != NULL) inner->ops->plain(inner, true);
     *out = &m->link;
     return 0;
 }

@@ -17,8 +17,6 @@
 #include "link/capture.h"
 #include "link/link.h"
 
-#define LINK_IOV 64u /* parts of a frame that is written from where it lies, header included */
-
 uint64_t bk_link_clock(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -46,8 +44,7 @@ static uint32_t link_receive(bk_link *l, unsigned e, uint64_t now, int *error) {
 
 /* ---- out ---- */
 
-/* A frame that needs no work is gathered from header and parts; returns the number of pieces, or 0 if they are too many. */
-static int link_gather(const struct link_end *end, const struct bk_tx *unit, struct iovec iov[LINK_IOV]) {
+int link_gather(const struct link_end *end, const struct bk_tx *unit, struct iovec iov[LINK_IOV]) {
     if (unit->part_count >= LINK_IOV) return 0;
     iov[0] = (struct iovec){.iov_base = (void *)(uintptr_t)unit->header, .iov_len = unit->header_length};
     for (uint32_t i = 0; i < unit->part_count; i++) {
@@ -88,7 +85,10 @@ static int link_send_unit(bk_link *l, unsigned e, uint64_t now) {
         end->cutting = true;
     }
     if (cut_length(&end->cut) > sizeof l->scratch) return -EMSGSIZE;
-    if (l->ops->transmit_unit != NULL && l->capture == NULL) return l->ops->transmit_unit(l, e, &end->cut, now);
+    if (l->ops->transmit_unit != NULL && l->capture == NULL) {
+        int r = l->ops->transmit_unit(l, e, &end->cut, now);
+        if (r != LINK_CUT) return r;
+    }
     while (!cut_end(&end->cut)) {
         int r = link_transmit(l, e, now);
         if (r != 1) return r;
@@ -192,11 +192,13 @@ int bk_link_capture(bk_link *l, const char *path, const struct bk_capture_name *
     int error = 0;
     if (l->capture != NULL) return -EBUSY;
     l->capture = link_capture_open(&l->end[0], path, names, &error);
+    if (l->capture != NULL && l->ops->plain != NULL) l->ops->plain(l, true);
     return l->capture != NULL ? 0 : error;
 }
 
 int bk_link_capture_end(bk_link *l) {
     int error = link_capture_close(l->capture);
+    if (l->capture != NULL && l->ops->plain != NULL) l->ops->plain(l, false);
     l->capture = NULL;
     return error;
 }
