@@ -12,14 +12,14 @@
 struct tap {
     bk_link link;
     char name[IFNAMSIZ];
-    bool socket;          /* a socket that carries a frame a message, not a device */
-    bool shared;          /* one of several queues: what the device does is not this link's alone */
-    bool whole;           /* units leave uncut, and their checksums are left to the other side */
-    uint32_t vnet;        /* bytes of virtio_net_hdr before each message; 0: none */
+    bool socket;                   /* a socket that carries a frame a message, not a device */
+    bool shared;                   /* one of several queues: what the device does is not this link's alone */
+    bool whole;                    /* units leave uncut, and their checksums are left to the other side */
+    uint32_t vnet;                 /* bytes of virtio_net_hdr before each message; 0: none */
     struct bk_tap_offload offload; /* as agreed */
-    uint32_t chunks;      /* that a frame of the interface's MTU needs */
-    uint32_t chunks_most; /* that are held ready: enough for a merged frame, if they may come */
-    uint32_t kept;        /* chunks in hand */
+    uint32_t chunks;               /* that a frame of the interface's MTU needs */
+    uint32_t chunks_most;          /* that are held ready: enough for a merged frame, if they may come */
+    uint32_t kept;                 /* chunks in hand */
     uint32_t chunk[TAP_CHUNKS];
     uint8_t vnet_header[VNET_HEADER_MAX];
     uint8_t spare[LINK_FRAME_MAX];

@@ -8,7 +8,14 @@
 #include "wire/ethernet.h"
 #include "wire/tcp.h"
 
-enum vnet_at { VNET_FLAGS = 0, VNET_GSO_TYPE = 1, VNET_HDR_LEN = 2, VNET_GSO_SIZE = 4, VNET_START = 6, VNET_OFFSET = 8 };
+enum vnet_at {
+    VNET_FLAGS = 0,
+    VNET_GSO_TYPE = 1,
+    VNET_HDR_LEN = 2,
+    VNET_GSO_SIZE = 4,
+    VNET_START = 6,
+    VNET_OFFSET = 8
+};
 
 #define VNET_TCP_FLAGS    13u
 #define VNET_TCP_CHECKSUM 16u
