@@ -26,7 +26,7 @@ typedef struct bk_link bk_link;
 BK_API uint64_t bk_link_clock(void);
 
 /* Moves frames: those that arrived into the stack, time forward, and what should leave out, until neither side has more
- * or about `256` frames went each way. Returns how many frames moved (0: nothing to do), or a negative errno of the device. A
+ * or about 256 frames or half a MiB went each way. Returns how many frames moved (0: nothing to do), or a negative errno of the device. A
  * device that is full pushes back: its frames stay in the stack, and bk_link_wants_write says so. */
 BK_API int bk_link_pump(bk_link *link, uint64_t now);
 /* The descriptor to poll for reading, or -1 if there is none. */

@@ -16,13 +16,14 @@
 #include "beckon/link.h"
 #include "net/cut.h"
 
-#define LINK_FRAMES    64u    /* frames that are read before the stack is asked what it says to them */
-#define LINK_UNITS     32u    /* units asked of the stack at once */
-#define LINK_PARTS     1024u  /* chunks of one batch */
-#define LINK_ROUND     256u   /* frames after which bk_link_pump returns, each way */
-#define LINK_IOV       64u    /* pieces of a frame that is written from where it lies, header included */
-#define LINK_CUT       2      /* see transmit_unit */
-#define LINK_FRAME_MAX 65600u /* bytes of the largest frame: an IP packet and its link header */
+#define LINK_FRAMES    64u     /* frames that are read before the stack is asked what it says to them */
+#define LINK_UNITS     32u     /* units asked of the stack at once */
+#define LINK_PARTS     1024u   /* chunks of one batch */
+#define LINK_ROUND     256u    /* frames after which bk_link_pump returns, each way, */
+#define LINK_BYTES     524288u /* or bytes, should they be larger: the user reads before the next are let in */
+#define LINK_IOV       64u     /* pieces of a frame that is written from where it lies, header included */
+#define LINK_CUT       2       /* see transmit_unit */
+#define LINK_FRAME_MAX 65600u  /* bytes of the largest frame: an IP packet and its link header */
 
 enum link_type { LINK_TYPE_ETHERNET = 1, LINK_TYPE_IP = 101 }; /* as in capture files */
 

@@ -262,14 +262,10 @@ static void test_header_of_impossible_length(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_units_cross_whole),
-        cmocka_unit_test(test_plain_side),
-        cmocka_unit_test(test_socket_without_header),
-        cmocka_unit_test(test_few_chunks),
-        cmocka_unit_test(test_capture_sees_frames),
-        cmocka_unit_test(test_impaired_wire_carries_frames),
-        cmocka_unit_test(test_lies_are_counted),
-        cmocka_unit_test(test_header_of_impossible_length),
+        cmocka_unit_test(test_units_cross_whole),     cmocka_unit_test(test_plain_side),
+        cmocka_unit_test(test_socket_without_header), cmocka_unit_test(test_few_chunks),
+        cmocka_unit_test(test_capture_sees_frames),   cmocka_unit_test(test_impaired_wire_carries_frames),
+        cmocka_unit_test(test_lies_are_counted),      cmocka_unit_test(test_header_of_impossible_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
