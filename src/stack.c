@@ -225,6 +225,8 @@ static bool iface_exists(const bk_stack *s, uint32_t iface) {
 
 static uint16_t input_frame(bk_stack *s, uint32_t iface, const struct bk_rx *frame) {
     if (!iface_exists(s, iface)) return BK_REASON_DROP_IFACE;
+    if (frame->flags & BK_RX_REFUSED)
+        return frame->reason < BK_REASON_COUNT ? frame->reason : BK_REASON_DROP_OFFLOAD_SHORT;
     struct packet p = {
         .parts = frame->parts,
         .part_count = frame->part_count,
