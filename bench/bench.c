@@ -15,7 +15,7 @@
 #define BENCH_CHOSEN_MAX 16u
 
 static const struct bench_workload *const bench_workloads[] = {
-    &bench_bulk, &bench_connections, &bench_tap, &bench_path, &bench_limits,
+    &bench_bulk, &bench_connections, &bench_latency, &bench_tap, &bench_path, &bench_limits,
 };
 
 struct bench_arguments {
@@ -69,6 +69,26 @@ static bool bench_wanted(const struct bench_arguments *a, const struct bench_wor
     return false;
 }
 
+/* The cases of a workload that will be run. */
+struct bench_plan {
+    const struct bench_workload *w;
+    bool runs[BENCH_CASES];
+    bool left_out; /* one was asked for and cannot run here */
+};
+
+/* A case that cannot run here is skipped aloud. */
+static void bench_plan_case(struct bench_plan *plan, const struct bench_arguments *a, uint32_t i,
+                            struct report *report) {
+    const struct bench_case *c = &plan->w->cases[i];
+    struct bench_run run = {0};
+    plan->runs[i] = bench_wanted(a, plan->w, c);
+    if (!plan->runs[i] || c->available == NULL || c->available(&run) == 0) return;
+    plan->runs[i] = false;
+    plan->left_out = true;
+    report_skipped(report, plan->w, c);
+    cmd_error("%s/%s is skipped: %s", plan->w->name, c->name, run.why);
+}
+
 /* ---- running ---- */
 
 static int bench_run_case(const struct bench_workload *w, const struct bench_case *c, const struct bench_arguments *a,
@@ -84,34 +104,33 @@ static int bench_run_case(const struct bench_workload *w, const struct bench_cas
 }
 
 /* All cases once, for each round; and then each case's ratio to its peer in that round. */
-static int bench_round(const struct bench_workload *w, const struct bench_arguments *a, struct report_rounds *rounds,
+static int bench_round(const struct bench_plan *plan, const struct bench_arguments *a, struct report_rounds *rounds,
                        uint32_t round) {
+    const struct bench_workload *w = plan->w;
     for (uint32_t i = 0; i < w->case_count; i++)
-        if (bench_wanted(a, w, &w->cases[i]) &&
-            bench_run_case(w, &w->cases[i], a, false, round, rounds[i].value[round]) < 0)
-            return -1;
+        if (plan->runs[i] && bench_run_case(w, &w->cases[i], a, false, round, rounds[i].value[round]) < 0) return -1;
     for (uint32_t i = 0; i < w->case_count; i++) {
         const struct bench_case *c = &w->cases[i];
         int peer = c->peer != NULL ? bench_case_index(w, c->peer) : -1;
-        if (peer >= 0 && bench_wanted(a, w, c))
+        if (peer >= 0 && plan->runs[i])
             rounds[i].value[round][BENCH_RATIO] = rounds[i].value[round][0] / rounds[peer].value[round][0];
         rounds[i].runs = round + 1;
     }
     return 0;
 }
 
-static int bench_rounds(const struct bench_workload *w, const struct bench_arguments *a, struct report *report,
+static int bench_rounds(const struct bench_plan *plan, const struct bench_arguments *a, struct report *report,
                         struct report_rounds *rounds) {
+    const struct bench_workload *w = plan->w;
     double unused[BENCH_METRICS];
     uint32_t runs = a->runs != 0 ? a->runs : a->quick ? 1 : BENCH_RUNS;
     for (uint32_t i = 0; i < w->case_count && (a->verify || a->quick); i++)
-        if (bench_wanted(a, w, &w->cases[i]) && bench_run_case(w, &w->cases[i], a, true, 0, unused) < 0)
-            return CMD_FAILED;
+        if (plan->runs[i] && bench_run_case(w, &w->cases[i], a, true, 0, unused) < 0) return CMD_FAILED;
     report_workload(report, w, runs);
     for (uint32_t round = 0; round < runs; round++)
-        if (bench_round(w, a, rounds, round) < 0) return CMD_FAILED;
+        if (bench_round(plan, a, rounds, round) < 0) return CMD_FAILED;
     for (uint32_t i = 0; i < w->case_count; i++)
-        if (bench_wanted(a, w, &w->cases[i])) report_case(report, w, &w->cases[i], &rounds[i]);
+        if (plan->runs[i]) report_case(report, w, &w->cases[i], &rounds[i]);
     return CMD_WORKED;
 }
 
@@ -126,18 +145,20 @@ static int bench_skip(const struct bench_workload *w, const struct bench_argumen
 
 static int bench_workload(const struct bench_workload *w, const struct bench_arguments *a, struct report *report) {
     struct bench_run run = {0};
+    struct bench_plan plan = {.w = w};
     bool any = false;
     for (uint32_t i = 0; i < w->case_count; i++) any |= bench_asked(a, w, &w->cases[i]);
     if (!any) return CMD_WORKED;
     if (w->available != NULL && w->available(&run) < 0) return bench_skip(w, a, report, run.why);
+    for (uint32_t i = 0; i < w->case_count; i++) bench_plan_case(&plan, a, i, report);
     struct report_rounds *rounds = calloc(w->case_count, sizeof *rounds);
     if (rounds == NULL) {
         cmd_error("no memory");
         return CMD_USAGE;
     }
-    int status = bench_rounds(w, a, report, rounds);
+    int status = bench_rounds(&plan, a, report, rounds);
     free(rounds);
-    return status;
+    return status == CMD_WORKED && plan.left_out && a->chosen_count > 0 ? CMD_USAGE : status;
 }
 
 static int bench_all(const struct bench_arguments *a) {

@@ -73,6 +73,11 @@ void kernel_unpin(const cpu_set_t *was) {
     if (CPU_COUNT(was) > 0) sched_setaffinity(0, sizeof *was, was);
 }
 
+void kernel_hurry(bool hurry) {
+    const struct sched_param param = {.sched_priority = hurry ? 1 : 0};
+    (void)sched_setscheduler(0, hurry ? SCHED_RR : SCHED_OTHER, &param);
+}
+
 /* ---- sockets ---- */
 
 static int kernel_socket(void) {
@@ -123,18 +128,42 @@ static bool kernel_read_end(int fd) {
     return recv(fd, &byte, 1, 0) == 0;
 }
 
+/* Answers byte by byte. Returns whether the other end has closed in the end. */
+static bool kernel_echo(int fd, bool spin) {
+    int on = 1;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return false;
+    for (;;) {
+        uint8_t byte;
+        ssize_t n = recv(fd, &byte, 1, spin ? MSG_DONTWAIT : 0);
+        if (n == 0) return true;
+        if (n < 0 && errno != EAGAIN && errno != EINTR) return false;
+        if (n < 0) continue;
+        byte = (uint8_t)~byte;
+        if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1) return false;
+    }
+}
+
 /* ---- the process ---- */
+
+static bool kernel_play(int fd, enum kernel_role role, uint64_t bytes, bool verify) {
+    switch (role) {
+    case KERNEL_SINK:
+        return kernel_read(fd, bytes, verify);
+    case KERNEL_SOURCE:
+        return kernel_write(fd, bytes, verify) && shutdown(fd, SHUT_WR) == 0 && kernel_read_end(fd);
+    case KERNEL_ECHO:
+    case KERNEL_ECHO_SPINNING:
+        return kernel_echo(fd, role == KERNEL_ECHO_SPINNING);
+    }
+    return false;
+}
 
 static _Noreturn void kernel_child(int listener, const cpu_set_t *set, enum kernel_role role, uint64_t bytes,
                                    bool verify) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     kernel_pin_to(set, true);
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0) _exit(1);
-    bool good = role == KERNEL_SINK
-                    ? kernel_read(fd, bytes, verify)
-                    : kernel_write(fd, bytes, verify) && shutdown(fd, SHUT_WR) == 0 && kernel_read_end(fd);
-    _exit(good ? 0 : 1);
+    _exit(fd >= 0 && kernel_play(fd, role, bytes, verify) ? 0 : 1);
 }
 
 int kernel_start(struct kernel_peer *peer, const struct netns *ns, const cpu_set_t *set, enum kernel_role role,
@@ -185,15 +214,26 @@ int kernel_veth(const struct netns *ns, const struct netns *other, struct bench_
     return r < 0 ? bench_fail(run, "veth: %s: %s", why, strerror(-r)) : 0;
 }
 
-int kernel_send(const struct netns *ns, const bk_addr *to, uint64_t bytes, double *seconds, struct bench_run *run) {
+int kernel_connect(const struct netns *ns, const bk_addr *to, struct bench_run *run) {
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(KERNEL_PORT)};
+    int on = 1;
     memcpy(&server.sin_addr, to->byte + 12, 4);
     int r = netns_enter(ns), fd = r < 0 ? r : kernel_socket();
     netns_leave(ns);
     if (fd < 0) return bench_fail(run, "the kernel's socket: %s", strerror(-fd));
+    if (connect(fd, (struct sockaddr *)&server, sizeof server) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0)
+        return fd;
+    bench_fail(run, "the kernel's socket: %s", strerror(errno));
+    close(fd);
+    return -1;
+}
+
+int kernel_send(const struct netns *ns, const bk_addr *to, uint64_t bytes, double *seconds, struct bench_run *run) {
     uint64_t start = bk_link_clock();
-    bool good = connect(fd, (struct sockaddr *)&server, sizeof server) == 0 && kernel_write(fd, bytes, run->verify) &&
-                kernel_read_end(fd);
+    int fd = kernel_connect(ns, to, run);
+    if (fd < 0) return -1;
+    bool good = kernel_write(fd, bytes, run->verify) && kernel_read_end(fd);
     int error = errno;
     *seconds = (double)(bk_link_clock() - start) * 1e-9;
     close(fd);
