@@ -52,8 +52,7 @@ int kernel_namespace(struct netns *ns, struct bench_run *run) {
 
 /* ---- processors ---- */
 
-/* The first (last: the last) of the processors in the set. */
-static void kernel_pin_to(const cpu_set_t *set, bool last) {
+void kernel_pin_to(const cpu_set_t *set, bool last) {
     cpu_set_t one;
     int chosen = -1;
     for (int i = 0; i < CPU_SETSIZE; i++)
@@ -89,11 +88,11 @@ static int kernel_socket(void) {
     return -error;
 }
 
-static int kernel_listen(const struct netns *ns) {
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(KERNEL_PORT)};
+int kernel_listen(const struct netns *ns, uint16_t port, int backlog) {
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
     int r = netns_enter(ns);
     int fd = r < 0 ? r : kernel_socket();
-    if (fd >= 0 && (bind(fd, (struct sockaddr *)&any, sizeof any) < 0 || listen(fd, 1) < 0)) {
+    if (fd >= 0 && (bind(fd, (struct sockaddr *)&any, sizeof any) < 0 || listen(fd, backlog) < 0)) {
         r = -errno;
         close(fd);
         fd = r;
@@ -168,7 +167,7 @@ static _Noreturn void kernel_child(int listener, const cpu_set_t *set, enum kern
 
 int kernel_start(struct kernel_peer *peer, const struct netns *ns, const cpu_set_t *set, enum kernel_role role,
                  uint64_t bytes, struct bench_run *run) {
-    int listener = kernel_listen(ns);
+    int listener = kernel_listen(ns, KERNEL_PORT, 1);
     if (listener < 0) return bench_fail(run, "the kernel's listening socket: %s", strerror(-listener));
     pid_t pid = fork();
     if (pid == 0) kernel_child(listener, set, role, bytes, run->verify);

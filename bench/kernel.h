@@ -26,6 +26,8 @@ enum kernel_role {
  * the next. `was` is for kernel_unpin. */
 void kernel_pin(cpu_set_t *was);
 void kernel_unpin(const cpu_set_t *was);
+/* Pins this process to the first (last: the last) of the processors in the set. */
+void kernel_pin_to(const cpu_set_t *set, bool last);
 
 /* Gives this process, and those that it starts from now on, real-time priority, or the usual one back: on a machine that has other work,
  * the wait for a processor is not what is measured. Does nothing where that is not allowed. */
@@ -39,6 +41,8 @@ struct kernel_peer {
 int kernel_available(struct bench_run *run);
 /* A namespace whose TCP is as said above. Destroyed by netns_destroy. */
 int kernel_namespace(struct netns *ns, struct bench_run *run);
+/* A socket that listens inside. Returns it, or a negative errno. */
+int kernel_listen(const struct netns *ns, uint16_t port, int backlog);
 /* Starts a process, on the last processor of the set, that listens at KERNEL_PORT inside and plays its role once. It listens when
  * this returns. */
 int kernel_start(struct kernel_peer *peer, const struct netns *ns, const cpu_set_t *set, enum kernel_role role,
