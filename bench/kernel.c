@@ -5,19 +5,24 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/common.h"
 #include "beckon/link.h"
 #include "flow.h"
+
+#define KERNEL_PATIENCE_MS 5000u
 
 int kernel_available(struct bench_run *run) {
     if (geteuid() != 0) return bench_fail(run, "it needs root, to make network namespaces and a TAP device");
@@ -196,6 +201,28 @@ void kernel_kill(struct kernel_peer *peer) {
 
 /* ---- kernel to kernel ---- */
 
+/* Waits until the device carries frames. A pair that was just set up does not at once: what is sent before is lost, and comes again a second
+ * later. */
+static int kernel_wait_running(const struct netns *ns, const char *name) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct ifreq request = {0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    int r = netns_enter(ns), fd = r < 0 ? r : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    netns_leave(ns);
+    if (fd < 0) return r < 0 ? r : -errno;
+    r = -ETIMEDOUT;
+    for (uint32_t i = 0; i < KERNEL_PATIENCE_MS && r == -ETIMEDOUT; i++) {
+        if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+            r = -errno;
+        else if (request.ifr_flags & IFF_RUNNING)
+            r = 0;
+        else
+            nanosleep(&pause, NULL);
+    }
+    close(fd);
+    return r;
+}
+
 int kernel_veth(const struct netns *ns, const struct netns *other, struct bench_run *run) {
     const struct netns_address here = {.addr = bk_addr_ipv4(10, 1, 0, 1), .prefix_length = 8};
     const struct netns_address there = {.addr = bk_addr_ipv4(10, 0, 0, 1), .prefix_length = 8};
@@ -210,6 +237,11 @@ int kernel_veth(const struct netns *ns, const struct netns *other, struct bench_
     if (waitpid(pid, &status, 0) < 0 || status != 0) return bench_fail(run, "ip(8) makes no veth pair");
     int r = netns_configure(ns, name, &here, 1, &why);
     if (r == 0) r = netns_configure(other, peer_name, &there, 1, &why);
+    if (r == 0) {
+        why = "waiting for it to carry frames";
+        r = kernel_wait_running(ns, name);
+    }
+    if (r == 0) r = kernel_wait_running(other, peer_name);
     return r < 0 ? bench_fail(run, "veth: %s: %s", why, strerror(-r)) : 0;
 }
 
