@@ -22,7 +22,7 @@
 #define KC_LISTENERS 16u
 #define KC_BACKLOG   1024
 #define KC_EVENTS    64
-#define KC_WAIT_MS   1000
+#define KC_WAIT_MS   10000
 
 enum kc_role { KC_LISTENER, KC_SERVER, KC_CONNECTING, KC_CLIENT };
 
@@ -30,7 +30,7 @@ struct kc {
     const struct kernel_connections_options *o;
     struct bench_run *run;
     int epoll, listener[KC_LISTENERS];
-    uint64_t started, answered;
+    uint64_t to_start, started, answered;
 };
 
 static int kc_fail(struct kc *k, const char *what) {
@@ -91,7 +91,7 @@ static int kc_answered(struct kc *k, int fd) {
     if (recv(fd, &byte, 1, 0) != 1 || byte != 0xaa) return kc_fail(k, "the answer");
     close(fd);
     k->answered++;
-    return k->started < k->o->count ? kc_start(k) : 0;
+    return k->started < k->to_start ? kc_start(k) : 0;
 }
 
 static int kc_event(struct kc *k, const struct epoll_event *event) {
@@ -109,10 +109,12 @@ static int kc_event(struct kc *k, const struct epoll_event *event) {
     return 0;
 }
 
-static int kc_pass(struct kc *k) {
-    for (uint32_t i = 0; i < k->o->at_once && k->started < k->o->count; i++)
+/* Goes on until `count` more connections have been answered. */
+static int kc_pass(struct kc *k, uint64_t count) {
+    k->to_start = k->started + count;
+    for (uint32_t i = 0; i < k->o->at_once && k->started < k->to_start; i++)
         if (kc_start(k) < 0) return -1;
-    while (k->answered < k->o->count) {
+    while (k->answered < k->to_start) {
         struct epoll_event events[KC_EVENTS];
         int n = epoll_wait(k->epoll, events, KC_EVENTS, KC_WAIT_MS);
         if (n <= 0 && errno != EINTR) return kc_fail(k, "nothing happens any more");
@@ -137,8 +139,9 @@ int kernel_connections(const struct kernel_connections_options *options, double 
     for (uint32_t i = 0; i < KC_LISTENERS; i++) k.listener[i] = -1;
     int r = kc_listen(&k);
     if (r == 0 && netns_enter(options->client) < 0) r = bench_fail(run, "the client's namespace cannot be entered");
+    if (r == 0) r = kc_pass(&k, options->at_once); /* neighbours are known from here on */
     uint64_t start = bk_link_clock();
-    if (r == 0) r = kc_pass(&k);
+    if (r == 0) r = kc_pass(&k, options->count);
     *seconds = (double)(bk_link_clock() - start) * 1e-9;
     netns_leave(options->client);
     for (uint32_t i = 0; i < KC_LISTENERS; i++)
