@@ -20,7 +20,7 @@ static const struct bench_workload *const bench_workloads[] = {
 };
 
 struct bench_arguments {
-    bool list, json, check, verify, quick;
+    bool list, machine, json, check, verify, quick;
     uint32_t runs; /* 0: not given */
     const char *guard, *capture;
     uint64_t guard_units;
@@ -165,7 +165,7 @@ static int bench_workload(const struct bench_workload *w, const struct bench_arg
 static int bench_all(const struct bench_arguments *a) {
     struct report report = {.style = a->json ? REPORT_JSON : a->check ? REPORT_CHECK : REPORT_TABLE};
     int status = CMD_WORKED;
-    report_machine(&report);
+    report_begin(&report);
     for (size_t i = 0; i < BK_COUNT(bench_workloads); i++) {
         int s = bench_workload(bench_workloads[i], a, &report);
         if (s != CMD_WORKED && status != CMD_FAILED) status = s;
@@ -192,12 +192,19 @@ static void bench_list(void) {
     }
 }
 
+static void bench_machine(void) {
+    char text[REPORT_MACHINE];
+    report_machine(text);
+    puts(text);
+}
+
 /* ---- the command line ---- */
 
 enum {
     BENCH_JSON = 0x100,
     BENCH_CHECK,
     BENCH_LIST,
+    BENCH_MACHINE,
     BENCH_VERIFY,
     BENCH_QUICK,
     BENCH_RUNS_KEY,
@@ -207,6 +214,7 @@ enum {
 
 static const struct argp_option bench_options[] = {
     {"list", BENCH_LIST, NULL, 0, "List the workloads and their cases", 0},
+    {"machine", BENCH_MACHINE, NULL, 0, "Say which machine and build this is", 0},
     {"json", BENCH_JSON, NULL, 0, "Print JSON, one object a line", 0},
     {"check", BENCH_CHECK, NULL, 0, "Print a line per target, `met' or `missed'; exit with 1 if one is missed", 0},
     {"verify", BENCH_VERIFY, NULL, 0, "Before timing a case, run it once and check all that arrives", 0},
@@ -241,6 +249,9 @@ static error_t bench_option(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case BENCH_LIST:
         a->list = true;
+        return 0;
+    case BENCH_MACHINE:
+        a->machine = true;
         return 0;
     case BENCH_JSON:
         a->json = true;
@@ -286,7 +297,7 @@ int cmd_bench(int argc, char **argv) {
         .args_doc = "[WORKLOAD[/CASE]...]\n--guard WORKLOAD N",
         .doc = "Measure the stack: all workloads but `path', which takes long, or those named.\v"
                "Each case is run several times, the cases in turn; medians are shown with the smallest and the "
-               "largest. `tap' and `path' need root. "
+               "largest. `tap', `http', `kernel', `path' and parts of `latency' need root. "
                "Exit status: 0 worked, 1 a workload failed (or --check found a target missed), 2 usage, or a workload "
                "that was "
                "asked for cannot run here.",
@@ -294,7 +305,7 @@ int cmd_bench(int argc, char **argv) {
     struct bench_arguments a = {0};
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &a);
     if (a.guard != NULL) return bench_guard(&a);
-    if (!a.list) return bench_all(&a);
-    bench_list();
-    return CMD_WORKED;
+    if (a.list) bench_list();
+    if (a.machine) bench_machine();
+    return a.list || a.machine ? CMD_WORKED : bench_all(&a);
 }

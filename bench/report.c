@@ -125,16 +125,22 @@ static void report_processor(char *name, size_t size) {
     if (f != NULL) fclose(f);
 }
 
-void report_machine(const struct report *r) {
-    if (r->style != REPORT_TABLE) return;
+void report_machine(char text[REPORT_MACHINE]) {
     struct utsname u = {0};
-    char processor[128], date[32] = "";
-    time_t now = time(NULL);
-    struct tm tm;
+    char processor[128];
     uname(&u);
     report_processor(processor, sizeof processor);
+    snprintf(text, REPORT_MACHINE, "beckon %s, compiler %s; %s, %ld online, %s %s", bk_version(), __VERSION__,
+             processor, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release);
+}
+
+void report_begin(const struct report *r) {
+    char machine[REPORT_MACHINE], date[32] = "";
+    time_t now = time(NULL);
+    struct tm tm;
+    if (r->style != REPORT_TABLE) return;
+    report_machine(machine);
     if (gmtime_r(&now, &tm) != NULL) strftime(date, sizeof date, "%Y-%m-%d", &tm);
-    printf("beckon %s, compiler %s; %s, %ld online, %s %s; %s\n", bk_version(), __VERSION__, processor,
-           sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release, date);
+    printf("%s; %s\n", machine, date);
     fflush(stdout);
 }
