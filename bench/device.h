@@ -1,4 +1,5 @@
-/* A Beckon stack behind a TAP device, with the kernel of a private namespace on the other side: 10.0.0.1 is Beckon's, 10.1.0.1 the kernel's. */
+/* A Beckon stack behind a TAP device, with the kernel of a private namespace on the other side: 10.0.0.1 is Beckon's,
+ * 10.1.0.1 the kernel's. */
 #ifndef BENCH_DEVICE_H
 #define BENCH_DEVICE_H
 

@@ -1,16 +1,18 @@
 /* The workload `flood`: SYNs from spoofed addresses beside a live flow, in one thread and in memory.
  *
- * The live flow is that of `bulk`: two stacks, buffers of 256 KiB, as fast as the processor lets it. SYNs come to the receiving stack through an interface of their
- * own, and its SYN-ACKs leave there and are dropped. Who makes the SYNs has a processor of his own: making them is not timed, and as many come as
- * he makes in the processor time that the flow and the flood take together. So a SYN that costs c against a rate of R takes R * c of
- * the processor away from the flow, and the ratio to the flow alone is 1 - R * c.
+ * The live flow is that of `bulk`: two stacks, buffers of 256 KiB, as fast as the processor lets it. SYNs come to the
+ * receiving stack through an interface of their own, and its SYN-ACKs leave there and are dropped. Who makes the SYNs
+ * has a processor of his own: making them is not timed, and as many come as he makes in the processor time that the
+ * flow and the flood take together. So a SYN that costs c against a rate of R takes R * c of the processor away from
+ * the flow, and the ratio to the flow alone is 1 - R * c.
  *
- * The highest rate of one processor is measured at the beginning of each run: SYNs, each with an address, port, number and checksum of its own, handed to a socket of this
- * machine, 64 a call, which is the least that anybody pays to send a frame from a process. `-line-rate` is what 10 Gbit/s Ethernet
- * carries of frames of minimum size; no processor here can send that.
+ * The highest rate of one processor is measured at the beginning of each run: SYNs, each with an address, port, number
+ * and checksum of its own, handed to a socket of this machine, 64 a call, which is the least that anybody pays to send
+ * a frame from a process. `-line-rate` is what 10 Gbit/s Ethernet carries of frames of minimum size; no processor here
+ * can send that.
  *
- * What comes in while the stack is at work waits in a ring, as in a device; what finds it full is lost there. In each turn the ring is
- * emptied once: so a flood beyond all bounds takes a bounded share of each turn.
+ * What comes in while the stack is at work waits in a ring, as in a device; what finds it full is lost there. In each
+ * turn the ring is emptied once: so a flood beyond all bounds takes a bounded share of each turn.
  *
  * A verifying run gives so many SYNs to each turn, checks the flow's bytes, and that each SYN has been answered.
  */

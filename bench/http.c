@@ -1,11 +1,13 @@
-/* The workload `http`: the server of `beckon serve` on Beckon through a TAP device, beside the same server on kernel sockets over veth.
+/* The workload `http`: the server of `beckon serve` on Beckon through a TAP device, beside the same server on kernel
+ * sockets over veth.
  *
- * One code serves both (cmd/http_server.h, over two transports); the client is the kernel's in both cases, a process of its own with 64 connections
- * (http_load.h), on another processor than the server. Either each connection carries one request, and the server closes it, or they are kept and carry one after the other. The
- * answer is a page of 128 bytes from memory. Wall time; requests that were answered in a second, after a tenth that does not count.
+ * One code serves both (cmd/http_server.h, over two transports); the client is the kernel's in both cases, a process of
+ * its own with 64 connections (http_load.h), on another processor than the server. Either each connection carries one
+ * request, and the server closes it, or they are kept and carry one after the other. The answer is a page of 128 bytes
+ * from memory. Wall time; requests that were answered in a second, after a tenth that does not count.
  *
- * The server sends an answer's header and body with two calls, the first of which says that more follows. On kernel sockets that is a system call more than a
- * server that writes both at once would need.
+ * The server sends an answer's header and body with two calls, the first of which says that more follows. On kernel
+ * sockets that is a system call more than a server that writes both at once would need.
  */
 #define _GNU_SOURCE 1
 #include "http_load.h"

@@ -1,8 +1,8 @@
 /* The kernel's sockets under the HTTP server; see http_kernel.h.
  *
- * A handle's index is the descriptor, its generation is 0. epoll is asked edge-triggered, once for each connection when it is accepted, so that what
- * it reports means what the stack's events mean. An event may be for a descriptor that was closed and given out again in the same round: then the server looks
- * at the new connection once for nothing.
+ * A handle's index is the descriptor, its generation is 0. epoll is asked edge-triggered, once for each connection when
+ * it is accepted, so that what it reports means what the stack's events mean. An event may be for a descriptor that was
+ * closed and given out again in the same round: then the server looks at the new connection once for nothing.
  */
 #define _GNU_SOURCE 1
 #include "http_kernel.h"

@@ -105,7 +105,8 @@ static bool http_load_answered(struct http_load_run *l, uint32_t slot) {
     return http_load_open(l, slot);
 }
 
-/* Works on a connection until it has nothing more to read. A short one is over with the server's end, the others with the last byte. */
+/* Works on a connection until it has nothing more to read. A short one is over with the server's end, the others with
+ * the last byte. */
 static bool http_load_work(struct http_load_run *l, uint32_t slot, uint32_t events) {
     struct http_load_conn *c = &l->conn[slot];
     if (!c->asked && (events & EPOLLOUT) && !http_load_ask(l, c)) return false;

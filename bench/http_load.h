@@ -1,8 +1,8 @@
 /* A client that keeps an HTTP server busy: a process of its own, with kernel sockets in a namespace.
  *
- * So many connections are open at once. Each asks for "/" again and again, or, if they are short, once with `Connection: close`: then the
- * server closes first, and another one is opened. Each answer must begin with status 200 and be as long as the first one was; a verifying client
- * compares the bodies, too.
+ * So many connections are open at once. Each asks for "/" again and again, or, if they are short, once with
+ * `Connection: close`: then the server closes first, and another one is opened. Each answer must begin with status 200
+ * and be as long as the first one was; a verifying client compares the bodies, too.
  */
 #ifndef BENCH_HTTP_LOAD_H
 #define BENCH_HTTP_LOAD_H

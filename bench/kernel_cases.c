@@ -1,11 +1,13 @@
 /* The workload `kernel`: what `bulk`, `connections` and `latency` ask for, of this machine's own TCP.
  *
- * The kernel is at both ends, over the loopback or over veth with its default offloads; congestion control is cubic, timestamps are off. Wall time, since
- * the kernel works wherever it likes. In `bulk` and `latency` the two ends are processes on different processors; in `connections` they
- * are one process on one processor, as Beckon's are one thread.
+ * The kernel is at both ends, over the loopback or over veth with its default offloads; congestion control is cubic,
+ * timestamps are off. Wall time, since the kernel works wherever it likes. In `bulk` and `latency` the two ends are
+ * processes on different processors; in `connections` they are one process on one processor, as Beckon's are one
+ * thread.
  *
- * These are figures to hold beside Beckon's in memory, not peers of equal work: the kernel's path has system calls, queues and wake-ups that one thread in memory
- * has not, and its loopback carries 64 KiB at a time that nobody checksums.
+ * These are figures to hold beside Beckon's in memory, not peers of equal work: the kernel's path has system calls,
+ * queues and wake-ups that one thread in memory has not, and its loopback carries 64 KiB at a time that nobody
+ * checksums.
  */
 #define _GNU_SOURCE 1
 #include "kernel.h"
@@ -18,6 +20,8 @@
 #define KERNEL_BYTES       (UINT64_C(1) << 30)
 #define KERNEL_CONNECTIONS UINT64_C(20000)
 #define KERNEL_ROUND_TRIPS UINT64_C(50000)
+#define KERNEL_WARM        64u
+#define KERNEL_TIME        (3 * NS_PER_S)
 
 enum kernel_what { KERNEL_BULK, KERNEL_CONNECT, KERNEL_PING };
 
@@ -91,7 +95,7 @@ static int kernel_run_ends(const struct kernel_parameters *p, double *values, st
 static int kernel_run(const struct bench_case *c, struct bench_run *run, double *values) {
     const struct kernel_parameters *p = c->parameters;
     uint64_t count = run->quick || run->verify ? KERNEL_ROUND_TRIPS / 64 : KERNEL_ROUND_TRIPS;
-    const struct pingpong_options options = {.link = p->link, .warm = count / 16, .count = count};
+    const struct pingpong_options options = {.link = p->link, .warm = KERNEL_WARM, .count = count, .time = KERNEL_TIME};
     return p->what == KERNEL_PING ? pingpong_kernels(&options, values, run) : kernel_run_ends(p, values, run);
 }
 

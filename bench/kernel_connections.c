@@ -1,7 +1,7 @@
 /* Handshake, one byte, one byte back, four-way close, again: on the kernel's sockets; see kernel_connections.h.
  *
- * As in `connections`, the client closes first, as soon as it has the answer, and has the TIME-WAITs, all of them: its kernel has no bound that
- * would be reached. Ports are no matter, because the server listens at so many.
+ * As in `connections`, the client closes first, as soon as it has the answer, and has the TIME-WAITs, all of them: its
+ * kernel has no bound that would be reached. Ports are no matter, because the server listens at so many.
  */
 #define _GNU_SOURCE 1
 #include "kernel_connections.h"

@@ -1,13 +1,14 @@
 /* The workload `latency`: one byte there, one byte back, again; and how long each round trip takes.
  *
- * In memory both ends are stacks of this thread, and a round trip is all that both do for it: two segments, each with the ACK of the
- * other one's byte. The loop is an embedder's: it reads the clock once a turn, and these readings are the times, so that the measuring costs nothing
- * of its own.
+ * In memory both ends are stacks of this thread, and a round trip is all that both do for it: two segments, each with
+ * the ACK of the other one's byte. The loop is an embedder's: it reads the clock once a turn, and these readings are
+ * the times, so that the measuring costs nothing of its own.
  *
- * Through a device, Beckon asks and the kernel of a namespace answers, beside the kernel asking the kernel over veth and over the loopback in the same
- * round: two processes, on different processors. Both ends either sleep until something comes, as programs do, or spin: then no
- * time goes into waking a process up, and what is left is the stacks'. Beckon's process reads frames and the kernel's answers in its
- * process's own calls, so neither has a thread between.
+ * Through a device, Beckon asks and the kernel of a namespace answers, beside the kernel asking the kernel over veth
+ * and over the loopback in the same round: two processes, on different processors. Both ends either sleep until
+ * something comes, as programs do, or spin: then no time goes into waking a process up, and what is left is the
+ * stacks'. Beckon's process reads frames and the kernel's answers in its process's own calls, so neither has a thread
+ * between.
  */
 #define _GNU_SOURCE 1
 #include "pingpong.h"
@@ -23,6 +24,8 @@
 #define LATENCY_EVENTS   8u
 #define LATENCY_BUFFER   65536u
 #define LATENCY_PATIENCE (10 * NS_PER_S)
+#define LATENCY_TIME     (3 * NS_PER_S) /* of a run through a device, at most */
+#define LATENCY_WARM     64u
 
 enum latency_ends { LATENCY_MEMORY, LATENCY_TAP, LATENCY_VETH, LATENCY_LOOPBACK };
 
@@ -37,6 +40,9 @@ struct latency_asker {
     bk_stack *stack;
     bk_conn conn;
     uint64_t answered, warm, before;
+    uint64_t count, time; /* it asks so often, and not after so many ns of what is timed */
+    uint64_t begun;
+    bool done; /* it has the last answer */
     struct pingpong times;
 };
 
@@ -55,7 +61,9 @@ static int latency_answer(struct latency_asker *a, uint64_t now, struct bench_ru
                           n < 0 ? strerror((int)-n) : "another byte, or none");
     if (a->answered++ >= a->warm) pingpong_note(&a->times, now - a->before);
     a->before = now;
-    return latency_ask(a, now, run);
+    if (a->answered <= a->warm) a->begun = now;
+    a->done = a->answered == a->count || now - a->begun >= a->time;
+    return a->done ? 0 : latency_ask(a, now, run);
 }
 
 /* Returns how many events there were, or -1. */
@@ -97,10 +105,10 @@ static int latency_serve(bk_stack *stack, bk_listener listener, uint64_t now, st
     return (int)n;
 }
 
-static int latency_memory_pass(struct bench_world *w, struct latency_asker *a, bk_listener listener, uint64_t count,
+static int latency_memory_pass(struct bench_world *w, struct latency_asker *a, bk_listener listener,
                                struct bench_run *run) {
     bool busy = true;
-    while (a->answered < count) {
+    while (!a->done) {
         uint64_t now = bench_clock_read(&w->clock);
         if (bench_world_turn(w, now, busy) < 0) return -1;
         int served = latency_serve(w->stack[1], listener, now, run), heard = latency_hear(a, now, run);
@@ -110,27 +118,28 @@ static int latency_memory_pass(struct bench_world *w, struct latency_asker *a, b
     return 0;
 }
 
-static int latency_memory(struct latency_asker *a, uint64_t count, struct bench_run *run) {
+static int latency_memory(struct latency_asker *a, struct bench_run *run) {
     struct bench_world w;
     struct bk_config config;
     bk_listener listener;
     const bk_addr any = bk_addr_ipv4(0, 0, 0, 0);
     bench_bulk_config(&config, LATENCY_BUFFER);
+    a->time = BK_NEVER;
     int r = bench_world_open(&w, BENCH_MEMORY, &config, 1, run);
     if (r == 0 && bk_tcp_listen(w.stack[1], &any, BENCH_PORT, 1, 0, w.clock.now, &listener) < 0)
         r = bench_fail(run, "cannot listen");
     if (r == 0) r = latency_open(a, w.stack[0], &w.server, BENCH_PORT, w.clock.now, run);
-    if (r == 0) r = latency_memory_pass(&w, a, listener, count, run);
+    if (r == 0) r = latency_memory_pass(&w, a, listener, run);
     bench_world_close(&w);
     return r;
 }
 
 /* ---- through a device ------------------------------------------------------------------------------ */
 
-static int latency_tap_pass(struct device *d, struct latency_asker *a, uint64_t count, bool spin,
-                            struct bench_run *run) {
+static int latency_tap_pass(struct device *d, struct latency_asker *a, bool spin, struct bench_run *run) {
     uint64_t progress = bk_link_clock();
-    while (a->answered < count) {
+    a->time = LATENCY_TIME;
+    while (!a->done) {
         uint64_t now = bk_link_clock();
         int moved = device_pump(d, now, run);
         int heard = moved < 0 ? moved : latency_hear(a, now, run);
@@ -153,7 +162,7 @@ static int latency_tap_end(struct device *d, struct latency_asker *a, struct ker
     return kernel_finish(peer, run);
 }
 
-static int latency_tap(struct latency_asker *a, uint64_t count, bool spin, struct bench_run *run) {
+static int latency_tap(struct latency_asker *a, bool spin, struct bench_run *run) {
     struct device d;
     struct bk_config config;
     struct kernel_peer peer = {0};
@@ -164,7 +173,7 @@ static int latency_tap(struct latency_asker *a, uint64_t count, bool spin, struc
     int r = device_open(&d, &config, run);
     if (r == 0) r = kernel_start(&peer, &d.ns, &processors, spin ? KERNEL_ECHO_SPINNING : KERNEL_ECHO, 0, run);
     if (r == 0) r = latency_open(a, d.stack, &to, KERNEL_PORT, bk_link_clock(), run);
-    if (r == 0) r = latency_tap_pass(&d, a, count, spin, run);
+    if (r == 0) r = latency_tap_pass(&d, a, spin, run);
     if (r == 0) r = latency_tap_end(&d, a, &peer, run);
     kernel_kill(&peer);
     device_close(&d);
@@ -176,20 +185,22 @@ static int latency_tap(struct latency_asker *a, uint64_t count, bool spin, struc
 
 static int latency_run(const struct bench_case *c, struct bench_run *run, double *values) {
     const struct latency_parameters *p = c->parameters;
-    uint64_t count = run->quick || run->verify ? p->count / 64 : p->count, warm = count / 16;
+    uint64_t count = run->quick || run->verify ? p->count / 64 : p->count;
+    uint64_t warm = p->ends == LATENCY_MEMORY ? count / 16 : LATENCY_WARM;
     if (p->ends == LATENCY_VETH || p->ends == LATENCY_LOOPBACK) {
         const struct pingpong_options options = {.link = p->ends == LATENCY_VETH ? PINGPONG_VETH : PINGPONG_LOOPBACK,
                                                  .spin = p->spin,
                                                  .warm = warm,
-                                                 .count = count};
+                                                 .count = count,
+                                                 .time = LATENCY_TIME};
         return pingpong_kernels(&options, values, run);
     }
-    struct latency_asker a = {.warm = warm};
+    struct latency_asker a = {.warm = warm, .count = warm + count};
     int r = pingpong_begin(&a.times, count, run);
-    if (r == 0 && p->ends == LATENCY_MEMORY) r = latency_memory(&a, warm + count, run);
+    if (r == 0 && p->ends == LATENCY_MEMORY) r = latency_memory(&a, run);
     if (r == 0 && p->ends == LATENCY_TAP) {
         kernel_hurry(!p->spin);
-        r = latency_tap(&a, warm + count, p->spin, run);
+        r = latency_tap(&a, p->spin, run);
         kernel_hurry(false);
     }
     if (r == 0) r = pingpong_values(&a.times, values, run);
@@ -198,8 +209,8 @@ static int latency_run(const struct bench_case *c, struct bench_run *run, double
 }
 
 static int latency_guard(uint64_t n, struct bench_run *run) {
-    struct latency_asker a = {.warm = n};
-    return latency_memory(&a, n, run);
+    struct latency_asker a = {.warm = n, .count = n};
+    return latency_memory(&a, run);
 }
 
 #define LATENCY_COUNT  UINT64_C(1000000)

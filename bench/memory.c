@@ -1,15 +1,19 @@
-/* The workload `memory`: what an idle connection, a request and a TIME-WAIT cost, by the pages of the region that they touch.
+/* The workload `memory`: what an idle connection, a request and a TIME-WAIT cost, by the pages of the region that they
+ * touch.
  *
- * A stack of its own is filled with so many of one kind, and the region's resident pages (mincore(2)) before and after are compared: so slack in pools and
- * tables, lists and timers count, whatever the records' sizes say. The first few thousand do not count; they bring what a stack needs
- * once, such as frames, chunks and active records. Pages are small ones, so that none is counted that nobody touched.
+ * A stack of its own is filled with so many of one kind, and the region's resident pages (mincore(2)) before and after
+ * are compared: so slack in pools and tables, lists and timers count, whatever the records' sizes say. The first few
+ * thousand do not count; they bring what a stack needs once, such as frames, chunks and active records. Pages are small
+ * ones, so that none is counted that nobody touched.
  *
- * - A connection has carried a byte each way and then idles, owned by its user: what it needed for that has gone back. The side that was connected to is measured.
+ * - A connection has carried a byte each way and then idles, owned by its user: what it needed for that has gone back.
+ *   The side that was connected to is measured.
  * - A request is a SYN that was answered; whoever sent it is silent.
  * - A TIME-WAIT is at the side that closed first, after a byte each way.
  *
- * The connection table's share is told apart: an entry has 8 bytes, with slack 12 to 20, by how far the table's growth has come. The targets of requests and TIME-WAITs are for the
- * records, that of a connection for all of it. Pools grow by doubling, so the snapshot (bk_used_extent) may hold up to twice what was touched.
+ * The connection table's share is told apart: an entry has 8 bytes, 16 with slack, and a little more for buckets that
+ * overflow. The targets of requests and TIME-WAITs are for the records, that of a connection for all of it. Pools grow
+ * by doubling, so the snapshot (bk_used_extent) may hold up to twice what was touched.
  *
  * All of it is in virtual time, and the same in each run.
  */
@@ -136,8 +140,8 @@ static int memory_turn(struct memory *m) {
     return m->failed ? -1 : 0;
 }
 
-/* One after the other. Connections come a millisecond apart, so that active records come back to their pool and are used again; TIME-WAITs so
- * fast that none of them ends. */
+/* One after the other. Connections come a millisecond apart, so that active records come back to their pool and are
+ * used again; TIME-WAITs so fast that none of them ends. */
 static int memory_fill_connections(struct memory *m, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
         if (memory_connect(m) < 0) return -1;

@@ -55,13 +55,14 @@ static bool pingpong_read(int fd, uint8_t *byte, bool spin) {
 }
 
 static int pingpong_client(int fd, const struct pingpong_options *o, struct pingpong *p, struct bench_run *run) {
-    uint64_t total = o->warm + o->count, before = bk_link_clock();
-    for (uint64_t i = 0; i < total; i++) {
+    uint64_t total = o->warm + o->count, before = bk_link_clock(), begun = before;
+    for (uint64_t i = 0; i < total && before - begun < o->time; i++) {
         uint8_t byte = pingpong_byte(i), complement = (uint8_t)~byte, answer = 0;
         if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1 || !pingpong_read(fd, &answer, o->spin) || answer != complement)
             return bench_fail(run, "the kernel's answer to byte %llu is missing or wrong", (unsigned long long)i);
         uint64_t now = bk_link_clock();
         if (i >= o->warm) pingpong_note(p, now - before);
+        if (i < o->warm) begun = now;
         before = now;
     }
     return 0;

@@ -31,8 +31,10 @@ struct pingpong_options {
     enum pingpong_link link;
     bool spin;            /* both ends ask without sleeping */
     uint64_t warm, count; /* round trips before the timing, and timed */
+    uint64_t time;        /* ns: no more are begun when the timed ones have taken this */
 };
-/* One byte there and back between two of the kernel's sockets, in two processes on different processors. Returns 0 and the values, or -1 and run->why. */
+/* One byte there and back between two of the kernel's sockets, in two processes on different processors. Returns 0 and
+ * the values, or -1 and run->why. */
 int pingpong_kernels(const struct pingpong_options *options, double values[PINGPONG_METRICS], struct bench_run *run);
 
 #endif

@@ -14,7 +14,8 @@ struct syn_source {
 /* Writes the next one as an IP packet: MSS, SACK-permitted and window scale are its options. Returns its length. */
 size_t syn_next(struct syn_source *s, uint8_t frame[SYN_LENGTH_MAX]);
 
-/* Adds an interface of layer 3 that strangers reach `to` by: all that is for nobody else leaves there. Returns its number, or a negative errno. */
+/* Adds an interface of layer 3 that strangers reach `to` by: all that is for nobody else leaves there. Returns its
+ * number, or a negative errno. */
 int syn_iface(bk_stack *stack, const bk_addr *to, uint64_t now);
 /* Takes everything that would leave there and drops it. Returns how many segments that were. */
 uint64_t syn_drop_output(bk_stack *stack, uint32_t iface, uint64_t now);
