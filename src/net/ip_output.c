@@ -239,6 +239,10 @@ void net_send(struct net *n, uint32_t id) {
             return;
         }
     }
+    if (iface != FRAME_ANY_IFACE && n->iface[iface].config.layer == BK_LAYER_IP) {
+        ip_send_to(n, id, &f->dst); /* such a link has one other end */
+        return;
+    }
     struct net_way way = {.iface = iface};
     bool found = iface == FRAME_ANY_IFACE ? net_way_find(n, &f->dst, &f->src, &way) == 0
                                           : route_find(n, &f->dst, &way.iface, &way.next_hop);

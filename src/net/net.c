@@ -155,8 +155,8 @@ uint64_t net_next_deadline(const struct net *n) {
 }
 
 void net_advance(struct net *n) {
-    neighbour_advance(n);
-    reassembly_advance(n);
+    if (!BK_FAST || n->wheel.quiet <= n->tcp.base.now) neighbour_advance(n);
+    if (!BK_FAST || n->reassemblies.in_use != 0) reassembly_advance(n);
     uint64_t noted = n->due;
     bool early = noted > n->tcp.base.now;
     if (BK_FAST && early) return;

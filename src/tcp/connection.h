@@ -304,9 +304,9 @@ static inline uint32_t connection_window_most(const struct connection *c) {
     return c->window_clamp != 0 ? u32_min(c->window_clamp, c->receive_buffer) : c->receive_buffer;
 }
 
-/* A new connection in CLOSED state with the stack's default settings, in the connection table under `tuple` unless `old` (a reference to
+/* A new connection in CLOSED state with the stack's default settings, in the connection table under `tuple`, whose hash is given, unless `old` (a reference to
  * the record whose place it takes) is given. BK_NONE if the pool is empty. */
-uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface, demux_ref old);
+uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint32_t hash, uint8_t iface, demux_ref old);
 /* The connection that a handle names, or NULL if the handle is stale. */
 struct connection *connection_of(const struct tcp *t, bk_conn handle);
 /* The only place that changes a connection's state. */
@@ -346,7 +346,9 @@ uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *
 /* Arms the wheel for the earliest deadline; `again` is output_decide's. */
 void connection_arm(struct tcp *t, struct connection *c, uint64_t again);
 
-struct wheel_of connection_wheel(struct tcp *t);
+static inline struct wheel_of connection_wheel(struct tcp *t) {
+    return (struct wheel_of){&t->base, &t->wheel, &t->connections, offsetof(struct connection, timer)};
+}
 struct event_about connection_about(const struct connection *c);
 
 /* Listeners (listener.c). */

@@ -83,7 +83,7 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
     y.option.mss = request_mss(t, l, &s->tuple, s->packet->iface);
     if (options & COOKIE_TIMESTAMPS) {
         y.option.has_timestamps = true;
-        y.option.tsval = cookie_timestamp(timestamp_now(t, isn_timestamp_offset(t, &s->tuple)), options);
+        y.option.tsval = cookie_timestamp(timestamp_now(t, isn_make(t, &s->tuple).timestamp_offset), options);
         y.option.tsecr = o->tsval;
         y.option.has_wscale = (options & COOKIE_SCALE) != COOKIE_NO_SCALE;
         y.option.wscale = y.option.has_wscale ? listener_receive_scale(t, l) : 0;
@@ -119,6 +119,6 @@ bool cookie_check(const struct tcp *t, const struct listener *l, const struct se
     r->sack = options & COOKIE_SACK;
     r->ecn = options & COOKIE_ECN;
     r->ts_recent = o->tsval;
-    r->ts_offset = isn_timestamp_offset(t, &s->tuple);
+    r->ts_offset = isn_make(t, &s->tuple).timestamp_offset;
     return true;
 }

@@ -225,6 +225,12 @@ static struct output_decision decide_ack(const struct tcp *t, const struct conne
     return (struct output_decision){.reason = c->ack_reason, .flags = WIRE_ACK, .seq = c->snd_nxt, .again = BK_NEVER};
 }
 
+bool output_wanted(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    return c->ack_owed != ACK_NONE || seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c)) ||
+           c->probe_now || recovery_has_lost(t, c) || (a != NULL && a->recovery.tail_now);
+}
+
 struct output_decision output_decide(const struct tcp *t, const struct connection *c) {
     struct output_decision d = NOTHING;
     uint64_t paced = BK_NEVER;

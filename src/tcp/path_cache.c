@@ -100,7 +100,9 @@ static uint32_t entry_for(struct tcp *t, const bk_addr *remote) {
 /* Heard just now: it lasts as long as all others from here on. */
 static void heard(struct tcp *t, uint32_t id) {
     stop_waiting(t, id);
-    entry_at(t, id)->expires = t->base.now + t->base.config.path_mtu_expiry_s * NS_PER_S;
+    uint64_t expires = t->base.now + t->base.config.path_mtu_expiry_s * NS_PER_S;
+    entry_at(t, id)->expires = expires;
+    tcp_due(t, expires);
     list_push_tail(&t->base, &t->paths, PATH_LINK, &t->path_fifo, id);
     t->path_epoch++;
 }

@@ -88,6 +88,7 @@ static void request_list(struct tcp *t, bool ipv6, uint32_t id) {
     struct request *r = request_at(t, ipv6, id);
     r->level = (uint8_t)request_level(t, request_listener(t, r), r->sent);
     r->due = t->base.now + request_wait(t, r->level);
+    tcp_due(t, r->due);
     if (request_quiet(t, r, t->base.now) == 0) r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS);
     list_push_tail(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->level], id);
 }
@@ -132,7 +133,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
         *reason = BK_REASON_DROP_ACCEPT_QUEUE;
         return NULL;
     }
-    uint32_t id = connection_new(t, tuple, r->iface, old);
+    uint32_t id = connection_new(t, tuple, r->hash, r->iface, old);
     if (id == BK_NONE) {
         *reason = BK_REASON_DROP_NO_CONNECTION;
         return NULL;
@@ -190,7 +191,8 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->listener_generation = l->generation;
     r->hash = s->hash;
     r->irs = s->header.seq;
-    r->iss = isn_make(t, &s->tuple);
+    struct isn isn = isn_make(t, &s->tuple);
+    r->iss = isn.number;
     if (above != NULL && seq_le(r->iss, *above)) r->iss = *above + 1; /* RFC 1122 4.2.2.13 */
     r->mss = o->mss;
     r->sent = 1;
@@ -202,7 +204,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->sack = t->base.config.sack && o->sack_permitted;
     r->ecn = ecn_grants(t, s);
     r->ts_recent = o->tsval;
-    r->ts_offset = isn_timestamp_offset(t, &s->tuple);
+    r->ts_offset = isn.timestamp_offset;
     small_tuple_put(r->tuple, ipv6, &s->tuple);
     demux_insert(&t->base, &t->demux, s->hash, demux_ref_make(DEMUX_REQUEST, ipv6, id));
     request_list(t, ipv6, id);
