@@ -27,8 +27,8 @@ static const uint8_t *walk_next(const struct base *b, struct walk *w, uint32_t *
     return at;
 }
 
-const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
-                            uint8_t *scratch) {
+const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
+                             uint8_t *scratch) {
     if ((uint64_t)offset + n > p->length) return NULL;
     if (n == 0) return scratch;
     struct walk w = walk_start(p, offset, n);

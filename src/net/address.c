@@ -28,7 +28,7 @@
 struct net_address *address_find(const struct net *n, uint32_t iface, const bk_addr *addr) {
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         struct net_address *a = address_at(n, id);
-        if (a->in_use && a->iface == iface && bk_addr_equal(&a->addr, addr)) return a;
+        if (a->in_use && a->iface == iface && addr_equal(&a->addr, addr)) return a;
     }
     return NULL;
 }
@@ -39,10 +39,10 @@ bool address_is_ours(const struct net *n, uint32_t iface, const bk_addr *addr) {
 }
 
 bool address_is_broadcast(const struct net *n, uint32_t iface, const bk_addr *addr) {
-    if (!bk_addr_is_ipv4(addr)) return false;
+    if (!addr_is_ipv4(addr)) return false;
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
-        if (!a->in_use || a->iface != iface || !bk_addr_is_ipv4(&a->addr)) continue;
+        if (!a->in_use || a->iface != iface || !addr_is_ipv4(&a->addr)) continue;
         if (a->prefix_length == 0 || a->prefix_length > 30) continue; /* no broadcast there (RFC 3021) */
         uint32_t host = UINT32_MAX >> a->prefix_length;
         if ((get_be32(addr->byte + 12) & host) == host && wire_addr_prefix_equal(addr, &a->addr, a->prefix_length))
@@ -54,9 +54,9 @@ bool address_is_broadcast(const struct net *n, uint32_t iface, const bk_addr *ad
 bool address_in_group(const struct net *n, uint32_t iface, const bk_addr *group) {
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
-        if (!a->in_use || a->iface != iface || a->state == NET_DUPLICATE || bk_addr_is_ipv4(&a->addr)) continue;
+        if (!a->in_use || a->iface != iface || a->state == NET_DUPLICATE || addr_is_ipv4(&a->addr)) continue;
         bk_addr own = wire_addr_solicited_node(&a->addr);
-        if (bk_addr_equal(&own, group)) return true;
+        if (addr_equal(&own, group)) return true;
     }
     return false;
 }
@@ -82,7 +82,7 @@ bool address_select(const struct net *n, uint32_t iface, const bk_addr *dst, bk_
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
         if (!a->in_use || a->iface != iface || a->state != NET_IN_USE) continue;
-        if (bk_addr_is_ipv4(&a->addr) != bk_addr_is_ipv4(dst)) continue;
+        if (addr_is_ipv4(&a->addr) != addr_is_ipv4(dst)) continue;
         uint32_t rank = address_rank(n, a, dst);
         if (rank <= best) continue;
         best = rank;
@@ -94,7 +94,7 @@ bool address_select(const struct net *n, uint32_t iface, const bk_addr *dst, bk_
 bool address_link_local(const struct net *n, uint32_t iface, bk_addr *addr) {
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
-        if (!a->in_use || a->iface != iface || a->state != NET_IN_USE || bk_addr_is_ipv4(&a->addr)) continue;
+        if (!a->in_use || a->iface != iface || a->state != NET_IN_USE || addr_is_ipv4(&a->addr)) continue;
         if (!wire_addr_is_link_local(&a->addr)) continue;
         *addr = a->addr;
         return true;
@@ -123,7 +123,7 @@ struct net_address *address_new(struct net *n, uint32_t iface, const bk_addr *ad
     a->prefix_length = prefix_length;
     a->state = NET_IN_USE;
     a->in_use = true;
-    if (!bk_addr_is_ipv4(addr) && n->iface[iface].config.layer == BK_LAYER_ETHERNET) {
+    if (!addr_is_ipv4(addr) && n->iface[iface].config.layer == BK_LAYER_ETHERNET) {
         a->join_left = JOIN_REPORTS;
         if (skip_dad) {
             a->join_due = now;
@@ -140,7 +140,7 @@ struct net_address *address_new(struct net *n, uint32_t iface, const bk_addr *ad
 
 void address_remove(struct net *n, uint32_t id) {
     struct net_address *a = address_at(n, id);
-    if (n->iface[a->iface].config.layer == BK_LAYER_ETHERNET && !bk_addr_is_ipv4(&a->addr)) mld_leave(n, a);
+    if (n->iface[a->iface].config.layer == BK_LAYER_ETHERNET && !addr_is_ipv4(&a->addr)) mld_leave(n, a);
     a->in_use = false;
     pool_free(&n->tcp.base, &n->addresses, id);
     net_changed(n);
@@ -153,7 +153,7 @@ static bool address_can_be_ours(const bk_addr *addr) {
 
 int net_address_add(struct net *n, uint32_t iface, const bk_addr *addr, uint8_t prefix_length, bool skip_dad) {
     if (iface >= n->iface_count || !address_can_be_ours(addr)) return ERROR_INVAL;
-    bool ipv4 = bk_addr_is_ipv4(addr);
+    bool ipv4 = addr_is_ipv4(addr);
     if (prefix_length > (ipv4 ? 32 : 128)) return ERROR_INVAL;
     if (!ipv4 && n->iface[iface].link_mtu < 1280) return ERROR_INVAL; /* RFC 8200 5 */
     for (uint32_t i = 0; i < n->iface_count; i++)

@@ -32,6 +32,7 @@ void net_init(struct net *n) {
     n->neighbour_buckets = pools[POOL_NEIGHBOUR_BUCKETS];
     n->reassemblies = pools[POOL_REASSEMBLIES];
     memset(n->iface, 0, sizeof n->iface);
+    memset(n->pair, 0, sizeof n->pair);
     n->due = BK_NEVER;
     n->error_time = 0;
     n->iface_count = n->suspects = n->pending = n->reassembly_chunks = n->pad = 0;
@@ -136,7 +137,7 @@ static bool iface_uses_ipv6(const struct net *n, uint32_t iface) {
     struct bk_iface_address a;
     if (n->iface[iface].config.autoconfigure) return true;
     for (uint32_t i = 0; net_address_get(n, i, &a); i++)
-        if (a.iface == iface && !bk_addr_is_ipv4(&a.addr)) return true;
+        if (a.iface == iface && !addr_is_ipv4(&a.addr)) return true;
     return false;
 }
 

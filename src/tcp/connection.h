@@ -253,7 +253,7 @@ static inline struct listener *listener_at(const struct tcp *t, uint32_t id) {
     return pool_at(&t->base, &t->listeners, id);
 }
 static inline bool connection_is_ipv6(const struct connection *c) {
-    return !bk_addr_is_ipv4(&c->tuple.local);
+    return !addr_is_ipv4(&c->tuple.local);
 }
 
 /* Queued bytes, without looking whether there is an active record. */

@@ -62,7 +62,7 @@ static uint32_t cookie_timestamp(uint32_t now, uint32_t options) {
 }
 
 uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct segment *s) {
-    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    bool ipv6 = !addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
     uint32_t index = cookie_mss_index(o->mss != 0 ? o->mss : mss_default(ipv6), ipv6);
     uint32_t options = cookie_options(t, s);
@@ -107,7 +107,7 @@ bool cookie_check(const struct tcp *t, const struct listener *l, const struct se
         .hash = s->hash,
         .irs = irs,
         .iss = cookie,
-        .mss = cookie_mss[!bk_addr_is_ipv4(&s->tuple.local)][index],
+        .mss = cookie_mss[!addr_is_ipv4(&s->tuple.local)][index],
         .iface = s->packet->iface,
         .sent = 2, /* nothing was kept that could be timed */
         .timestamps = timestamps,

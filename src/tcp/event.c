@@ -12,7 +12,7 @@ static struct bk_event event_make(const struct tcp *t, enum bk_event_kind kind, 
         .remote_port = about->tuple->remote_port,
         .remote_tag = about->tag,
         .wscale = UINT8_MAX,
-        .family = bk_addr_is_ipv4(&about->tuple->remote) ? 4 : 6,
+        .family = addr_is_ipv4(&about->tuple->remote) ? 4 : 6,
     };
 }
 

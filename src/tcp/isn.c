@@ -17,7 +17,7 @@ struct isn_hash {
 };
 
 static struct isn_hash isn_hash(const struct tcp *t, const struct tuple *tuple, enum isn_purpose purpose) {
-    bool ipv6 = !bk_addr_is_ipv4(&tuple->local);
+    bool ipv6 = !addr_is_ipv4(&tuple->local);
     uint32_t n = small_tuple_bytes(ipv6);
     uint8_t message[SMALL_TUPLE_IPV6 + 1];
     small_tuple_put(message, ipv6, tuple);

@@ -31,7 +31,7 @@ static struct listener *request_listener(const struct tcp *t, const struct reque
 }
 
 uint16_t request_mss(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
-    return mss_offer(path_mtu_offered(t, iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
+    return mss_offer(path_mtu_offered(t, iface, &tuple->remote), !addr_is_ipv4(&tuple->local),
                      listener_option(l, BK_TCP_MAX_SEGMENT, 0));
 }
 
@@ -178,7 +178,7 @@ static uint16_t request_establish(struct tcp *t, struct listener *l, struct conn
 /* ---- LISTEN: a SYN --------------------------------------------------------------------------------- */
 
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above) {
-    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    bool ipv6 = !addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
     uint32_t cookies = t->base.config.syn_cookies;
     if (cookies == BK_SYN_COOKIES_ALWAYS && above == NULL)
@@ -221,7 +221,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
  * make a request talk for ever. */
 static uint16_t request_challenge(struct tcp *t, uint32_t id, const struct segment *s, uint16_t send_reason,
                                   uint16_t reason) {
-    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    bool ipv6 = !addr_is_ipv4(&s->tuple.local);
     struct request *r = request_at(t, ipv6, id);
     if (request_quiet(t, r, t->base.now) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
     r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS + t->base.config.challenge_ack_ms);

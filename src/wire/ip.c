@@ -81,8 +81,8 @@ uint16_t wire_ipv6_parse(const uint8_t *p, size_t n, struct wire_ipv6 *out) {
     out->hop_limit = p[7];
     memcpy(out->src.byte, p + 8, sizeof out->src.byte);
     memcpy(out->dst.byte, p + 24, sizeof out->dst.byte);
-    if (bk_addr_is_ipv4(&out->src)) return BK_REASON_DROP_IP_SOURCE;
-    if (bk_addr_is_ipv4(&out->dst)) return BK_REASON_DROP_IP_DESTINATION;
+    if (addr_is_ipv4(&out->src)) return BK_REASON_DROP_IP_SOURCE;
+    if (addr_is_ipv4(&out->dst)) return BK_REASON_DROP_IP_DESTINATION;
     return BK_REASON_NONE;
 }
 
