@@ -87,6 +87,13 @@ static inline bool addr_is_ipv4(const bk_addr *a) {
     return memcmp(a->byte, prefix, 8) == 0 && memcmp(a->byte + 8, prefix + 8, 4) == 0;
 }
 
+/* The address whose four bytes stand at p. */
+static inline bk_addr addr_ipv4_at(const uint8_t *p) {
+    bk_addr a = {{[10] = 0xff, [11] = 0xff}};
+    memcpy(a.byte + 12, p, 4);
+    return a;
+}
+
 /* Big-endian fields of packets, at any alignment. */
 static inline uint16_t get_be16(const uint8_t *p) {
     return (uint16_t)(p[0] << 8 | p[1]);

@@ -1,10 +1,6 @@
 /* The life of a connection record: made, found by its handle, changed in state, ended, freed. See connection.h. */
 #include "tcp/connection.h"
 
-struct event_about connection_about(const struct connection *c) {
-    return (struct event_about){EVENT_CONNECTION, c->self, &c->tuple, c->hash, c->iface};
-}
-
 static demux_ref connection_ref(const struct connection *c) {
     return demux_ref_make(DEMUX_CONNECTION, connection_is_ipv6(c), c->self);
 }

@@ -265,6 +265,21 @@ static inline uint32_t connection_out_of_order(const struct tcp *t, const struct
     const struct active *a = active_of(t, c);
     return a == NULL ? 0 : a->out_of_order.queue.bytes;
 }
+/* Bytes in flight: outstanding, neither SACKed nor lost, and what was sent again. Without SACK each duplicate ACK tells that one segment has left
+ * the network: window inflation (RFC 5681 3.2 steps 3 and 4) seen from the other side. */
+static inline uint32_t recovery_pipe(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    if (a == NULL) return 0;
+    const struct scoreboard *b = &a->board;
+    uint32_t pipe = b->bytes - b->sacked_bytes - b->lost_bytes + b->resent_bytes;
+    uint64_t gone = (uint64_t)c->duplicate_acks * c->mss;
+    return gone < pipe ? pipe - (uint32_t)gone : 0;
+}
+/* Something waits to be sent again. */
+static inline bool recovery_has_lost(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    return c->control_lost || (a != NULL && a->board.lost.root != BK_NONE);
+}
 /* Bytes of data (and SYN, FIN) sent and not acknowledged. */
 static inline uint32_t connection_outstanding(const struct connection *c) {
     return c->snd_nxt - c->snd_una;
@@ -349,7 +364,9 @@ void connection_arm(struct tcp *t, struct connection *c, uint64_t again);
 static inline struct wheel_of connection_wheel(struct tcp *t) {
     return (struct wheel_of){&t->base, &t->wheel, &t->connections, offsetof(struct connection, timer)};
 }
-struct event_about connection_about(const struct connection *c);
+static inline struct event_about connection_about(const struct connection *c) {
+    return (struct event_about){EVENT_CONNECTION, c->self, &c->tuple, c->hash, c->iface};
+}
 
 /* Listeners (listener.c). */
 int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out);

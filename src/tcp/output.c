@@ -224,11 +224,11 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         h.urgent = (uint16_t)(c->snd_up - d->seq);
     }
     if (d->length != 0 && is_pushed(t, c, d)) h.flags |= WIRE_PSH;
-    uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
-    h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;
     ecn_sent(t, c, new_data, &h, f);
-    wire_tcp_emit(f->header + FRAME_L4, &h);
+    uint32_t length = (uint32_t)wire_tcp_emit(f->header + FRAME_L4, &h);
+    uint64_t sum = checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length);
+    wire_tcp_set_checksum(f->header + FRAME_L4, checksum_fold(sum));
     f->end = (uint16_t)(FRAME_L4 + length);
     f->l4_header_length = (uint16_t)length;
     f->src = c->tuple.local;

@@ -194,6 +194,7 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
 /* What was lost, then what is new; for F-RTO the other way round. If nothing new may leave, for want of room or because a small segment has to wait,
  * repeating goes on (RFC 5682 2.1 step 2.b). */
 static struct output_decision decide_text(const struct tcp *t, const struct connection *c) {
+    if (!recovery_has_lost(t, c)) return decide_new(t, c);
     const struct active *a = active_of(t, c);
     bool new_first = a != NULL && frto_new_first(t, a);
     struct output_decision d = new_first ? decide_new(t, c) : decide_retransmission(t, c);

@@ -15,13 +15,13 @@ static void tcp_pools(struct tcp *t) {
     const struct bk_config *c = &t->base.config;
     pool_init(&t->connections, sizeof(struct connection), c->connections, 2, 64, true);
     uint32_t active = c->active_connections != 0 ? c->active_connections : c->connections;
-    pool_init(&t->active, sizeof(struct active), active, 2, 8, true);
+    pool_init(&t->active, sizeof(struct active), active, 2, 8, false);
     pool_init(&t->sent, sizeof(struct sent_run), active + c->sent_records, 2, 8, true);
     pool_init(&t->listeners, sizeof(struct listener), c->listeners, 1, 8, true);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         pool_init(&t->requests[ipv6], request_size(ipv6), ipv6 ? c->requests_ipv6 : c->requests_ipv4, 2, 64, true);
         pool_init(&t->time_waits[ipv6], time_wait_size(ipv6), ipv6 ? c->time_waits_ipv6 : c->time_waits_ipv4, 2, 64,
-                  true);
+                  false);
     }
     uint32_t buckets = path_cache_buckets(c);
     pool_init(&t->paths, sizeof(struct path_entry), c->paths, 2, 8, true);
