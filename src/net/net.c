@@ -9,16 +9,17 @@
 #include "net/reassembly.h"
 #include "net/route.h"
 
-enum { POOL_ADDRESSES, POOL_ROUTES, POOL_NEIGHBOURS, POOL_NEIGHBOUR_BUCKETS, POOL_REASSEMBLIES, POOL_COUNT };
+enum { POOL_ADDRESSES, POOL_ROUTES, POOL_NEIGHBOURS, POOL_NEIGHBOUR_BUCKETS, POOL_ADDRESS_BUCKETS, POOL_REASSEMBLIES, POOL_COUNT };
 
 static void net_pools(struct pool p[POOL_COUNT], const struct bk_config *c) {
     /* Interfaces need room for what they learn besides what the user gives. */
     uint32_t routes = c->routes + c->addresses + c->interfaces * ROUTE_LEARNT_MAX;
-    uint32_t buckets = u32_power_of_two(c->neighbours);
+    uint32_t buckets = u32_power_of_two(c->neighbours), address_buckets = u32_power_of_two(c->addresses);
     pool_init(&p[POOL_ADDRESSES], sizeof(struct net_address), c->addresses, 2, 8, true);
     pool_init(&p[POOL_ROUTES], sizeof(struct net_route), routes, 4, 8, true);
     pool_init(&p[POOL_NEIGHBOURS], sizeof(struct neighbour), c->neighbours, 4, 8, true);
     pool_init(&p[POOL_NEIGHBOUR_BUCKETS], sizeof(uint32_t), buckets, buckets, 4, true);
+    pool_init(&p[POOL_ADDRESS_BUCKETS], sizeof(uint32_t), address_buckets, address_buckets, 4, true);
     pool_init(&p[POOL_REASSEMBLIES], sizeof(struct reassembly), c->reassemblies, 1, 8, true);
 }
 
@@ -30,6 +31,7 @@ void net_init(struct net *n) {
     n->routes = pools[POOL_ROUTES];
     n->neighbours = pools[POOL_NEIGHBOURS];
     n->neighbour_buckets = pools[POOL_NEIGHBOUR_BUCKETS];
+    n->address_buckets = pools[POOL_ADDRESS_BUCKETS];
     n->reassemblies = pools[POOL_REASSEMBLIES];
     memset(n->iface, 0, sizeof n->iface);
     memset(n->pair, 0, sizeof n->pair);
@@ -39,6 +41,7 @@ void net_init(struct net *n) {
     n->epoch = 1;
     for (uint32_t i = 0; i < 2; i++) list_init(&n->reassembly_fifo[i]);
     neighbour_init(n);
+    address_init(n);
 }
 
 uint64_t net_bytes_max(const struct bk_config *config) {

@@ -57,6 +57,8 @@ struct net_address {
     bool autoconfigured; /* from a router's prefix: has lifetimes */
     bool in_use;
     uint8_t pad[3];
+    uint32_t next; /* in the same bucket, or BK_NONE */
+    uint32_t pad2;
 };
 
 enum net_route_origin {
@@ -88,7 +90,7 @@ struct net {
     struct tcp tcp;
     struct net_iface iface[NET_IFACES];
     struct pool addresses, routes, neighbours, reassemblies; /* net_address, net_route, neighbour, reassembly */
-    struct pool neighbour_buckets;                           /* uint32_t each: 1 + id of the first neighbour, or 0 */
+    struct pool neighbour_buckets, address_buckets;          /* uint32_t each: 1 + id of the first in it, or 0 */
     struct wheel wheel;                                      /* a timer for each neighbour */
     struct list neighbours_known, neighbours_incomplete;     /* least recently used first; oldest first */
     struct list reassembly_fifo[2];                          /* [0] IPv4, [1] IPv6: in order of expiry */
