@@ -17,9 +17,9 @@
 
 #include "base/common.h"
 
-#define CONNECTIONS_EVENTS   128u
-#define CONNECTIONS_IDLE     (UINT64_C(1) << 63) /* in the user's number of a connection that stays open */
-#define CONNECTIONS_OPENING  64u                 /* idle ones that are opened at a time */
+#define CONNECTIONS_EVENTS    128u
+#define CONNECTIONS_IDLE      (UINT64_C(1) << 63) /* in the user's number of a connection that stays open */
+#define CONNECTIONS_OPENING   64u                 /* idle ones that are opened at a time */
 #define CONNECTIONS_HANDSHAKE 3u
 #define CONNECTIONS_SEGMENTS  9u /* SYN, SYN-ACK, ACK; data, data; FIN, ACK, FIN, ACK */
 
@@ -56,8 +56,8 @@ static int connections_open(struct connections *s, const struct connections_para
     s->addresses = 1 + 2 * (p->time_waits + p->idle) / ports;
     if (bench_world_open(&s->world, BENCH_MEMORY, &config, s->addresses, run) < 0) return -1;
     const bk_addr any = bk_addr_ipv4(0, 0, 0, 0);
-    int r = bk_tcp_listen(s->world.stack[1], &any, BENCH_PORT, config.requests_ipv4, 0, s->world.clock.now,
-                          &s->listener);
+    int r =
+        bk_tcp_listen(s->world.stack[1], &any, BENCH_PORT, config.requests_ipv4, 0, s->world.clock.now, &s->listener);
     return r < 0 ? bench_fail(run, "cannot listen: %s", strerror(-r)) : 0;
 }
 

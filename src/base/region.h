@@ -21,11 +21,12 @@
 #define POOL_SLABS 32
 
 struct pool {
-    uint64_t slab[POOL_SLABS]; /* by the highest bit of id + first: offset of the slab, less the bytes of all objects before it plus `first` */
-    uint32_t object_size;      /* bytes, a multiple of 4 */
-    uint32_t capacity;         /* objects at most */
-    uint32_t made;             /* objects for which there is memory; ids are below it */
-    uint32_t fresh;            /* objects ever handed out; made - fresh are untouched */
+    /* By the highest bit of id + first: offset of the slab, less the bytes of all objects before it plus `first`. */
+    uint64_t slab[POOL_SLABS];
+    uint32_t object_size; /* bytes, a multiple of 4 */
+    uint32_t capacity;    /* objects at most */
+    uint32_t made;        /* objects for which there is memory; ids are below it */
+    uint32_t fresh;       /* objects ever handed out; made - fresh are untouched */
     uint32_t in_use;
     uint32_t high_water; /* largest in_use so far */
     uint32_t free_head;  /* LIFO of freed objects, linked through their first 4 bytes */

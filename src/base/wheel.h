@@ -27,7 +27,7 @@ struct timer {
 struct wheel {
     uint64_t bitmap[WHEEL_LEVELS]; /* slots that are not empty */
     uint64_t tick;                 /* ticks already passed: slots behind it are empty */
-    uint64_t quiet;                /* before this time no timer is due and no slot has to be sorted; may be earlier than that */
+    uint64_t quiet; /* before this time no timer is due and no slot has to be sorted; may be earlier than that */
     uint32_t head[WHEEL_LEVELS][WHEEL_SLOTS];
     uint32_t armed;
     uint32_t pad;

@@ -9,7 +9,15 @@
 #include "net/reassembly.h"
 #include "net/route.h"
 
-enum { POOL_ADDRESSES, POOL_ROUTES, POOL_NEIGHBOURS, POOL_NEIGHBOUR_BUCKETS, POOL_ADDRESS_BUCKETS, POOL_REASSEMBLIES, POOL_COUNT };
+enum {
+    POOL_ADDRESSES,
+    POOL_ROUTES,
+    POOL_NEIGHBOURS,
+    POOL_NEIGHBOUR_BUCKETS,
+    POOL_ADDRESS_BUCKETS,
+    POOL_REASSEMBLIES,
+    POOL_COUNT
+};
 
 static void net_pools(struct pool p[POOL_COUNT], const struct bk_config *c) {
     /* Interfaces need room for what they learn besides what the user gives. */

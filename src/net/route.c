@@ -168,8 +168,7 @@ int net_route_add(struct net *n, const bk_addr *addr, uint8_t prefix_length, con
         return ERROR_INVAL;
     bk_addr hop = {{0}};
     if (gateway != NULL && !bk_addr_is_any(gateway)) {
-        if (addr_is_ipv4(gateway) != ipv4 || wire_addr_is_multicast(gateway) ||
-            address_find(n, iface, gateway) != NULL)
+        if (addr_is_ipv4(gateway) != ipv4 || wire_addr_is_multicast(gateway) || address_find(n, iface, gateway) != NULL)
             return ERROR_INVAL;
         hop = *gateway;
     }

@@ -32,8 +32,8 @@ static void event_header(struct bk_event *e, const struct wire_tcp *h, uint32_t 
     }
 }
 
-uint64_t event_write_segment_in(struct tcp *t, const struct event_about *about, const struct wire_tcp *h, uint32_t length,
-                          uint8_t scale) {
+uint64_t event_write_segment_in(struct tcp *t, const struct event_about *about, const struct wire_tcp *h,
+                                uint32_t length, uint8_t scale) {
     struct bk_event e = event_make(t, BK_EVENT_SEGMENT_IN, about);
     event_header(&e, h, length, scale);
     trace_write(&t->base, &e);
@@ -51,7 +51,7 @@ void event_segment_fate(struct tcp *t, uint64_t position, uint16_t reason, uint8
 }
 
 void event_write_segment_out(struct tcp *t, const struct event_about *about, const struct wire_tcp *h, uint32_t length,
-                       uint16_t reason, uint8_t state, uint8_t scale) {
+                             uint16_t reason, uint8_t state, uint8_t scale) {
     struct bk_event e = event_make(t, BK_EVENT_SEGMENT_OUT, about);
     event_header(&e, h, length, scale);
     e.reason = reason;
@@ -67,8 +67,8 @@ void event_write_state(struct tcp *t, const struct event_about *about, uint8_t b
     trace_write(&t->base, &e);
 }
 
-void event_write_user(struct tcp *t, enum bk_event_kind kind, const struct event_about *about, uint8_t what, int64_t length,
-                uint8_t state) {
+void event_write_user(struct tcp *t, enum bk_event_kind kind, const struct event_about *about, uint8_t what,
+                      int64_t length, uint8_t state) {
     struct bk_event e = event_make(t, kind, about);
     e.call = what;
     e.len = (uint32_t)(length < 0 ? -length : length);
