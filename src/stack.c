@@ -311,6 +311,7 @@ size_t bk_output(bk_stack *s, uint32_t iface, struct bk_tx *units, size_t n, uin
             output_unit(b, id, &units[i++]);
             continue;
         }
+        if (!tcp_output_pending(&s->net.tcp, iface)) break;
         id = tcp_output_next(&s->net.tcp, iface);
         if (id == BK_NONE) break;
         net_send(&s->net, id);
