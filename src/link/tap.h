@@ -15,6 +15,7 @@ struct tap {
     bool socket;                   /* a socket that carries a frame a message, not a device */
     bool shared;                   /* one of several queues: what the device does is not this link's alone */
     bool whole;                    /* units leave uncut, and their checksums are left to the other side */
+    bool longer;                   /* frames longer than a chunk have come, though the MTU is smaller */
     uint32_t vnet;                 /* bytes of virtio_net_hdr before each message; 0: none */
     struct bk_tap_offload offload; /* as agreed */
     uint32_t chunks;               /* that a frame of the interface's MTU needs */
