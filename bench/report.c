@@ -71,7 +71,7 @@ static const char *report_bound(const struct bench_target *t) {
 }
 
 static void report_row(const struct bench_case *c, const struct report_line *l, bool first) {
-    printf("  %-18s %-26s %12.*f %12.*f %12.*f  %s", first ? c->name : "", l->metric, l->decimals, l->median,
+    printf("  %-22s %-26s %12.*f %12.*f %12.*f  %s", first ? c->name : "", l->metric, l->decimals, l->median,
            l->decimals, l->min, l->decimals, l->max, l->unit);
     if (l->target != NULL)
         printf("; target %s %g: %s", report_bound(l->target), l->target->value, l->met ? "met" : "missed");
@@ -106,7 +106,7 @@ void report_workload(const struct report *r, const struct bench_workload *w, uin
     if (r->style != REPORT_TABLE) return;
     printf("\n%s: %s\n", w->name, w->about);
     for (uint32_t i = 0; i < w->case_count; i++) printf("    %s: %s\n", w->cases[i].name, w->cases[i].about);
-    printf("  %-18s %-26s %12s %12s %12s  (%u %s)\n", "case", "metric", "median", "min", "max", runs,
+    printf("  %-22s %-26s %12s %12s %12s  (%u %s)\n", "case", "metric", "median", "min", "max", runs,
            runs == 1 ? "run" : "runs");
     fflush(stdout);
 }
