@@ -159,7 +159,7 @@ static const char *load_bytes(const struct load_options *o, double *rate) {
 static _Noreturn void load_child(struct load_report *report, const struct netns *ns, const cpu_set_t *set,
                                  const struct load_options *o) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    kernel_pin_last(set);
+    kernel_pin_to(set, true);
     const char *why = netns_enter(ns) < 0           ? "entering the namespace"
                       : o->kind == LOAD_CONNECTIONS ? load_connections(o, &report->rate)
                       : o->kind == LOAD_BYTES       ? load_bytes(o, &report->rate)

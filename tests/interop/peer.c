@@ -186,6 +186,8 @@ enum peer_option {
     OPTION_XDP,
     OPTION_VERIFY,
     OPTION_ZERO_COPY,
+    OPTION_NO_OFFLOAD,
+    OPTION_MULTI_QUEUE,
     OPTION_LOCAL,
     OPTION_GATEWAY,
     OPTION_MTU,
@@ -216,8 +218,10 @@ static const struct option peer_long[] = {
     {"xdp", 0, NULL, OPTION_XDP},       /* it is any device, taken over by AF_XDP */
     {"verify", 0, NULL, OPTION_VERIFY}, /* and unfinished checksums are wrong */
     {"zero-copy", 0, NULL, OPTION_ZERO_COPY},
-    {"local", 1, NULL, OPTION_LOCAL},     /* our address, /24 or /64; once a family */
-    {"gateway", 1, NULL, OPTION_GATEWAY}, /* where everything else goes; once a family */
+    {"no-offload", 0, NULL, OPTION_NO_OFFLOAD},
+    {"multi-queue", 0, NULL, OPTION_MULTI_QUEUE}, /* the device has several queues, and this is one of them */
+    {"local", 1, NULL, OPTION_LOCAL},             /* our address, /24 or /64; once a family */
+    {"gateway", 1, NULL, OPTION_GATEWAY},         /* where everything else goes; once a family */
     {"mtu", 1, NULL, OPTION_MTU},
     {"local-port", 1, NULL, OPTION_LOCAL_PORT}, /* of connect */
     {"backlog", 1, NULL, OPTION_BACKLOG},
@@ -294,6 +298,12 @@ static void peer_option(struct peer_options *o, int option, const char *value) {
         break;
     case OPTION_ZERO_COPY:
         o->zero_copy = true;
+        break;
+    case OPTION_NO_OFFLOAD:
+        o->plain = true;
+        break;
+    case OPTION_MULTI_QUEUE:
+        o->multi_queue = true;
         break;
     case OPTION_LOCAL:
     case OPTION_GATEWAY: {
@@ -404,7 +414,8 @@ static void peer_stack_open(struct peer *p, uint64_t now) {
 static void peer_link_open(struct peer *p) {
     const struct peer_options *o = &p->o;
     const char *why = "?";
-    const struct bk_tap_options tap = {.name = o->device, .tun = o->tun, .fd = -1};
+    const struct bk_tap_options tap = {
+        .name = o->device, .tun = o->tun, .plain = o->plain, .multi_queue = o->multi_queue, .fd = -1};
     const struct bk_xdp_options xdp = {.name = o->device, .verify = o->verify, .zero_copy = o->zero_copy};
     int error = o->xdp ? bk_xdp_open(p->stack, p->iface, &xdp, &p->link, &why)
                        : bk_tap_open(p->stack, p->iface, &tap, &p->link, &why);
