@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/extent.h"
 #include "tcp/path_cache.h"
+#include "tcp/port_map.h"
 #include "wire/ip.h"
 
 #define REGION_MAGIC UINT64_C(0x4245434b4f4e3031) /* "BECKON01" */
@@ -159,6 +160,7 @@ int bk_config_change(bk_stack *s, const struct bk_config *config, const char **w
     if (fault == NULL && busy == NULL) {
         b->config = *config;
         s->net.tcp.path_epoch++; /* how MTUs are found out may be another matter now */
+        port_map_reconsider(&s->net.tcp);
         return 0;
     }
     if (why != NULL) *why = fault != NULL ? fault : busy;

@@ -2,6 +2,7 @@
 #include "tcp/connection.h"
 
 #include "tcp/isn.h"
+#include "tcp/port_map.h"
 
 struct wheel_of connection_wheel(struct tcp *t) {
     return (struct wheel_of){&t->base, &t->wheel, &t->connections, offsetof(struct connection, timer)};
@@ -261,7 +262,10 @@ static void connection_detach(struct tcp *t, struct connection *c) {
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
     connection_unorphan(t, c);
-    if (!c->detached) demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
+    if (!c->detached) {
+        port_map_leave(t, &c->tuple);
+        demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
+    }
     c->detached = true;
     connection_settle(t, c);
 }
