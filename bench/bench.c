@@ -15,7 +15,7 @@
 #define BENCH_CHOSEN_MAX 16u
 
 static const struct bench_workload *const bench_workloads[] = {
-    &bench_bulk, &bench_connections, &bench_tap, &bench_path, &bench_limits,
+    &bench_bulk, &bench_connections, &bench_scale, &bench_tap, &bench_path, &bench_limits,
 };
 
 struct bench_arguments {

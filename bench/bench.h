@@ -69,7 +69,7 @@ struct bench_workload {
     bool by_name; /* it takes long, and runs only if it is asked for */
 };
 
-extern const struct bench_workload bench_bulk, bench_connections, bench_tap, bench_path, bench_limits;
+extern const struct bench_workload bench_bulk, bench_connections, bench_scale, bench_tap, bench_path, bench_limits;
 
 /* Processor time of this process, in seconds. */
 double bench_cpu_seconds(void);

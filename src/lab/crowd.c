@@ -91,12 +91,10 @@ uint16_t crowd_give(const struct crowd *w, const struct crowd_segment *s, uint64
     return bk_input_copy(w->stack, w->iface, frame, length, now);
 }
 
-static void crowd_read(const struct crowd *w, const struct bk_tx *unit, struct crowd_segment *s) {
+void crowd_read(const struct crowd *w, const uint8_t *frame, size_t length, struct crowd_segment *s) {
     struct ip_packet ip;
     struct wire_tcp t;
-    uint8_t frame[CROWD_FRAME];
-    size_t length = bk_tx_write(w->stack, unit, 0, frame, sizeof frame);
-    *s = (struct crowd_segment){.client = CROWD_NOBODY, .reason = unit->reason};
+    *s = (struct crowd_segment){.client = CROWD_NOBODY};
     if (!ip_packet_read(frame, length, &ip) || ip.protocol != WIRE_TCP || !ip_packet_sum_agrees(frame, &ip) ||
         !bk_addr_equal(&ip.src, &w->server) ||
         wire_tcp_parse(frame + ip.header_length, ip.length, &t) != BK_REASON_NONE || t.src_port != w->port)
@@ -118,7 +116,9 @@ size_t crowd_take(const struct crowd *w, struct crowd_segment *segments, size_t 
     while (taken < n &&
            (more = bk_output(w->stack, w->iface, unit, n - taken < CROWD_TAKEN ? n - taken : CROWD_TAKEN, now)) != 0) {
         for (size_t i = 0; i < more; i++) {
-            crowd_read(w, &unit[i], &segments[taken + i]);
+            uint8_t frame[CROWD_FRAME];
+            size_t length = bk_tx_write(w->stack, &unit[i], 0, frame, sizeof frame);
+            crowd_read(w, frame, length, &segments[taken + i]);
             id[i] = unit[i].id;
         }
         bk_output_done(w->stack, id, more);

@@ -27,7 +27,6 @@ struct crowd_segment {
     bool timestamps; /* with the two below */
     uint32_t tsval, tsecr;
     uint32_t length; /* of its text */
-    uint16_t reason; /* of a stack's: why it was sent */
 };
 
 /* Gives the stack an interface, the server's address there and a route to the crowd. Returns 0 or a negative errno. */
@@ -37,8 +36,10 @@ bk_addr crowd_address(const struct crowd *w, uint32_t client);
 size_t crowd_write(const struct crowd *w, const struct crowd_segment *s, uint8_t frame[CROWD_FRAME]);
 /* Hands it to the stack. Returns its reason. */
 uint16_t crowd_give(const struct crowd *w, const struct crowd_segment *s, uint64_t now);
-/* Takes up to n segments that the stack sends, and lets go of them. Returns how many. What is not for a client has CROWD_NOBODY for it. */
+/* Reads a packet of the stack's. What is no segment from its port to a client, whole and with a right checksum, has CROWD_NOBODY for its client. */
 #define CROWD_NOBODY UINT32_MAX
+void crowd_read(const struct crowd *w, const uint8_t *frame, size_t length, struct crowd_segment *s);
+/* Takes up to n segments that the stack sends, and lets go of them. Returns how many. */
 size_t crowd_take(const struct crowd *w, struct crowd_segment *segments, size_t n, uint64_t now);
 
 #endif
