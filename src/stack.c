@@ -9,7 +9,9 @@
 #include "base/checksum.h"
 #include "base/config.h"
 #include "base/extent.h"
+#include "net/foresee.h"
 #include "tcp/path_cache.h"
+#include "tcp/port_map.h"
 #include "wire/ip.h"
 
 #define REGION_MAGIC UINT64_C(0x4245434b4f4e3031) /* "BECKON01" */
@@ -162,6 +164,7 @@ int bk_config_change(bk_stack *s, const struct bk_config *config, const char **w
     if (fault == NULL && busy == NULL) {
         b->config = *config;
         s->net.tcp.path_epoch++; /* how MTUs are found out may be another matter now */
+        port_map_reconsider(&s->net.tcp);
         return 0;
     }
     if (why != NULL) *why = fault != NULL ? fault : busy;
@@ -243,8 +246,11 @@ static uint16_t input_frame(bk_stack *s, uint32_t iface, const struct bk_rx *fra
 void bk_input(bk_stack *s, uint32_t iface, struct bk_rx *frames, size_t n, uint64_t now) {
     struct base *b = base_of(s);
     base_now(b, now);
+    bool foresee = BK_FAST && n >= FORESEE_LEAST && iface_exists(s, iface);
     for (size_t i = 0; i < n; i++) {
         struct bk_rx *frame = &frames[i];
+        if (foresee && i % FORESEE_RUN == 0)
+            net_foresee(&s->net, iface, frame, n - i < FORESEE_RUN ? n - i : FORESEE_RUN);
         frame->reason = input_frame(s, iface, frame);
         reason_count(b, frame->reason);
         for (uint32_t k = 0; k < frame->part_count; k++) chunk_release(b, frame->parts[k].chunk);

@@ -116,6 +116,7 @@ struct bk_config {
     uint32_t routes;
     uint32_t neighbours;    /* ARP and ND cache entries */
     uint32_t paths;         /* destinations whose path MTU is remembered */
+    uint32_t port_maps;     /* destinations towards which ports are found at once though most are taken; 8 KiB each */
     uint32_t reassemblies;  /* datagrams being put together from fragments */
     uint32_t frames;        /* frames on their way out: built and not yet let go of by a link */
     uint32_t chunk_size;    /* bytes of a frame chunk, a power of two, 256 to 65,536 */

@@ -85,6 +85,7 @@ static void draw_tight(struct bk_config *c, uint64_t *r) {
         c->chunks = draw_log(r, 8, 128);
         c->buffer_chunks = draw_range(r, 2, c->chunks - 4);
     }
+    if (one_in(r, 2)) c->port_maps = draw_below(r, 3);
     if (one_in(r, 4)) c->ephemeral_last = (uint16_t)(c->ephemeral_first + draw_below(r, 4));
 }
 

@@ -37,6 +37,7 @@ struct tcp_error {
 };
 
 #define LISTENER_BUCKETS 32u
+#define PORT_MAPS_MAX    64u
 #define REQUEST_LEVELS   12u /* SYN-ACKs of a request, and times between them that can be told apart: one list each */
 
 struct tcp {
@@ -67,6 +68,9 @@ struct tcp {
     uint32_t orphans;                           /* connections whose user has closed */
     uint32_t pad;
     uint32_t port_counter[64];          /* RFC 6056 algorithm 4 */
+    struct pool port_maps;              /* port_map.h; none is ever given back */
+    uint32_t port_tag[PORT_MAPS_MAX];   /* of each of them */
+    uint64_t port_searches, port_looks; /* for an ephemeral port; look-ups of 4-tuples that they took */
     struct tcp_error error[TCP_ERRORS]; /* a ring */
     uint32_t error_first, error_count;
 };

@@ -216,6 +216,7 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->routes = 4;
     c->neighbours = 2 + below(w, 4);
     c->paths = below(w, 3);
+    c->port_maps = below(w, 3);
     c->mtu_probing = below(w, 3);
     c->base_mss = 500 + below(w, 900);
     c->path_mtu_expiry_s = 1 + below(w, 30);
