@@ -225,6 +225,8 @@ static bool iface_exists(const bk_stack *s, uint32_t iface) {
 
 static uint16_t input_frame(bk_stack *s, uint32_t iface, const struct bk_rx *frame) {
     if (!iface_exists(s, iface)) return BK_REASON_DROP_IFACE;
+    if (frame->flags & BK_RX_REFUSED)
+        return frame->reason < BK_REASON_COUNT ? frame->reason : BK_REASON_DROP_OFFLOAD_SHORT;
     struct packet p = {
         .parts = frame->parts,
         .part_count = frame->part_count,
@@ -309,6 +311,7 @@ size_t bk_output(bk_stack *s, uint32_t iface, struct bk_tx *units, size_t n, uin
             output_unit(b, id, &units[i++]);
             continue;
         }
+        if (!tcp_output_pending(&s->net.tcp, iface)) break;
         id = tcp_output_next(&s->net.tcp, iface);
         if (id == BK_NONE) break;
         net_send(&s->net, id);

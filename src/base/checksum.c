@@ -102,7 +102,7 @@ uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t length) 
 /* RFC 9293 3.1 for IPv4 (protocol and length take a word each), RFC 8200 8.1 for IPv6. */
 static uint64_t checksum_pseudo_plain(const bk_addr *src, const bk_addr *dst, uint8_t protocol, uint32_t length) {
     uint8_t header[40] = {0};
-    bool ipv4 = bk_addr_is_ipv4(src);
+    bool ipv4 = addr_is_ipv4(src);
     size_t n = ipv4 ? 4 : 16;
     memcpy(header, src->byte + 16 - n, n);
     memcpy(header + n, dst->byte + 16 - n, n);

@@ -34,12 +34,10 @@ static const uint8_t *in_first_part(const struct base *b, const struct packet *p
     return chunk_data(b, first->chunk) + first->offset + p->start + offset;
 }
 
-const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
-                            uint8_t *scratch) {
+const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
+                             uint8_t *scratch) {
     if ((uint64_t)offset + n > p->length) return NULL;
     if (n == 0) return scratch;
-    const uint8_t *at = in_first_part(b, p, offset, n);
-    if (at != NULL) return at;
     struct walk w = walk_start(p, offset, n);
     if (BK_FAST && w.part->length - w.skip >= n) return chunk_data(b, w.part->chunk) + w.part->offset + w.skip;
     packet_copy(b, p, offset, n, scratch);

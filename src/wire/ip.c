@@ -46,8 +46,8 @@ uint16_t wire_ipv4_parse(const uint8_t *p, size_t held, size_t n, struct wire_ip
     out->fragment_offset = (uint16_t)((fragment & IPV4_OFFSET) * 8);
     out->ttl = p[8];
     out->protocol = p[9];
-    out->src = bk_addr_ipv4(p[12], p[13], p[14], p[15]);
-    out->dst = bk_addr_ipv4(p[16], p[17], p[18], p[19]);
+    out->src = addr_ipv4_at(p + 12);
+    out->dst = addr_ipv4_at(p + 16);
     return BK_REASON_NONE;
 }
 
@@ -81,8 +81,8 @@ uint16_t wire_ipv6_parse(const uint8_t *p, size_t n, struct wire_ipv6 *out) {
     out->hop_limit = p[7];
     memcpy(out->src.byte, p + 8, sizeof out->src.byte);
     memcpy(out->dst.byte, p + 24, sizeof out->dst.byte);
-    if (bk_addr_is_ipv4(&out->src)) return BK_REASON_DROP_IP_SOURCE;
-    if (bk_addr_is_ipv4(&out->dst)) return BK_REASON_DROP_IP_DESTINATION;
+    if (addr_is_ipv4(&out->src)) return BK_REASON_DROP_IP_SOURCE;
+    if (addr_is_ipv4(&out->dst)) return BK_REASON_DROP_IP_DESTINATION;
     return BK_REASON_NONE;
 }
 
