@@ -56,6 +56,8 @@ struct base {
     uint64_t random_counter;
     uint32_t generation;         /* last one given to an object */
     uint32_t buffer_chunks_used; /* chunks held by send and receive queues, against config.buffer_chunks */
+    uint8_t checksum_way;        /* enum checksum_way: of this machine, the one thing here that is not of the history */
+    uint8_t pad[7];
     struct bk_config config;
     struct pool chunks;     /* frame memory, config.chunk_size each */
     struct pool chunk_refs; /* uint32_t a chunk: its reference count; made in step with `chunks` */

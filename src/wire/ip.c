@@ -34,7 +34,7 @@ uint16_t wire_ipv4_parse(const uint8_t *p, size_t held, size_t n, struct wire_ip
     out->total_length = get_be16(p + 2);
     if (out->header_length < WIRE_IPV4_LENGTH || out->header_length > held) return BK_REASON_DROP_IP_LENGTH;
     if (out->total_length < out->header_length || out->total_length > n) return BK_REASON_DROP_IP_LENGTH;
-    if (checksum_fold(checksum_add(0, p, out->header_length)) != UINT16_MAX) return BK_REASON_DROP_IP_CHECKSUM;
+    if (checksum_header(p, out->header_length / 4u) != UINT16_MAX) return BK_REASON_DROP_IP_CHECKSUM;
     if (!ipv4_options_valid(p + WIRE_IPV4_LENGTH, out->header_length - WIRE_IPV4_LENGTH))
         return BK_REASON_DROP_IP_OPTION;
 
@@ -65,7 +65,7 @@ size_t wire_ipv4_emit(uint8_t *p, const struct wire_ipv4 *h) {
     put_be16(p + 10, 0);
     memcpy(p + 12, h->src.byte + 12, 4);
     memcpy(p + 16, h->dst.byte + 12, 4);
-    put_be16(p + 10, checksum_finish(checksum_add(0, p, WIRE_IPV4_LENGTH)));
+    put_be16(p + 10, (uint16_t)~checksum_header(p, WIRE_IPV4_LENGTH / 4));
     return WIRE_IPV4_LENGTH;
 }
 
