@@ -111,50 +111,71 @@ bool extent_queue_append_part(struct base *b, struct extent_queue *q, uint32_t s
     return true;
 }
 
-struct bk_part extent_packet_part(const struct packet *p, uint32_t offset, uint32_t n) {
-    uint32_t skip = p->start + offset;
-    const struct bk_part *part = p->parts;
-    while (skip >= part->length) skip -= part++->length;
-    return (struct bk_part){part->chunk, (uint16_t)(part->offset + skip), (uint16_t)u32_min(n, part->length - skip)};
-}
-
 bool extent_is_small(const struct base *b, uint32_t n) {
     return n < b->config.chunk_size / 2;
 }
 
-bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p,
-                                uint32_t offset, uint32_t n) {
-    uint32_t before = q->tail, before_bytes = q->bytes, before_count = q->count;
-    uint16_t before_length = before == BK_NONE ? 0 : extent_at(b, before)->length;
-    for (uint32_t done = 0; done < n;) {
-        struct bk_part part = extent_packet_part(p, offset + done, n - done);
+/* How far a queue had come, to go back there when a bound is hit. */
+struct mark {
+    struct extent_queue queue;
+    uint16_t length; /* of the tail extent */
+};
+
+static struct mark queue_mark(const struct base *b, const struct extent_queue *q) {
+    return (struct mark){*q, q->tail == BK_NONE ? 0 : extent_at(b, q->tail)->length};
+}
+
+static void queue_return(struct base *b, struct extent_queue *q, const struct mark *m) {
+    uint32_t tail = m->queue.tail, id = tail == BK_NONE ? q->head : extent_at(b, tail)->next;
+    while (id != BK_NONE) {
+        uint32_t next = extent_at(b, id)->next;
+        extent_free(b, id);
+        id = next;
+    }
+    *q = m->queue;
+    if (tail == BK_NONE) return;
+    extent_at(b, tail)->next = BK_NONE;
+    extent_at(b, tail)->length = m->length;
+}
+
+/* Whether any packet of so many parts finds room, and nothing will have to be taken back. */
+static bool room_for_parts(const struct base *b, const struct extent_queue *q, uint32_t parts) {
+    uint32_t bound = u32_min(b->config.buffer_chunks, q->limit);
+    return b->buffer_chunks_used < bound && bound - b->buffer_chunks_used >= parts && chunk_free_count(b) >= parts;
+}
+
+/* Appends a piece that is worth its chunk, with the packet's reference if there is one and it may be taken. */
+static bool append_large(struct base *b, struct extent_queue *q, uint32_t seq, const struct bk_part *piece,
+                         uint64_t *owned, uint64_t reference) {
+    if (!extent_queue_append_part(b, q, seq, piece)) return false;
+    if (*owned & reference) {
+        *owned &= ~reference;
+        --*chunk_references(b, piece->chunk);
+    }
+    return true;
+}
+
+bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t seq, struct packet *p, uint32_t offset,
+                                uint32_t n) {
+    bool certain = room_for_parts(b, q, p->part_count);
+    struct mark mark = queue_mark(b, q);
+    struct packet_walk w = packet_walk(p, offset, n);
+    while (w.left != 0) {
+        uint64_t reference = certain && w.index < PACKET_OWNED ? UINT64_C(1) << w.index : 0;
+        uint32_t at = seq + (n - w.left);
+        struct bk_part piece = packet_walk_next(&w);
         bool ok;
-        if (extent_is_small(b, part.length))
-            ok = extent_queue_append_copy(b, q, seq + done, chunk_data(b, part.chunk) + part.offset, part.length) ==
-                 part.length;
-        else
-            ok = extent_queue_append_part(b, q, seq + done, &part);
-        if (ok) {
-            done += part.length;
-            continue;
-        }
-        /* A bound was hit in the middle: take back what was appended. */
-        uint32_t id = before == BK_NONE ? q->head : extent_at(b, before)->next;
-        while (id != BK_NONE) {
-            uint32_t next = extent_at(b, id)->next;
-            extent_free(b, id);
-            id = next;
-        }
-        q->tail = before;
-        q->bytes = before_bytes;
-        q->count = before_count;
-        if (before == BK_NONE) {
-            q->head = BK_NONE;
+        if (extent_is_small(b, piece.length)) {
+            const uint8_t *from = chunk_data(b, piece.chunk) + piece.offset;
+            ok = extent_queue_append_copy(b, q, at, from, piece.length) == piece.length;
         } else {
-            extent_at(b, before)->next = BK_NONE;
-            extent_at(b, before)->length = before_length;
+            ok = append_large(b, q, at, &piece, &p->owned, reference);
         }
-        return false;
+        if (!ok) {
+            BK_ASSERT(!certain, "what was handed over is not taken back");
+            queue_return(b, q, &mark);
+            return false;
+        }
     }
     return true;
 }

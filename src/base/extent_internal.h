@@ -16,8 +16,6 @@ void extent_queue_pop_head(struct base *b, struct extent_queue *q);
 
 /* How far a chunk is written to; offsets and lengths of extents have 16 bits. */
 uint32_t extent_chunk_bytes(const struct base *b);
-/* The part of packet bytes [offset, ...) that lies in one chunk, at most n long. */
-struct bk_part extent_packet_part(const struct packet *p, uint32_t offset, uint32_t n);
 /* Whether n bytes are too few to hold a chunk for: half a chunk or more is worth its reference. */
 bool extent_is_small(const struct base *b, uint32_t n);
 

@@ -3,52 +3,53 @@
 
 #include "base/checksum.h"
 
-/* Calls for each piece of bytes [offset, offset + n) of the current layer, in order. */
-struct walk {
-    const struct bk_part *part;
-    uint32_t skip; /* bytes of *part before the range */
-    uint32_t left;
-};
-
-static struct walk walk_start(const struct packet *p, uint32_t offset, uint32_t n) {
+struct packet_walk packet_walk(const struct packet *p, uint32_t offset, uint32_t n) {
     BK_ASSERT((uint64_t)offset + n <= p->length, "a range lies within its packet");
-    struct walk w = {p->parts, p->start + offset, n};
-    while (n != 0 && w.skip >= w.part->length) w.skip -= w.part++->length;
+    struct packet_walk w = {p, 0, p->start + offset, n};
+    while (n != 0 && w.skip >= p->parts[w.index].length) w.skip -= p->parts[w.index++].length;
     return w;
 }
 
-static const uint8_t *walk_next(const struct base *b, struct walk *w, uint32_t *length) {
-    if (w->left == 0) return NULL;
-    const uint8_t *at = chunk_data(b, w->part->chunk) + w->part->offset + w->skip;
-    *length = u32_min(w->left, w->part->length - w->skip);
-    w->left -= *length;
+struct bk_part packet_walk_next(struct packet_walk *w) {
+    const struct bk_part *part = &w->packet->parts[w->index++];
+    uint32_t n = u32_min(w->left, part->length - w->skip);
+    struct bk_part piece = {part->chunk, (uint16_t)(part->offset + w->skip), (uint16_t)n};
+    w->left -= n;
     w->skip = 0;
-    w->part++;
-    return at;
+    return piece;
+}
+
+static const uint8_t *piece_data(const struct base *b, const struct bk_part *piece) {
+    return chunk_data(b, piece->chunk) + piece->offset;
 }
 
 const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
                             uint8_t *scratch) {
     if ((uint64_t)offset + n > p->length) return NULL;
     if (n == 0) return scratch;
-    struct walk w = walk_start(p, offset, n);
-    if (BK_FAST && w.part->length - w.skip >= n) return chunk_data(b, w.part->chunk) + w.part->offset + w.skip;
+    struct packet_walk w = packet_walk(p, offset, n);
+    const struct bk_part *part = &p->parts[w.index];
+    if (BK_FAST && part->length - w.skip >= n) return piece_data(b, part) + w.skip;
     packet_copy(b, p, offset, n, scratch);
     return scratch;
 }
 
 uint64_t packet_checksum(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n, uint64_t sum) {
-    struct walk w = walk_start(p, offset, n);
-    const uint8_t *at;
-    uint32_t length, done = 0;
-    for (; (at = walk_next(b, &w, &length)) != NULL; done += length) sum = checksum_add_at(sum, at, length, done);
+    struct packet_walk w = packet_walk(p, offset, n);
+    while (w.left != 0) {
+        uint32_t at = n - w.left;
+        struct bk_part piece = packet_walk_next(&w);
+        sum = checksum_add_at(sum, piece_data(b, &piece), piece.length, at);
+    }
     return sum;
 }
 
 void packet_copy(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n, void *to) {
-    struct walk w = walk_start(p, offset, n);
+    struct packet_walk w = packet_walk(p, offset, n);
     uint8_t *out = to;
-    const uint8_t *at;
-    uint32_t length;
-    for (; (at = walk_next(b, &w, &length)) != NULL; out += length) memcpy(out, at, length);
+    while (w.left != 0) {
+        struct bk_part piece = packet_walk_next(&w);
+        memcpy(out, piece_data(b, &piece), piece.length);
+        out += piece.length;
+    }
 }

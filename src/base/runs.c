@@ -121,14 +121,14 @@ static uint32_t run_extent(struct base *b, const struct runs *r, uint32_t seq, c
  * until then stays, for it is good data. */
 static bool run_extend(struct base *b, struct runs *r, struct place *at, uint32_t seq, const struct packet *p,
                        uint32_t offset, uint32_t n, uint32_t max) {
-    for (uint32_t done = 0; done < n;) {
-        struct bk_part part = extent_packet_part(p, offset + done, n - done);
-        if (!run_join(b, r, at, &part)) {
-            uint32_t id = r->queue.count < max ? run_extent(b, r, seq + done, &part) : BK_NONE;
-            if (id == BK_NONE) return false;
-            run_link(b, r, at, id);
-        }
-        done += part.length;
+    struct packet_walk w = packet_walk(p, offset, n);
+    while (w.left != 0) {
+        uint32_t number = seq + (n - w.left);
+        struct bk_part piece = packet_walk_next(&w);
+        if (piece.length == 0 || run_join(b, r, at, &piece)) continue;
+        uint32_t id = r->queue.count < max ? run_extent(b, r, number, &piece) : BK_NONE;
+        if (id == BK_NONE) return false;
+        run_link(b, r, at, id);
     }
     return true;
 }
