@@ -12,29 +12,46 @@ void extent_queue_init(struct extent_queue *q) {
     q->limit = UINT32_MAX;
 }
 
-/* A new extent for a chunk that is charged to the budget, not yet linked; BK_NONE at a bound. */
-static uint32_t extent_alloc(struct base *b, const struct extent_queue *q) {
-    if (b->buffer_chunks_used >= u32_min(b->config.buffer_chunks, q->limit)) return BK_NONE;
+/* Whether the budget, and what the queue may have of it, allow another chunk. */
+static bool budget_left(const struct base *b, const struct extent_queue *q) {
+    return b->buffer_chunks_used < u32_min(b->config.buffer_chunks, q->limit);
+}
+
+/* A new extent that takes over a reference to the part's chunk, not yet linked; BK_NONE at a bound. */
+static inline uint32_t extent_take(struct base *b, const struct extent_queue *q, uint32_t seq,
+                                   const struct bk_part *part) {
+    if (!budget_left(b, q)) return BK_NONE;
     uint32_t id = pool_alloc(b, &b->extents);
-    if (id != BK_NONE) b->buffer_chunks_used++;
+    if (id == BK_NONE) return BK_NONE;
+    b->buffer_chunks_used++;
+    *extent_at(b, id) = (struct extent){
+        .next = BK_NONE, .chunk = part->chunk, .seq = seq, .offset = part->offset, .length = part->length};
     return id;
 }
 
-void extent_free(struct base *b, uint32_t id) {
-    chunk_release(b, extent_at(b, id)->chunk);
+static inline void extent_give(struct base *b, uint32_t id, const struct extent *e) {
+    chunk_release(b, e->chunk);
     b->buffer_chunks_used--;
     pool_free(b, &b->extents, id);
 }
 
-void extent_queue_link_tail(struct base *b, struct extent_queue *q, uint32_t id) {
-    extent_at(b, id)->next = BK_NONE;
+void extent_free(struct base *b, uint32_t id) {
+    extent_give(b, id, extent_at(b, id));
+}
+
+static inline void link_tail(struct base *b, struct extent_queue *q, uint32_t id, struct extent *e) {
+    e->next = BK_NONE;
     if (q->tail != BK_NONE)
         extent_at(b, q->tail)->next = id;
     else
         q->head = id;
     q->tail = id;
-    q->bytes += extent_at(b, id)->length;
+    q->bytes += e->length;
     q->count++;
+}
+
+void extent_queue_link_tail(struct base *b, struct extent_queue *q, uint32_t id) {
+    link_tail(b, q, id, extent_at(b, id));
 }
 
 void extent_queue_clear(struct base *b, struct extent_queue *q) {
@@ -61,53 +78,45 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     return end < extent_chunk_bytes(b) ? extent_chunk_bytes(b) - end : 0;
 }
 
-uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq) {
-    uint32_t id = extent_alloc(b, q);
-    if (id == BK_NONE) return BK_NONE;
-    uint32_t chunk = chunk_alloc(b);
-    if (chunk == BK_NONE) {
-        b->buffer_chunks_used--;
-        pool_free(b, &b->extents, id);
-        return BK_NONE;
-    }
-    *extent_at(b, id) = (struct extent){.next = BK_NONE, .chunk = chunk, .seq = seq};
+uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq, uint16_t length) {
+    if (!budget_left(b, q)) return BK_NONE;
+    struct bk_part part = {.chunk = chunk_alloc(b), .length = length};
+    if (part.chunk == BK_NONE) return BK_NONE;
+    uint32_t id = extent_take(b, q, seq, &part);
+    if (id == BK_NONE) chunk_release(b, part.chunk);
     return id;
 }
 
 uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32_t seq, const void *data, uint32_t n) {
     const uint8_t *from = data;
-    uint32_t done = 0;
-    while (done < n) {
-        uint32_t room = tail_room(b, q);
-        if (room == 0) {
-            uint32_t id = extent_new_chunk(b, q, seq + done);
-            if (id == BK_NONE) break;
-            extent_queue_link_tail(b, q, id);
-            room = extent_chunk_bytes(b);
-        }
+    uint32_t done = u32_min(tail_room(b, q), n), size = extent_chunk_bytes(b);
+    if (done != 0) {
         struct extent *e = extent_at(b, q->tail);
-        uint32_t take = u32_min(room, n - done);
-        memcpy(chunk_data(b, e->chunk) + e->offset + e->length, from + done, take);
-        e->length = (uint16_t)(e->length + take);
-        q->bytes += take;
+        memcpy(chunk_data(b, e->chunk) + e->offset + e->length, from, done);
+        e->length = (uint16_t)(e->length + done);
+        q->bytes += done;
+    }
+    while (done < n) {
+        uint32_t take = u32_min(size, n - done), id = extent_new_chunk(b, q, seq + done, (uint16_t)take);
+        if (id == BK_NONE) break;
+        struct extent *e = extent_at(b, id);
+        memcpy(chunk_data(b, e->chunk), from + done, take);
+        link_tail(b, q, id, e);
         done += take;
     }
     return done;
 }
 
 uint32_t extent_refer(struct base *b, const struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
-    uint32_t id = extent_alloc(b, q);
-    if (id == BK_NONE) return BK_NONE;
-    chunk_hold(b, part->chunk);
-    *extent_at(b, id) = (struct extent){
-        .next = BK_NONE, .chunk = part->chunk, .seq = seq, .offset = part->offset, .length = part->length};
+    uint32_t id = extent_take(b, q, seq, part);
+    if (id != BK_NONE) chunk_hold(b, part->chunk);
     return id;
 }
 
 bool extent_queue_append_part(struct base *b, struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
     uint32_t id = extent_refer(b, q, seq, part);
     if (id == BK_NONE) return false;
-    extent_queue_link_tail(b, q, id);
+    link_tail(b, q, id, extent_at(b, id));
     return true;
 }
 
@@ -144,14 +153,13 @@ static bool room_for_parts(const struct base *b, const struct extent_queue *q, u
     return b->buffer_chunks_used < bound && bound - b->buffer_chunks_used >= parts && chunk_free_count(b) >= parts;
 }
 
-/* Appends a piece that is worth its chunk, with the packet's reference if there is one and it may be taken. */
+/* Appends a piece that is worth its chunk; `taken`: with the packet's own reference. */
 static bool append_large(struct base *b, struct extent_queue *q, uint32_t seq, const struct bk_part *piece,
-                         uint64_t *owned, uint64_t reference) {
-    if (!extent_queue_append_part(b, q, seq, piece)) return false;
-    if (*owned & reference) {
-        *owned &= ~reference;
-        --*chunk_references(b, piece->chunk);
-    }
+                         bool taken) {
+    if (!taken) return extent_queue_append_part(b, q, seq, piece);
+    uint32_t id = extent_take(b, q, seq, piece);
+    if (id == BK_NONE) return false;
+    link_tail(b, q, id, extent_at(b, id));
     return true;
 }
 
@@ -161,7 +169,7 @@ bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t
     struct mark mark = queue_mark(b, q);
     struct packet_walk w = packet_walk(p, offset, n);
     while (w.left != 0) {
-        uint64_t reference = certain && w.index < PACKET_OWNED ? UINT64_C(1) << w.index : 0;
+        uint64_t reference = certain && w.index < PACKET_OWNED ? p->owned & UINT64_C(1) << w.index : 0;
         uint32_t at = seq + (n - w.left);
         struct bk_part piece = packet_walk_next(&w);
         bool ok;
@@ -169,7 +177,8 @@ bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t
             const uint8_t *from = chunk_data(b, piece.chunk) + piece.offset;
             ok = extent_queue_append_copy(b, q, at, from, piece.length) == piece.length;
         } else {
-            ok = append_large(b, q, at, &piece, &p->owned, reference);
+            ok = append_large(b, q, at, &piece, reference != 0);
+            p->owned &= ~reference;
         }
         if (!ok) {
             BK_ASSERT(!certain, "what was handed over is not taken back");
@@ -192,19 +201,22 @@ void extent_queue_pop_head(struct base *b, struct extent_queue *q) {
 
 void extent_queue_consume(struct base *b, struct extent_queue *q, uint32_t n) {
     BK_ASSERT(n <= q->bytes, "no more is consumed than is queued");
+    q->bytes -= n;
     while (n != 0) {
-        struct extent *e = extent_at(b, q->head);
-        if (e->length <= n) {
-            n -= e->length;
-            extent_queue_pop_head(b, q);
-            continue;
+        uint32_t id = q->head;
+        struct extent *e = extent_at(b, id);
+        if (e->length > n) {
+            e->offset = (uint16_t)(e->offset + n);
+            e->length = (uint16_t)(e->length - n);
+            e->seq += n;
+            return;
         }
-        e->offset = (uint16_t)(e->offset + n);
-        e->length = (uint16_t)(e->length - n);
-        e->seq += n;
-        q->bytes -= n;
-        n = 0;
+        n -= e->length;
+        q->head = e->next;
+        q->count--;
+        extent_give(b, id, e);
     }
+    if (q->head == BK_NONE) q->tail = BK_NONE;
 }
 
 void extent_queue_copy(const struct base *b, const struct extent_queue *q, void *to, uint32_t n) {

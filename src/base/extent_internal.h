@@ -4,8 +4,8 @@
 
 #include "base/extent.h"
 
-/* An empty extent in a chunk of its own, not yet linked; BK_NONE at a bound. */
-uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq);
+/* An extent of so many bytes, still to be written, in a chunk of its own, not yet linked; BK_NONE at a bound. */
+uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq, uint16_t length);
 /* An extent for a run of bytes, with a reference of its own to the chunk, not yet linked; BK_NONE at a bound. */
 uint32_t extent_refer(struct base *b, const struct extent_queue *q, uint32_t seq, const struct bk_part *part);
 /* Gives up an extent that is in no queue any more, with its reference. */

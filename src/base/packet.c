@@ -10,15 +10,6 @@ struct packet_walk packet_walk(const struct packet *p, uint32_t offset, uint32_t
     return w;
 }
 
-struct bk_part packet_walk_next(struct packet_walk *w) {
-    const struct bk_part *part = &w->packet->parts[w->index++];
-    uint32_t n = u32_min(w->left, part->length - w->skip);
-    struct bk_part piece = {part->chunk, (uint16_t)(part->offset + w->skip), (uint16_t)n};
-    w->left -= n;
-    w->skip = 0;
-    return piece;
-}
-
 static const uint8_t *piece_data(const struct base *b, const struct bk_part *piece) {
     return chunk_data(b, piece->chunk) + piece->offset;
 }

@@ -45,7 +45,14 @@ struct packet_walk {
 /* Stands before bytes [offset, offset + n), which must be there. */
 struct packet_walk packet_walk(const struct packet *p, uint32_t offset, uint32_t n);
 /* The next piece: what one part holds of the range. There must be one (left != 0); it lay in part index - 1. */
-struct bk_part packet_walk_next(struct packet_walk *w);
+static inline struct bk_part packet_walk_next(struct packet_walk *w) {
+    const struct bk_part *part = &w->packet->parts[w->index++];
+    uint32_t n = u32_min(w->left, part->length - w->skip);
+    struct bk_part piece = {part->chunk, (uint16_t)(part->offset + w->skip), (uint16_t)n};
+    w->left -= n;
+    w->skip = 0;
+    return piece;
+}
 
 /* n bytes (at most 256) from `offset` of the current layer, in one piece: in place, or copied to `scratch` if they
  * straddle parts. NULL if the layer is shorter. */

@@ -109,11 +109,10 @@ static bool run_join(struct base *b, struct runs *r, const struct place *at, con
 /* An extent for a piece: copied where that is the cheaper way to hold it, by reference otherwise. BK_NONE at a bound. */
 static uint32_t run_extent(struct base *b, const struct runs *r, uint32_t seq, const struct bk_part *part) {
     if (!extent_is_small(b, part->length)) return extent_refer(b, &r->queue, seq, part);
-    uint32_t id = extent_new_chunk(b, &r->queue, seq);
+    uint32_t id = extent_new_chunk(b, &r->queue, seq, part->length);
     if (id == BK_NONE) return BK_NONE;
-    struct extent *e = extent_at(b, id);
+    const struct extent *e = extent_at(b, id);
     memcpy(chunk_data(b, e->chunk), chunk_data(b, part->chunk) + part->offset, part->length);
-    e->length = part->length;
     return id;
 }
 

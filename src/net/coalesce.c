@@ -302,14 +302,12 @@ void coalesce_input(struct net *n, uint32_t iface, struct bk_rx *frames, size_t 
     c.net = n;
     c.iface = iface;
     c.batch = frames;
+    if (count == 1 || !n->tcp.base.config.receive_coalescing) {
+        for (size_t i = 0; i < count; i++) deliver_frame(&c, &frames[i]);
+        return;
+    }
     c.latest = c.next = 0;
     for (uint32_t i = 0; i < COALESCE_RUNS; i++) c.run[i].frames = 0;
-    bool coalesces = count > 1 && n->tcp.base.config.receive_coalescing;
-    for (size_t i = 0; i < count; i++) {
-        if (coalesces)
-            take_frame(&c, (uint32_t)i);
-        else
-            deliver_frame(&c, &frames[i]);
-    }
+    for (size_t i = 0; i < count; i++) take_frame(&c, (uint32_t)i);
     deliver_all(&c);
 }
