@@ -151,7 +151,7 @@ static uint32_t ipv4_sum(const struct view *v) {
 
 static uint64_t pseudo_sum(const struct view *v) {
     const uint8_t *ip = v->at + v->ip;
-    return v->ipv4 ? checksum_add(WIRE_TCP, ip + IPV4_SRC, 8) : checksum_add(WIRE_TCP, ip + IPV6_SRC, 32);
+    return (uint64_t)WIRE_TCP + (v->ipv4 ? checksum_header(ip + IPV4_SRC, 2) : checksum_header(ip + IPV6_SRC, 8));
 }
 
 static bool ipv4_sound(const uint8_t *ip, uint32_t sum) {
@@ -162,10 +162,11 @@ static bool ipv4_sound(const uint8_t *ip, uint32_t sum) {
 static bool tcp_sound(const struct coalesce *c, const struct bk_rx *f, const struct view *v, uint64_t sum) {
     if (f->flags & (BK_RX_CHECKSUM_VALID | BK_RX_CHECKSUM_PARTIAL)) return true;
     uint32_t done = f->parts[0].length - v->tcp;
-    sum = checksum_add(sum + (v->length - v->tcp), v->at + v->tcp, done);
+    sum = checksum_add_by(c->net->tcp.base.checksum_way, sum + (v->length - v->tcp), v->at + v->tcp, done);
     for (uint32_t i = 1; i < f->part_count; done += f->parts[i++].length)
-        sum = checksum_add_at(sum, chunk_data(&c->net->tcp.base, f->parts[i].chunk) + f->parts[i].offset,
-                              f->parts[i].length, done);
+        sum = checksum_add_at_by(c->net->tcp.base.checksum_way, sum,
+                                 chunk_data(&c->net->tcp.base, f->parts[i].chunk) + f->parts[i].offset,
+                                 f->parts[i].length, done);
     return checksum_fold(sum) == 0xffff;
 }
 
@@ -186,6 +187,13 @@ static uint16_t deliver(const struct coalesce *c, struct packet *p) {
 }
 
 static void deliver_frame(const struct coalesce *c, struct bk_rx *f) {
+    struct base *b = &c->net->tcp.base;
+    if (f->flags & BK_RX_REFUSED) { /* the link has said why */
+        if (f->reason >= BK_REASON_COUNT) f->reason = BK_REASON_DROP_OFFLOAD_SHORT;
+        reason_count(b, f->reason);
+        for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->parts[i].chunk);
+        return;
+    }
     struct packet p = {.parts = f->parts, .part_count = f->part_count, .gso_size = f->gso_size, .rx_flags = f->flags};
     f->reason = deliver(c, &p);
 }
@@ -281,6 +289,10 @@ static void take_frame(struct coalesce *c, uint32_t number) {
     struct bk_rx *f = &c->batch[number];
     struct run *latest = &c->run[c->latest];
     struct view v;
+    if (f->flags & BK_RX_REFUSED) {
+        deliver_frame(c, f);
+        return;
+    }
     if (latest->frames != 0 && run_join(c, latest, number)) return;
     enum look seen = look(c, f, &v);
     if (seen == LOOK_OPAQUE) {

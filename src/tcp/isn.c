@@ -3,26 +3,32 @@
 
 #include "base/siphash.h"
 #include "tcp/lookup.h"
+#include "tcp/small_tuple.h"
 #include "tcp/time_wait.h"
 
 #define PORT_BETTER 64u
 
-enum isn_purpose { ISN_SEQUENCE, ISN_TIMESTAMP, ISN_PORT_START, ISN_PORT_COUNTER };
+enum isn_purpose { ISN_CONNECTION, ISN_PORT };
 
-/* F(): a keyed hash of the tuple, independent for each purpose. */
-static uint64_t isn_hash(const struct tcp *t, const struct tuple *tuple, enum isn_purpose purpose) {
-    uint8_t message[sizeof *tuple + 1];
-    memcpy(message, tuple, sizeof *tuple);
-    message[sizeof *tuple] = (uint8_t)purpose;
-    return siphash24(&t->base.secret[2], message, sizeof message);
+/* F(): a keyed hash of the tuple, independent for each purpose. Its two halves are independent as well, so one pass gives a
+ * connection's sequence number and timestamp offset, and one a port's start and counter. */
+struct isn_hash {
+    uint32_t first, second;
+};
+
+static struct isn_hash isn_hash(const struct tcp *t, const struct tuple *tuple, enum isn_purpose purpose) {
+    bool ipv6 = !addr_is_ipv4(&tuple->local);
+    uint32_t n = small_tuple_bytes(ipv6);
+    uint8_t message[SMALL_TUPLE_IPV6 + 1];
+    small_tuple_put(message, ipv6, tuple);
+    message[n] = (uint8_t)purpose;
+    uint64_t hash = siphash24(&t->base.secret[2], message, n + 1);
+    return (struct isn_hash){(uint32_t)hash, (uint32_t)(hash >> 32)};
 }
 
-uint32_t isn_make(const struct tcp *t, const struct tuple *tuple) {
-    return (uint32_t)(t->base.now / (4 * NS_PER_US)) + (uint32_t)isn_hash(t, tuple, ISN_SEQUENCE);
-}
-
-uint32_t isn_timestamp_offset(const struct tcp *t, const struct tuple *tuple) {
-    return (uint32_t)isn_hash(t, tuple, ISN_TIMESTAMP);
+struct isn isn_make(const struct tcp *t, const struct tuple *tuple) {
+    struct isn_hash hash = isn_hash(t, tuple, ISN_CONNECTION);
+    return (struct isn){(uint32_t)(t->base.now / (4 * NS_PER_US)) + hash.first, hash.second};
 }
 
 uint16_t isn_port(struct tcp *t, const struct tuple *tuple) {
@@ -30,9 +36,9 @@ uint16_t isn_port(struct tcp *t, const struct tuple *tuple) {
     uint32_t n = t->base.config.ephemeral_last - first + 1u;
     struct tuple probe = *tuple;
     probe.local_port = 0;
-    uint32_t offset = (uint32_t)isn_hash(t, &probe, ISN_PORT_START);
-    uint32_t *counter = &t->port_counter[isn_hash(t, &probe, ISN_PORT_COUNTER) % BK_COUNT(t->port_counter)];
-    uint32_t at = (offset % n + *counter % n) % n;
+    struct isn_hash hash = isn_hash(t, &probe, ISN_PORT);
+    uint32_t *counter = &t->port_counter[hash.second % BK_COUNT(t->port_counter)];
+    uint32_t at = (hash.first % n + *counter % n) % n;
     uint16_t second_best = 0;
     for (uint32_t i = 0, end = n; i < end; i++, at = at + 1 == n ? 0 : at + 1) {
         ++*counter;
