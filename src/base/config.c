@@ -77,6 +77,7 @@ void bk_config_default(struct bk_config *c) {
         .hystart = true,
         .pacing = false,
         .slow_start_after_idle = true,
+        .receive_coalescing = true,
         .reset_on_unread = true,
     };
 }

@@ -189,6 +189,7 @@ static void draw_device(struct scenario_host *h, uint64_t *r) {
     if (one_in(r, 3)) f->merge_ppm = draw_log(r, 10000, 1000000);
     if (one_in(r, 3)) h->offload = draw_below(r, 8);
     if (one_in(r, 3)) h->unit_max = draw_log(r, 100, 60000);
+    h->config.receive_coalescing = !one_in(r, 3);
 }
 
 static void draw_host(struct scenario_host *h, const struct scenario *s, bool patient, uint64_t *r) {

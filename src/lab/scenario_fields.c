@@ -127,6 +127,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(pacing),
     CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
+    CONFIG(receive_coalescing),
 };
 
 static const struct scenario_field fields_flow[] = {

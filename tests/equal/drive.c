@@ -256,6 +256,7 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->reset_on_unread = one_in(w, 2);
     c->ecn = below(w, 3);
     c->ecn_fallback = one_in(w, 2);
+    c->receive_coalescing = !one_in(w, 4);
 }
 
 #define LINK_LOCAL 0u
