@@ -42,10 +42,10 @@ asan: ## run the tests under the address and undefined-behaviour sanitizers
 	@tools/need build test
 	@tools/run-tests asan
 
-bench: ## run the benchmarks
-	@tools/need build
+bench: ## run the benchmarks, and write their tables into docs/performance.md (minutes; some need root)
+	@tools/need build bench
 	@tools/build release beckon
-	@build/beckon bench
+	@tools/bench-document
 
 guard: ## compare instruction counts with bench/guard.json (tools/bench-guard --update rewrites it)
 	@tools/need build guard

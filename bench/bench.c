@@ -15,11 +15,12 @@
 #define BENCH_CHOSEN_MAX 16u
 
 static const struct bench_workload *const bench_workloads[] = {
-    &bench_bulk, &bench_connections, &bench_scale, &bench_tap, &bench_path, &bench_limits,
+    &bench_bulk,  &bench_connections, &bench_crowd, &bench_scale,  &bench_latency, &bench_memory,
+    &bench_flood, &bench_tap,         &bench_http,  &bench_kernel, &bench_path,    &bench_limits,
 };
 
 struct bench_arguments {
-    bool list, json, check, verify, quick;
+    bool list, machine, json, check, verify, quick;
     uint32_t runs; /* 0: not given */
     const char *guard, *capture;
     uint64_t guard_units;
@@ -69,6 +70,26 @@ static bool bench_wanted(const struct bench_arguments *a, const struct bench_wor
     return false;
 }
 
+/* The cases of a workload that will be run. */
+struct bench_plan {
+    const struct bench_workload *w;
+    bool runs[BENCH_CASES];
+    bool left_out; /* one was asked for and cannot run here */
+};
+
+/* A case that cannot run here is skipped aloud. */
+static void bench_plan_case(struct bench_plan *plan, const struct bench_arguments *a, uint32_t i,
+                            struct report *report) {
+    const struct bench_case *c = &plan->w->cases[i];
+    struct bench_run run = {0};
+    plan->runs[i] = bench_wanted(a, plan->w, c);
+    if (!plan->runs[i] || c->available == NULL || c->available(&run) == 0) return;
+    plan->runs[i] = false;
+    plan->left_out = true;
+    report_skipped(report, plan->w, c);
+    cmd_error("%s/%s is skipped: %s", plan->w->name, c->name, run.why);
+}
+
 /* ---- running ---- */
 
 static int bench_run_case(const struct bench_workload *w, const struct bench_case *c, const struct bench_arguments *a,
@@ -84,34 +105,33 @@ static int bench_run_case(const struct bench_workload *w, const struct bench_cas
 }
 
 /* All cases once, for each round; and then each case's ratio to its peer in that round. */
-static int bench_round(const struct bench_workload *w, const struct bench_arguments *a, struct report_rounds *rounds,
+static int bench_round(const struct bench_plan *plan, const struct bench_arguments *a, struct report_rounds *rounds,
                        uint32_t round) {
+    const struct bench_workload *w = plan->w;
     for (uint32_t i = 0; i < w->case_count; i++)
-        if (bench_wanted(a, w, &w->cases[i]) &&
-            bench_run_case(w, &w->cases[i], a, false, round, rounds[i].value[round]) < 0)
-            return -1;
+        if (plan->runs[i] && bench_run_case(w, &w->cases[i], a, false, round, rounds[i].value[round]) < 0) return -1;
     for (uint32_t i = 0; i < w->case_count; i++) {
         const struct bench_case *c = &w->cases[i];
         int peer = c->peer != NULL ? bench_case_index(w, c->peer) : -1;
-        if (peer >= 0 && bench_wanted(a, w, c))
+        if (peer >= 0 && plan->runs[i])
             rounds[i].value[round][BENCH_RATIO] = rounds[i].value[round][0] / rounds[peer].value[round][0];
         rounds[i].runs = round + 1;
     }
     return 0;
 }
 
-static int bench_rounds(const struct bench_workload *w, const struct bench_arguments *a, struct report *report,
+static int bench_rounds(const struct bench_plan *plan, const struct bench_arguments *a, struct report *report,
                         struct report_rounds *rounds) {
+    const struct bench_workload *w = plan->w;
     double unused[BENCH_METRICS];
     uint32_t runs = a->runs != 0 ? a->runs : a->quick ? 1 : BENCH_RUNS;
     for (uint32_t i = 0; i < w->case_count && (a->verify || a->quick); i++)
-        if (bench_wanted(a, w, &w->cases[i]) && bench_run_case(w, &w->cases[i], a, true, 0, unused) < 0)
-            return CMD_FAILED;
+        if (plan->runs[i] && bench_run_case(w, &w->cases[i], a, true, 0, unused) < 0) return CMD_FAILED;
     report_workload(report, w, runs);
     for (uint32_t round = 0; round < runs; round++)
-        if (bench_round(w, a, rounds, round) < 0) return CMD_FAILED;
+        if (bench_round(plan, a, rounds, round) < 0) return CMD_FAILED;
     for (uint32_t i = 0; i < w->case_count; i++)
-        if (bench_wanted(a, w, &w->cases[i])) report_case(report, w, &w->cases[i], &rounds[i]);
+        if (plan->runs[i]) report_case(report, w, &w->cases[i], &rounds[i]);
     return CMD_WORKED;
 }
 
@@ -126,24 +146,26 @@ static int bench_skip(const struct bench_workload *w, const struct bench_argumen
 
 static int bench_workload(const struct bench_workload *w, const struct bench_arguments *a, struct report *report) {
     struct bench_run run = {0};
+    struct bench_plan plan = {.w = w};
     bool any = false;
     for (uint32_t i = 0; i < w->case_count; i++) any |= bench_asked(a, w, &w->cases[i]);
     if (!any) return CMD_WORKED;
     if (w->available != NULL && w->available(&run) < 0) return bench_skip(w, a, report, run.why);
+    for (uint32_t i = 0; i < w->case_count; i++) bench_plan_case(&plan, a, i, report);
     struct report_rounds *rounds = calloc(w->case_count, sizeof *rounds);
     if (rounds == NULL) {
         cmd_error("no memory");
         return CMD_USAGE;
     }
-    int status = bench_rounds(w, a, report, rounds);
+    int status = bench_rounds(&plan, a, report, rounds);
     free(rounds);
-    return status;
+    return status == CMD_WORKED && plan.left_out && a->chosen_count > 0 ? CMD_USAGE : status;
 }
 
 static int bench_all(const struct bench_arguments *a) {
     struct report report = {.style = a->json ? REPORT_JSON : a->check ? REPORT_CHECK : REPORT_TABLE};
     int status = CMD_WORKED;
-    report_machine(&report);
+    report_begin(&report);
     for (size_t i = 0; i < BK_COUNT(bench_workloads); i++) {
         int s = bench_workload(bench_workloads[i], a, &report);
         if (s != CMD_WORKED && status != CMD_FAILED) status = s;
@@ -170,12 +192,19 @@ static void bench_list(void) {
     }
 }
 
+static void bench_machine(void) {
+    char text[REPORT_MACHINE];
+    report_machine(text);
+    puts(text);
+}
+
 /* ---- the command line ---- */
 
 enum {
     BENCH_JSON = 0x100,
     BENCH_CHECK,
     BENCH_LIST,
+    BENCH_MACHINE,
     BENCH_VERIFY,
     BENCH_QUICK,
     BENCH_RUNS_KEY,
@@ -185,6 +214,7 @@ enum {
 
 static const struct argp_option bench_options[] = {
     {"list", BENCH_LIST, NULL, 0, "List the workloads and their cases", 0},
+    {"machine", BENCH_MACHINE, NULL, 0, "Say which machine and build this is", 0},
     {"json", BENCH_JSON, NULL, 0, "Print JSON, one object a line", 0},
     {"check", BENCH_CHECK, NULL, 0, "Print a line per target, `met' or `missed'; exit with 1 if one is missed", 0},
     {"verify", BENCH_VERIFY, NULL, 0, "Before timing a case, run it once and check all that arrives", 0},
@@ -219,6 +249,9 @@ static error_t bench_option(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case BENCH_LIST:
         a->list = true;
+        return 0;
+    case BENCH_MACHINE:
+        a->machine = true;
         return 0;
     case BENCH_JSON:
         a->json = true;
@@ -264,7 +297,7 @@ int cmd_bench(int argc, char **argv) {
         .args_doc = "[WORKLOAD[/CASE]...]\n--guard WORKLOAD N",
         .doc = "Measure the stack: all workloads but `path', which takes long, or those named.\v"
                "Each case is run several times, the cases in turn; medians are shown with the smallest and the "
-               "largest. `tap' and `path' need root. "
+               "largest. `tap', `http', `kernel', `path' and parts of `latency' need root. "
                "Exit status: 0 worked, 1 a workload failed (or --check found a target missed), 2 usage, or a workload "
                "that was "
                "asked for cannot run here.",
@@ -272,7 +305,7 @@ int cmd_bench(int argc, char **argv) {
     struct bench_arguments a = {0};
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &a);
     if (a.guard != NULL) return bench_guard(&a);
-    if (!a.list) return bench_all(&a);
-    bench_list();
-    return CMD_WORKED;
+    if (a.list) bench_list();
+    if (a.machine) bench_machine();
+    return a.list || a.machine ? CMD_WORKED : bench_all(&a);
 }

@@ -16,6 +16,7 @@
 #include "beckon/stack.h"
 
 #define BENCH_METRICS 4u
+#define BENCH_CASES   64u           /* of a workload, at most */
 #define BENCH_RATIO   BENCH_METRICS /* index of the ratio to the peer among a case's values */
 #define BENCH_WHY     200u
 #define BENCH_TARGETS 2u
@@ -32,6 +33,8 @@ struct bench_target {
     bool at_most; /* less is better */
 };
 
+struct bench_run;
+
 struct bench_case {
     const char *name;  /* without spaces */
     const char *about; /* what it is, in a line */
@@ -39,6 +42,11 @@ struct bench_case {
     const char *peer; /* name of the case it is compared with, or NULL */
     struct bench_target target[BENCH_TARGETS];
     uint32_t targets;
+    /* What it measures, if that is not what its workload says. */
+    const struct bench_metric *metrics;
+    uint32_t metric_count;
+    /* As its workload's, for this case alone. NULL: it can run where its workload can. */
+    int (*available)(struct bench_run *run);
 };
 
 /* One run of a case: what is asked, and what went wrong. */
@@ -69,7 +77,15 @@ struct bench_workload {
     bool by_name; /* it takes long, and runs only if it is asked for */
 };
 
-extern const struct bench_workload bench_bulk, bench_connections, bench_scale, bench_tap, bench_path, bench_limits;
+extern const struct bench_workload bench_bulk, bench_connections, bench_crowd, bench_scale, bench_latency, bench_memory,
+    bench_flood, bench_tap, bench_http, bench_kernel, bench_path, bench_limits;
+
+/* The case's metrics: its own, or its workload's. */
+static inline uint32_t bench_metrics(const struct bench_workload *w, const struct bench_case *c,
+                                     const struct bench_metric **metrics) {
+    *metrics = c->metrics != NULL ? c->metrics : w->metrics;
+    return c->metrics != NULL ? c->metric_count : w->metric_count;
+}
 
 /* Processor time of this process, in seconds. */
 double bench_cpu_seconds(void);

@@ -4,7 +4,7 @@
  * and called CLOSE, and then the next one begins: the close goes on beside it, as it does in any program.
  * The client closes first and so has the TIME-WAITs, which are kept for their full time or until their pool is full: from then on each
  * close drops the oldest. The timed part begins with a full pool, and stays at a full pool. Clients' addresses
- * are so many that all tuples in TIME-WAIT need less than half of the ephemeral ports.
+ * are so many that all tuples in TIME-WAIT, and those of the idle connections that stand beside, need less than half of the ephemeral ports.
  *
  * The server closes when it reads the client's end of data. Its ACK of the FIN has left by then, so the close is four
  * segments; a verifying run counts the segments and looks into the pools.
@@ -17,11 +17,14 @@
 
 #include "base/common.h"
 
-#define CONNECTIONS_EVENTS   128u
-#define CONNECTIONS_SEGMENTS 9u /* SYN, SYN-ACK, ACK; data, data; FIN, ACK, FIN, ACK */
+#define CONNECTIONS_EVENTS    128u
+#define CONNECTIONS_IDLE      (UINT64_C(1) << 63) /* in the user's number of a connection that stays open */
+#define CONNECTIONS_OPENING   64u                 /* idle ones that are opened at a time */
+#define CONNECTIONS_HANDSHAKE 3u
+#define CONNECTIONS_SEGMENTS  9u /* SYN, SYN-ACK, ACK; data, data; FIN, ACK, FIN, ACK */
 
 struct connections_parameters {
-    uint32_t at_once, time_waits;
+    uint32_t at_once, time_waits, idle;
     uint64_t count;
 };
 
@@ -30,7 +33,7 @@ struct connections {
     const struct connections_parameters *parameters;
     bk_listener listener;
     uint32_t addresses;
-    uint64_t to_start, started, answered, served;
+    uint64_t to_start, started, answered, served, idle;
     bool failed;
 };
 
@@ -42,18 +45,19 @@ static uint8_t connections_byte(uint64_t n) {
 static int connections_open(struct connections *s, const struct connections_parameters *p, struct bench_run *run) {
     struct bk_config config;
     bk_config_default(&config);
-    config.connections = 4 * p->at_once + 16; /* closes overlap with the next ones' openings */
-    config.requests_ipv4 = config.connections;
+    config.connections = p->idle + 4 * p->at_once + 16; /* closes overlap with the next ones' openings */
+    config.requests_ipv4 = 4 * u32_max(p->at_once, CONNECTIONS_OPENING) + 16;
     config.time_waits_ipv4 = p->time_waits;
     config.requests_ipv6 = config.time_waits_ipv6 = 16;
     config.timestamps = false;
     config.quick_acks = 0; /* nine segments a connection: the ACK of a byte rides on the answer */
     *s = (struct connections){.parameters = p};
     uint32_t ports = (uint32_t)(config.ephemeral_last - config.ephemeral_first + 1);
-    s->addresses = 1 + 2 * p->time_waits / ports;
+    s->addresses = 1 + 2 * (p->time_waits + p->idle) / ports;
     if (bench_world_open(&s->world, BENCH_MEMORY, &config, s->addresses, run) < 0) return -1;
     const bk_addr any = bk_addr_ipv4(0, 0, 0, 0);
-    int r = bk_tcp_listen(s->world.stack[1], &any, BENCH_PORT, 2 * p->at_once + 8, 0, s->world.clock.now, &s->listener);
+    int r =
+        bk_tcp_listen(s->world.stack[1], &any, BENCH_PORT, config.requests_ipv4, 0, s->world.clock.now, &s->listener);
     return r < 0 ? bench_fail(run, "cannot listen: %s", strerror(-r)) : 0;
 }
 
@@ -66,23 +70,29 @@ static void connections_fail(struct connections *s, const char *what, ptrdiff_t 
 
 /* ---- the client ---- */
 
-static void connections_start(struct connections *s, uint64_t now) {
-    const struct bk_tcp_open open = {.local = bench_client_address((uint32_t)(s->started % s->addresses)),
+/* The addresses take turns. */
+static void connections_connect(struct connections *s, uint64_t n, uint64_t user, uint64_t now) {
+    const struct bk_tcp_open open = {.local = bench_client_address((uint32_t)(n % s->addresses)),
                                      .remote = s->world.server,
                                      .remote_port = BENCH_PORT,
-                                     .user = s->started};
+                                     .user = user};
     bk_conn conn;
     int r = bk_tcp_connect(s->world.stack[0], &open, now, &conn);
-    if (r < 0) {
-        connections_fail(s, "connect", r);
-        return;
-    }
+    if (r < 0) connections_fail(s, "connect", r);
+}
+
+static void connections_start(struct connections *s, uint64_t now) {
+    connections_connect(s, s->started, s->started, now);
     s->started++;
 }
 
 static void connections_client(struct connections *s, const struct bk_ready *event, uint64_t now) {
     bk_stack *stack = s->world.stack[0];
     bk_conn conn = {event->index, event->generation};
+    if (event->user & CONNECTIONS_IDLE) {
+        s->idle++;
+        return;
+    }
     uint8_t byte = connections_byte(event->user), complement = (uint8_t)~byte;
     ptrdiff_t n;
     if (event->what & BK_READY_CONNECTED) {
@@ -145,19 +155,35 @@ static bool connections_hear(struct connections *s, uint32_t side, uint64_t now)
     return n > 0;
 }
 
+static int connections_turn(struct connections *s, bool *busy) {
+    uint64_t now = bench_clock_read(&s->world.clock);
+    if (bench_world_turn(&s->world, now, *busy) < 0) return -1;
+    *busy = connections_hear(s, 0, now);
+    *busy |= connections_hear(s, 1, now);
+    return s->failed ? -1 : 0;
+}
+
+/* Opens those that stay idle. */
+static int connections_stand(struct connections *s) {
+    bool busy = true;
+    for (uint32_t opened = 0; s->idle < s->parameters->idle;) {
+        while (opened < s->parameters->idle && opened - s->idle < CONNECTIONS_OPENING) {
+            connections_connect(s, opened, CONNECTIONS_IDLE, s->world.clock.now);
+            opened++;
+        }
+        if (connections_turn(s, &busy) < 0) return -1;
+    }
+    return 0;
+}
+
 /* Goes on until `count` more connections have been answered, and, if asked, closed at both ends. */
 static int connections_pass(struct connections *s, uint64_t count, bool to_the_end) {
     bool busy = true;
     s->to_start = s->started + count;
     for (uint32_t i = 0; i < s->parameters->at_once && s->started < s->to_start; i++)
         connections_start(s, s->world.clock.now);
-    while (s->answered < s->to_start || (to_the_end && s->served < s->to_start)) {
-        uint64_t now = bench_clock_read(&s->world.clock);
-        if (bench_world_turn(&s->world, now, busy) < 0) return -1;
-        busy = connections_hear(s, 0, now);
-        busy |= connections_hear(s, 1, now);
-        if (s->failed) return -1;
-    }
+    while (s->answered < s->to_start || (to_the_end && s->served < s->to_start))
+        if (connections_turn(s, &busy) < 0) return -1;
     return 0;
 }
 
@@ -173,20 +199,22 @@ static uint32_t connections_in_use(const struct connections *s, uint32_t side, e
     return info.in_use;
 }
 
-/* After all have been closed: nothing is left but the TIME-WAITs, and no segment was sent twice. */
+/* After all have been closed: nothing is left but the TIME-WAITs and what is idle, and no segment was sent twice. */
 static int connections_check(struct connections *s, struct bench_run *run) {
     const struct connections_parameters *p = s->parameters;
     uint64_t kept = u64_min(s->started, p->time_waits);
     for (int i = 0; i < 8; i++) /* the last ACKs are still on their way */
         if (bench_world_turn(&s->world, bench_clock_read(&s->world.clock), true) < 0) return -1;
     uint64_t frames = connections_frames(s);
-    if (frames != CONNECTIONS_SEGMENTS * s->started)
+    uint64_t expected = CONNECTIONS_SEGMENTS * s->started + CONNECTIONS_HANDSHAKE * s->idle;
+    /* Where many are in a batch, what is said to several segments of one connection may be one segment. */
+    if (p->at_once > CONNECTIONS_OPENING ? frames > expected : frames != expected)
         return bench_fail(run, "%llu segments for %llu connections, not %u each", (unsigned long long)frames,
                           (unsigned long long)s->started, CONNECTIONS_SEGMENTS);
     for (uint32_t side = 0; side < 2; side++) {
         uint32_t waits = connections_in_use(s, side, BK_POOL_TIME_WAITS_IPV4);
-        if (connections_in_use(s, side, BK_POOL_CONNECTIONS) != 0)
-            return bench_fail(run, "connections are left on side %u", side);
+        if (connections_in_use(s, side, BK_POOL_CONNECTIONS) != p->idle)
+            return bench_fail(run, "not %u connections are left on side %u", p->idle, side);
         if (waits != (side == 0 ? kept : 0))
             return bench_fail(run, "%u TIME-WAITs on side %u, not %llu", waits, side,
                               (unsigned long long)(side == 0 ? kept : 0));
@@ -197,6 +225,7 @@ static int connections_check(struct connections *s, struct bench_run *run) {
 static int connections_timed(struct connections *s, struct bench_run *run, double *values) {
     const struct connections_parameters *p = s->parameters;
     uint64_t count = run->quick || run->verify ? p->count / 64 : p->count;
+    if (connections_stand(s) < 0) return -1;
     if (connections_pass(s, p->time_waits + p->at_once, false) < 0) return -1;
     uint64_t frames = connections_frames(s);
     double t = bench_cpu_seconds();
@@ -218,13 +247,9 @@ static int connections_run(const struct bench_case *c, struct bench_run *run, do
     return r;
 }
 
-#define CONNECTIONS_COUNT UINT64_C(200000)
-static const struct connections_parameters connections_1 = {1, 1024, CONNECTIONS_COUNT};
-static const struct connections_parameters connections_64 = {64, 1024, CONNECTIONS_COUNT};
-
 /* A pool of 64 is full before the smaller of the guard's two sizes is reached. */
 static int connections_guard(uint64_t n, struct bench_run *run) {
-    static const struct connections_parameters p = {1, 64, 0};
+    static const struct connections_parameters p = {.at_once = 1, .time_waits = 64};
     struct connections s;
     int r = connections_open(&s, &p, run);
     if (r == 0) r = connections_pass(&s, n, true);
@@ -238,9 +263,20 @@ static const struct bench_metric connections_metrics[] = {
     {"segments per connection", "segments", 2},
 };
 
+#define CONNECTIONS_COUNT UINT64_C(200000)
+#define CONNECTIONS_CASE(n, waits, stand)                                                                              \
+    .parameters = &(const struct connections_parameters) {                                                             \
+        .at_once = n, .time_waits = waits, .idle = stand, .count = CONNECTIONS_COUNT                                   \
+    }
+
 static const struct bench_case connections_cases[] = {
-    {.name = "1-at-once", .about = "one after the other, 1,024 TIME-WAITs kept", .parameters = &connections_1},
-    {.name = "64-at-once", .about = "64 at once, 1,024 TIME-WAITs kept", .parameters = &connections_64},
+    {.name = "1-at-once", .about = "one after the other, 1,024 TIME-WAITs kept", CONNECTIONS_CASE(1, 1024, 0)},
+    {.name = "64-at-once", .about = "64 at once, 1,024 TIME-WAITs kept", CONNECTIONS_CASE(64, 1024, 0)},
+    {.name = "4096-at-once", .about = "4,096 at once, 1,024 TIME-WAITs kept", CONNECTIONS_CASE(4096, 1024, 0)},
+    {.name = "no-time-wait", .about = "one after the other, no TIME-WAIT kept", CONNECTIONS_CASE(1, 0, 0)},
+    {.name = "1-beside-1000",
+     .about = "one after the other, 1,000 TIME-WAITs kept, 1,000 idle connections beside",
+     CONNECTIONS_CASE(1, 1000, 1000)},
 };
 
 const struct bench_workload bench_connections = {
@@ -253,4 +289,42 @@ const struct bench_workload bench_connections = {
     .run = connections_run,
     .guard = connections_guard,
     .guard_unit = "connection",
+};
+
+/* Each run of a case with millions takes ten seconds or so to open and close what stands beside, and 1.5 GB. */
+#define CROWD (1000 * 1000)
+
+static const struct bench_case crowd_cases[] = {
+    {.name = "alone", .about = "one after the other, 1,024 TIME-WAITs kept", CONNECTIONS_CASE(1, 1024, 0)},
+    {.name = "1-at-once",
+     .about = "one after the other, a million TIME-WAITs kept, a million idle connections beside",
+     CONNECTIONS_CASE(1, CROWD, CROWD),
+     .peer = "alone",
+     .target = {{BENCH_RATIO, 0.5, false}},
+     .targets = 1},
+    {.name = "4096-at-once",
+     .about = "4,096 at once, a million TIME-WAITs kept, a million idle connections beside",
+     CONNECTIONS_CASE(4096, CROWD, CROWD),
+     .peer = "alone",
+     .target = {{BENCH_RATIO, 0.8, false}},
+     .targets = 1},
+    {.name = "64-waits",
+     .about = "64 at once, a million TIME-WAITs kept",
+     CONNECTIONS_CASE(64, CROWD, 0),
+     .peer = "alone"},
+    {.name = "64-idle",
+     .about = "64 at once, a million idle connections beside",
+     CONNECTIONS_CASE(64, 1024, CROWD),
+     .peer = "alone"},
+};
+
+const struct bench_workload bench_crowd = {
+    .name = "crowd",
+    .about = "the same as connections, among millions of records of others",
+    .metrics = connections_metrics,
+    .metric_count = BK_COUNT(connections_metrics),
+    .cases = crowd_cases,
+    .case_count = BK_COUNT(crowd_cases),
+    .run = connections_run,
+    .by_name = true,
 };

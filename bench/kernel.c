@@ -5,19 +5,24 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/common.h"
 #include "beckon/link.h"
 #include "flow.h"
+
+#define KERNEL_PATIENCE_MS 5000u
 
 int kernel_available(struct bench_run *run) {
     if (geteuid() != 0) return bench_fail(run, "it needs root, to make network namespaces and a TAP device");
@@ -52,8 +57,7 @@ int kernel_namespace(struct netns *ns, struct bench_run *run) {
 
 /* ---- processors ---- */
 
-/* The first (last: the last) of the processors in the set. */
-static void kernel_pin_to(const cpu_set_t *set, bool last) {
+void kernel_pin_to(const cpu_set_t *set, bool last) {
     cpu_set_t one;
     int chosen = -1;
     for (int i = 0; i < CPU_SETSIZE; i++)
@@ -73,6 +77,11 @@ void kernel_unpin(const cpu_set_t *was) {
     if (CPU_COUNT(was) > 0) sched_setaffinity(0, sizeof *was, was);
 }
 
+void kernel_hurry(bool hurry) {
+    const struct sched_param param = {.sched_priority = hurry ? 1 : 0};
+    (void)sched_setscheduler(0, hurry ? SCHED_RR : SCHED_OTHER, &param);
+}
+
 /* ---- sockets ---- */
 
 static int kernel_socket(void) {
@@ -84,11 +93,11 @@ static int kernel_socket(void) {
     return -error;
 }
 
-static int kernel_listen(const struct netns *ns) {
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(KERNEL_PORT)};
+int kernel_listen(const struct netns *ns, uint16_t port, int backlog) {
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
     int r = netns_enter(ns);
     int fd = r < 0 ? r : kernel_socket();
-    if (fd >= 0 && (bind(fd, (struct sockaddr *)&any, sizeof any) < 0 || listen(fd, 1) < 0)) {
+    if (fd >= 0 && (bind(fd, (struct sockaddr *)&any, sizeof any) < 0 || listen(fd, backlog) < 0)) {
         r = -errno;
         close(fd);
         fd = r;
@@ -123,23 +132,47 @@ static bool kernel_read_end(int fd) {
     return recv(fd, &byte, 1, 0) == 0;
 }
 
+/* Answers byte by byte. Returns whether the other end has closed in the end. */
+static bool kernel_echo(int fd, bool spin) {
+    int on = 1;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return false;
+    for (;;) {
+        uint8_t byte;
+        ssize_t n = recv(fd, &byte, 1, spin ? MSG_DONTWAIT : 0);
+        if (n == 0) return true;
+        if (n < 0 && errno != EAGAIN && errno != EINTR) return false;
+        if (n < 0) continue;
+        byte = (uint8_t)~byte;
+        if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1) return false;
+    }
+}
+
 /* ---- the process ---- */
+
+static bool kernel_play(int fd, enum kernel_role role, uint64_t bytes, bool verify) {
+    switch (role) {
+    case KERNEL_SINK:
+        return kernel_read(fd, bytes, verify);
+    case KERNEL_SOURCE:
+        return kernel_write(fd, bytes, verify) && shutdown(fd, SHUT_WR) == 0 && kernel_read_end(fd);
+    case KERNEL_ECHO:
+    case KERNEL_ECHO_SPINNING:
+        return kernel_echo(fd, role == KERNEL_ECHO_SPINNING);
+    }
+    return false;
+}
 
 static _Noreturn void kernel_child(int listener, const cpu_set_t *set, enum kernel_role role, uint64_t bytes,
                                    bool verify) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     kernel_pin_to(set, true);
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0) _exit(1);
-    bool good = role == KERNEL_SINK
-                    ? kernel_read(fd, bytes, verify)
-                    : kernel_write(fd, bytes, verify) && shutdown(fd, SHUT_WR) == 0 && kernel_read_end(fd);
-    _exit(good ? 0 : 1);
+    _exit(fd >= 0 && kernel_play(fd, role, bytes, verify) ? 0 : 1);
 }
 
 int kernel_start(struct kernel_peer *peer, const struct netns *ns, const cpu_set_t *set, enum kernel_role role,
                  uint64_t bytes, struct bench_run *run) {
-    int listener = kernel_listen(ns);
+    int listener = kernel_listen(ns, KERNEL_PORT, 1);
     if (listener < 0) return bench_fail(run, "the kernel's listening socket: %s", strerror(-listener));
     pid_t pid = fork();
     if (pid == 0) kernel_child(listener, set, role, bytes, run->verify);
@@ -168,6 +201,28 @@ void kernel_kill(struct kernel_peer *peer) {
 
 /* ---- kernel to kernel ---- */
 
+/* Waits until the device carries frames. A pair that was just set up does not at once: what is sent before is lost, and comes again a second
+ * later. */
+static int kernel_wait_running(const struct netns *ns, const char *name) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct ifreq request = {0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    int r = netns_enter(ns), fd = r < 0 ? r : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    netns_leave(ns);
+    if (fd < 0) return r < 0 ? r : -errno;
+    r = -ETIMEDOUT;
+    for (uint32_t i = 0; i < KERNEL_PATIENCE_MS && r == -ETIMEDOUT; i++) {
+        if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+            r = -errno;
+        else if (request.ifr_flags & IFF_RUNNING)
+            r = 0;
+        else
+            nanosleep(&pause, NULL);
+    }
+    close(fd);
+    return r;
+}
+
 int kernel_veth(const struct netns *ns, const struct netns *other, struct bench_run *run) {
     const struct netns_address here = {.addr = bk_addr_ipv4(10, 1, 0, 1), .prefix_length = 8};
     const struct netns_address there = {.addr = bk_addr_ipv4(10, 0, 0, 1), .prefix_length = 8};
@@ -182,18 +237,34 @@ int kernel_veth(const struct netns *ns, const struct netns *other, struct bench_
     if (waitpid(pid, &status, 0) < 0 || status != 0) return bench_fail(run, "ip(8) makes no veth pair");
     int r = netns_configure(ns, name, &here, 1, &why);
     if (r == 0) r = netns_configure(other, peer_name, &there, 1, &why);
+    if (r == 0) {
+        why = "waiting for it to carry frames";
+        r = kernel_wait_running(ns, name);
+    }
+    if (r == 0) r = kernel_wait_running(other, peer_name);
     return r < 0 ? bench_fail(run, "veth: %s: %s", why, strerror(-r)) : 0;
 }
 
-int kernel_send(const struct netns *ns, const bk_addr *to, uint64_t bytes, double *seconds, struct bench_run *run) {
+int kernel_connect(const struct netns *ns, const bk_addr *to, struct bench_run *run) {
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(KERNEL_PORT)};
+    int on = 1;
     memcpy(&server.sin_addr, to->byte + 12, 4);
     int r = netns_enter(ns), fd = r < 0 ? r : kernel_socket();
     netns_leave(ns);
     if (fd < 0) return bench_fail(run, "the kernel's socket: %s", strerror(-fd));
+    if (connect(fd, (struct sockaddr *)&server, sizeof server) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0)
+        return fd;
+    bench_fail(run, "the kernel's socket: %s", strerror(errno));
+    close(fd);
+    return -1;
+}
+
+int kernel_send(const struct netns *ns, const bk_addr *to, uint64_t bytes, double *seconds, struct bench_run *run) {
     uint64_t start = bk_link_clock();
-    bool good = connect(fd, (struct sockaddr *)&server, sizeof server) == 0 && kernel_write(fd, bytes, run->verify) &&
-                kernel_read_end(fd);
+    int fd = kernel_connect(ns, to, run);
+    if (fd < 0) return -1;
+    bool good = kernel_write(fd, bytes, run->verify) && kernel_read_end(fd);
     int error = errno;
     *seconds = (double)(bk_link_clock() - start) * 1e-9;
     close(fd);

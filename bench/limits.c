@@ -1,8 +1,9 @@
-/* The workload `limits`: what this machine can do at best with the bytes of a segment, with our own copy and checksum.
+/* The workload `limits`: what this machine can do at best with the bytes of segments, with our own copy and checksum.
  *
- * 1,460 bytes at a time, in and out of a ring of 64 frames that stays in the second-level cache. The last case is what `bulk` cannot be
- * faster than, as long as it copies in, copies across with the checksum, verifies, and copies out: no protocol at all. The
- * two before it are its parts.
+ * 64 KB pass at a time, in segments of 1,460 bytes, through the steps that bulk data go through: in, from the user to the send queue; across, from
+ * the queue to a frame behind its headers, with the checksum; verify, the checksum of what came; out, from the frame to the user. No protocol
+ * at all. The queue and the frames are rings of as many bytes as the buffers of a case of `bulk`: large ones leave the caches, so a
+ * case is to be compared with the one here that has the same buffers.
  */
 #include "bench.h"
 
@@ -11,53 +12,59 @@
 #include "base/checksum.h"
 
 #define LIMITS_SEGMENT 1460u
+#define LIMITS_BATCH   44u /* segments in 64 KB */
 #define LIMITS_STRIDE  2048u
-#define LIMITS_FRAMES  64u
-#define LIMITS_COUNT   UINT64_C(2000000)
+#define LIMITS_HEADERS 40u
+#define LIMITS_ROUNDS  UINT64_C(40000)
+#define LIMITS_MOST    64u /* batches in a ring, of 4 MB */
 
-enum limits_kind { LIMITS_COPY, LIMITS_CHECKSUM, LIMITS_PATH };
+enum limits_step { LIMITS_IN = 1, LIMITS_ACROSS = 2, LIMITS_VERIFY = 4, LIMITS_OUT = 8, LIMITS_PATH = 15 };
+
+struct limits_case {
+    uint32_t steps;   /* enum limits_step */
+    uint32_t batches; /* of the rings */
+};
 
 struct limits {
-    uint8_t user[2][65536], queue[LIMITS_FRAMES][LIMITS_STRIDE], frame[LIMITS_FRAMES][LIMITS_STRIDE];
+    uint8_t user[2][LIMITS_BATCH][LIMITS_SEGMENT];
+    uint8_t queue[LIMITS_MOST * LIMITS_BATCH][LIMITS_SEGMENT];
+    uint8_t frame[LIMITS_MOST * LIMITS_BATCH][LIMITS_STRIDE];
+    size_t length; /* of a segment: a variable, since the compiler has ways of its own to copy a constant */
     uint64_t sum;
+    uint8_t way;
 };
 static struct limits limits;
 
 /* The compiler must believe that somebody looks at the result. */
 static volatile uint64_t limits_seen;
 
-static void limits_segment(struct limits *l, enum limits_kind kind, uint64_t i) {
-    uint8_t *queue = l->queue[i % LIMITS_FRAMES], *frame = l->frame[i % LIMITS_FRAMES];
-    size_t at = i * LIMITS_SEGMENT % (sizeof l->user[0] - LIMITS_SEGMENT);
-    switch (kind) {
-    case LIMITS_COPY:
-        memcpy(frame, l->user[0] + at, LIMITS_SEGMENT);
-        limits_seen = frame[i % LIMITS_SEGMENT];
-        break;
-    case LIMITS_CHECKSUM:
-        l->sum = checksum_add(l->sum, frame, LIMITS_SEGMENT);
-        break;
-    case LIMITS_PATH:
-        memcpy(queue, l->user[0] + at, LIMITS_SEGMENT);
-        l->sum = checksum_copy(l->sum, frame, queue, LIMITS_SEGMENT);
-        l->sum = checksum_add(l->sum, frame, LIMITS_SEGMENT);
-        memcpy(l->user[1] + at, frame, LIMITS_SEGMENT);
-        limits_seen = l->user[1][at];
-        break;
-    }
+/* Each step takes the whole batch, as one call of a user or a link does. */
+static void limits_batch(struct limits *l, const struct limits_case *c, uint64_t round) {
+    uint8_t(*queue)[LIMITS_SEGMENT] = &l->queue[round % c->batches * LIMITS_BATCH];
+    uint8_t(*frame)[LIMITS_STRIDE] = &l->frame[round % c->batches * LIMITS_BATCH];
+    for (uint32_t i = 0; c->steps & LIMITS_IN && i < LIMITS_BATCH; i++) memcpy(queue[i], l->user[0][i], l->length);
+    for (uint32_t i = 0; c->steps & LIMITS_ACROSS && i < LIMITS_BATCH; i++)
+        l->sum = checksum_copy_by(l->way, l->sum, frame[i] + LIMITS_HEADERS, queue[i], l->length);
+    for (uint32_t i = 0; c->steps & LIMITS_VERIFY && i < LIMITS_BATCH; i++)
+        l->sum = checksum_add_by(l->way, l->sum, frame[i] + LIMITS_HEADERS, l->length);
+    for (uint32_t i = 0; c->steps & LIMITS_OUT && i < LIMITS_BATCH; i++)
+        memcpy(l->user[1][i], frame[i] + LIMITS_HEADERS, l->length);
+    limits_seen = l->sum + queue[0][0] + l->user[1][LIMITS_BATCH - 1][0];
 }
 
 static int limits_run(const struct bench_case *c, struct bench_run *run, double *values) {
-    enum limits_kind kind = *(const enum limits_kind *)c->parameters;
-    uint64_t count = run->quick || run->verify ? LIMITS_COUNT / 64 : LIMITS_COUNT;
-    for (uint64_t i = 0; i < count / 16; i++) limits_segment(&limits, kind, i);
+    const struct limits_case *parameters = c->parameters;
+    uint64_t rounds = run->quick || run->verify ? LIMITS_ROUNDS / 64 : LIMITS_ROUNDS;
+    limits.way = checksum_way_best();
+    limits.length = LIMITS_SEGMENT;
+    for (uint64_t i = 0; i < LIMITS_MOST; i++) limits_batch(&limits, parameters, i);
     double t = bench_cpu_seconds();
-    for (uint64_t i = 0; i < count; i++) limits_segment(&limits, kind, i);
+    for (uint64_t i = 0; i < rounds; i++) limits_batch(&limits, parameters, i);
     t = bench_cpu_seconds() - t;
-    limits_seen = limits.sum;
     if (t <= 0) return bench_fail(run, "too short to be timed");
-    values[0] = (double)count * LIMITS_SEGMENT * 8e-9 / t;
-    values[1] = t * 1e9 / (double)count;
+    double segments = (double)rounds * LIMITS_BATCH;
+    values[0] = segments * LIMITS_SEGMENT * 8e-9 / t;
+    values[1] = t * 1e9 / segments;
     return 0;
 }
 
@@ -66,18 +73,30 @@ static const struct bench_metric limits_metrics[] = {
     {"time per 1,460 bytes", "ns", 1},
 };
 
-static const enum limits_kind limits_copy = LIMITS_COPY, limits_checksum = LIMITS_CHECKSUM, limits_path = LIMITS_PATH;
+static const struct limits_case limits_copy = {LIMITS_IN, 1}, limits_checksum = {LIMITS_VERIFY, 1},
+                                limits_across = {LIMITS_ACROSS, 1}, limits_sums = {LIMITS_ACROSS | LIMITS_VERIFY, 4},
+                                limits_copies = {LIMITS_IN | LIMITS_OUT, 4}, limits_64k = {LIMITS_PATH, 1},
+                                limits_256k = {LIMITS_PATH, 4}, limits_1m = {LIMITS_PATH, 16},
+                                limits_4m = {LIMITS_PATH, 64};
 static const struct bench_case limits_cases[] = {
     {.name = "copy", .about = "memcpy", .parameters = &limits_copy},
     {.name = "checksum", .about = "the checksum alone", .parameters = &limits_checksum},
-    {.name = "path",
-     .about = "copy, copy with checksum, checksum, copy: what bulk does to each byte",
-     .parameters = &limits_path},
+    {.name = "copy-checksum", .about = "both in one pass", .parameters = &limits_across},
+    {.name = "path-64K", .about = "in, across, verify, out: what bulk does to each byte", .parameters = &limits_64k},
+    {.name = "path-256K", .about = "with rings of 256 KiB", .parameters = &limits_256k},
+    {.name = "path-1M", .about = "1 MiB", .parameters = &limits_1m},
+    {.name = "path-4M", .about = "4 MiB", .parameters = &limits_4m},
+    {.name = "reference-256K",
+     .about = "in and out: what a link leaves that hands references over",
+     .parameters = &limits_copies},
+    {.name = "zero-copy-256K",
+     .about = "across and verify: what users leave that copy nothing",
+     .parameters = &limits_sums},
 };
 
 const struct bench_workload bench_limits = {
     .name = "limits",
-    .about = "copy and checksum of 1,460 bytes in cache: the bounds of this machine for bulk",
+    .about = "copy and checksum of 1,460 bytes, 64 KB at a time: the bounds of this machine for bulk",
     .metrics = limits_metrics,
     .metric_count = BK_COUNT(limits_metrics),
     .cases = limits_cases,

@@ -310,20 +310,15 @@ static int path_measure(struct path_world *w, uint64_t duration, double *values,
     return 0;
 }
 
-/* The kernel's TCP runs within the bridge's writes; a stack that has to wait for a processor would be measured with the wait. */
-static void path_hurry(bool hurry) {
-    const struct sched_param param = {.sched_priority = hurry ? 1 : 0};
-    (void)sched_setscheduler(0, hurry ? SCHED_RR : SCHED_OTHER, &param);
-}
-
 static int path_run(const struct bench_case *c, struct bench_run *run, double *values) {
     struct path_world w = {.c = c->parameters, .fd = {-1, -1}, .socket = -1};
-    path_hurry(true); /* and all processes that are started */
+    kernel_hurry(
+        true); /* the kernel's TCP runs within the bridge's writes: who waits for a processor would be measured with the wait */
     w.ns[0] = w.ns[1] = (struct netns){.fd = -1, .home = -1};
     run->why[0] = '\0';
     int r = path_measure(&w, run->quick || run->verify ? PATH_QUICK : PATH_DURATION, values, run);
     path_close(&w);
-    path_hurry(false);
+    kernel_hurry(false);
     return r;
 }
 

@@ -30,6 +30,7 @@ static int report_compare(const void *a, const void *b) {
 static struct report_line report_line(const struct bench_workload *w, const struct bench_case *c,
                                       const struct report_rounds *rounds, uint32_t index) {
     struct report_line line = {.unit = "ratio", .decimals = 3};
+    const struct bench_metric *metrics;
     double sorted[REPORT_RUNS_MAX];
     uint32_t n = rounds->runs;
     for (uint32_t i = 0; i < n; i++) sorted[i] = rounds->value[i][index];
@@ -40,9 +41,10 @@ static struct report_line report_line(const struct bench_workload *w, const stru
     if (index == BENCH_RATIO) {
         snprintf(line.metric, sizeof line.metric, "ratio to %s", c->peer);
     } else {
-        snprintf(line.metric, sizeof line.metric, "%s", w->metrics[index].name);
-        line.unit = w->metrics[index].unit;
-        line.decimals = w->metrics[index].decimals;
+        bench_metrics(w, c, &metrics);
+        snprintf(line.metric, sizeof line.metric, "%s", metrics[index].name);
+        line.unit = metrics[index].unit;
+        line.decimals = metrics[index].decimals;
     }
     for (uint32_t i = 0; i < c->targets; i++)
         if (c->target[i].metric == index) line.target = &c->target[i];
@@ -69,7 +71,7 @@ static const char *report_bound(const struct bench_target *t) {
 }
 
 static void report_row(const struct bench_case *c, const struct report_line *l, bool first) {
-    printf("  %-18s %-26s %12.*f %12.*f %12.*f  %s", first ? c->name : "", l->metric, l->decimals, l->median,
+    printf("  %-22s %-26s %12.*f %12.*f %12.*f  %s", first ? c->name : "", l->metric, l->decimals, l->median,
            l->decimals, l->min, l->decimals, l->max, l->unit);
     if (l->target != NULL)
         printf("; target %s %g: %s", report_bound(l->target), l->target->value, l->met ? "met" : "missed");
@@ -79,8 +81,10 @@ static void report_row(const struct bench_case *c, const struct report_line *l, 
 
 void report_case(struct report *r, const struct bench_workload *w, const struct bench_case *c,
                  const struct report_rounds *rounds) {
+    const struct bench_metric *metrics;
+    uint32_t count = bench_metrics(w, c, &metrics);
     for (uint32_t i = 0; i <= BENCH_RATIO; i++) {
-        if (i == BENCH_RATIO ? c->peer == NULL : i >= w->metric_count) continue;
+        if (i == BENCH_RATIO ? c->peer == NULL : i >= count) continue;
         struct report_line line = report_line(w, c, rounds, i);
         if (line.target != NULL) (*(line.met ? &r->met : &r->missed))++;
         if (r->style == REPORT_JSON) report_json(w, c, &line, rounds->runs);
@@ -102,7 +106,7 @@ void report_workload(const struct report *r, const struct bench_workload *w, uin
     if (r->style != REPORT_TABLE) return;
     printf("\n%s: %s\n", w->name, w->about);
     for (uint32_t i = 0; i < w->case_count; i++) printf("    %s: %s\n", w->cases[i].name, w->cases[i].about);
-    printf("  %-18s %-26s %12s %12s %12s  (%u %s)\n", "case", "metric", "median", "min", "max", runs,
+    printf("  %-22s %-26s %12s %12s %12s  (%u %s)\n", "case", "metric", "median", "min", "max", runs,
            runs == 1 ? "run" : "runs");
     fflush(stdout);
 }
@@ -121,15 +125,22 @@ static void report_processor(char *name, size_t size) {
     if (f != NULL) fclose(f);
 }
 
-void report_machine(const struct report *r) {
-    if (r->style != REPORT_TABLE) return;
+void report_machine(char text[REPORT_MACHINE]) {
     struct utsname u = {0};
-    char processor[128], date[32] = "";
-    time_t now = time(NULL);
-    struct tm tm;
+    char processor[128];
     uname(&u);
     report_processor(processor, sizeof processor);
+    snprintf(text, REPORT_MACHINE, "beckon %s, compiler %s; %s, %ld online, %s %s", bk_version(), __VERSION__,
+             processor, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release);
+}
+
+void report_begin(const struct report *r) {
+    char machine[REPORT_MACHINE], date[32] = "";
+    time_t now = time(NULL);
+    struct tm tm;
+    if (r->style != REPORT_TABLE) return;
+    report_machine(machine);
     if (gmtime_r(&now, &tm) != NULL) strftime(date, sizeof date, "%Y-%m-%d", &tm);
-    printf("beckon %s, compiler %s; %s, %ld online, %s %s; %s\n", bk_version(), __VERSION__, processor,
-           sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release, date);
+    printf("%s; %s\n", machine, date);
+    fflush(stdout);
 }

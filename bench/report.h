@@ -19,8 +19,11 @@ struct report_rounds {
     double value[REPORT_RUNS_MAX][BENCH_METRICS + 1];
 };
 
-/* Says which machine and build this is (table only). */
-void report_machine(const struct report *r);
+/* Which machine and build this is, in a line without its end. */
+#define REPORT_MACHINE 512u
+void report_machine(char text[REPORT_MACHINE]);
+/* Says so, and the date (table only). */
+void report_begin(const struct report *r);
 /* Begins a workload. */
 void report_workload(const struct report *r, const struct bench_workload *w, uint32_t runs);
 void report_case(struct report *r, const struct bench_workload *w, const struct bench_case *c,

@@ -1,8 +1,10 @@
-/* The workload `tap`: bulk through a TAP device to the kernel's TCP, each way, in wall time.
+/* The workload `tap`: bulk through a TAP device to the kernel's TCP, each way, in wall time; with offloads and with offloads refused.
  *
  * A private network namespace holds the device and a process with a kernel socket; Beckon opens the connection from here. The same
  * bytes between two kernel stacks over a veth pair, with the offloads that the kernel gives it, are the peer of the same
  * round. From the connection's opening to the sink's last byte (when Beckon sends: until the kernel has closed, having read all).
+ * Beside it, the processor time of both processes, their system calls included, which other work on the machine disturbs less; what the
+ * kernel does in threads of its own, and may do on veth, is in nobody's account.
  *
  * The kernel decides how many frames a read finds, so counting instructions here would count its timing. The guard runs the
  * same driver between two stacks over a socket pair, in lock step and in virtual time.
@@ -11,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/common.h"
 #include "beckon/link.h"
@@ -22,8 +25,14 @@
 #define TAP_BUFFER   1048576u
 #define TAP_PATIENCE (10 * NS_PER_S)
 #define TAP_EVENTS   16u
+#define TAP_SEGMENT  1460.0
 
 enum tap_direction { TAP_KERNEL_TO_STACK, TAP_STACK_TO_KERNEL, TAP_KERNEL_TO_KERNEL };
+
+struct tap_parameters {
+    enum tap_direction direction;
+    bool plain; /* no offloads */
+};
 
 struct tap {
     struct netns ns, other; /* the second one for kernel to kernel */
@@ -39,14 +48,17 @@ struct tap {
 static const struct netns_address tap_kernel = {
     .addr = {.byte = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 1, [14] = 0, [15] = 1}}, .prefix_length = 8};
 
-static int tap_device(struct tap *t, struct bench_run *run) {
+static int tap_device(struct tap *t, bool plain, struct bench_run *run) {
     const char *why = "entering the namespace";
-    const struct bk_tap_options options = {.name = "bench0", .fd = -1};
+    const struct bk_tap_options options = {.name = "bench0", .plain = plain, .fd = -1};
+    struct bk_tap_offload offload = {0};
     int r = netns_enter(&t->ns);
     if (r == 0) r = bk_tap_open(t->stack, 0, &options, &t->link, &why);
     netns_leave(&t->ns);
     if (r == 0) r = netns_configure(&t->ns, "bench0", &tap_kernel, 1, &why);
-    return r < 0 ? bench_fail(run, "TAP: %s: %s", why, strerror(-r)) : 0;
+    if (r < 0) return bench_fail(run, "TAP: %s: %s", why, strerror(-r));
+    bk_tap_offload(t->link, &offload);
+    return offload.refused != NULL ? bench_fail(run, "TAP: refused: %s", offload.refused) : 0;
 }
 
 static int tap_stack(struct tap *t, struct bench_run *run) {
@@ -124,10 +136,10 @@ static int tap_finish(struct tap *t, struct bench_run *run) {
 
 static struct tap tap; /* large, and one at a time */
 
-static int tap_beckon(struct tap *t, enum tap_direction direction, uint64_t bytes, double *seconds,
+static int tap_beckon(struct tap *t, const struct tap_parameters *p, uint64_t bytes, double *seconds,
                       struct bench_run *run) {
-    bool sends = direction == TAP_STACK_TO_KERNEL;
-    if (tap_stack(t, run) < 0 || tap_device(t, run) < 0) return -1;
+    bool sends = p->direction == TAP_STACK_TO_KERNEL;
+    if (tap_stack(t, run) < 0 || tap_device(t, p->plain, run) < 0) return -1;
     if (kernel_start(&t->peer, &t->ns, &t->processors, sends ? KERNEL_SINK : KERNEL_SOURCE, bytes, run) < 0) return -1;
     const struct bk_tcp_open open = {.remote = tap_kernel.addr, .remote_port = KERNEL_PORT};
     uint64_t start = bk_link_clock();
@@ -151,21 +163,37 @@ static int tap_kernels(struct tap *t, uint64_t bytes, double *seconds, struct be
     return kernel_send(&t->other, &to, bytes, seconds, run) < 0 ? -1 : kernel_finish(&t->peer, run);
 }
 
+/* In seconds, of this process and of those that it has waited for. */
+static double tap_processor(void) {
+    double seconds = 0;
+    for (int i = 0; i < 2; i++) {
+        struct rusage u = {0};
+        getrusage(i == 0 ? RUSAGE_SELF : RUSAGE_CHILDREN, &u);
+        seconds += (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec);
+        seconds += (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+    }
+    return seconds;
+}
+
 static int tap_run(const struct bench_case *c, struct bench_run *run, double *values) {
-    enum tap_direction direction = *(const enum tap_direction *)c->parameters;
+    const struct tap_parameters *p = c->parameters;
     uint64_t bytes = run->quick || run->verify ? TAP_BYTES / 64 : TAP_BYTES;
     double seconds = 0;
     memset(&tap, 0, sizeof tap);
     tap.ns = tap.other = (struct netns){.fd = -1, .home = -1};
     kernel_pin(&tap.processors);
     int r = kernel_namespace(&tap.ns, run);
+    double processor = tap_processor();
     if (r == 0)
-        r = direction == TAP_KERNEL_TO_KERNEL ? tap_kernels(&tap, bytes, &seconds, run)
-                                              : tap_beckon(&tap, direction, bytes, &seconds, run);
+        r = p->direction == TAP_KERNEL_TO_KERNEL ? tap_kernels(&tap, bytes, &seconds, run)
+                                                 : tap_beckon(&tap, p, bytes, &seconds, run);
+    processor = tap_processor() - processor;
     tap_close(&tap);
     kernel_unpin(&tap.processors);
-    if (r == 0) values[0] = (double)bytes * 8e-9 / seconds;
-    return r;
+    if (r < 0) return r;
+    values[0] = (double)bytes * 8e-9 / seconds;
+    values[1] = processor * 1e9 * TAP_SEGMENT / (double)bytes;
+    return 0;
 }
 
 /* What is in flight stays below the socket's buffer, so that no frame is refused. */
@@ -173,25 +201,38 @@ static int tap_guard(uint64_t n, struct bench_run *run) {
     return bulk_guard(BENCH_SOCKETS, 65536, n, run);
 }
 
-static const struct bench_metric tap_metrics[] = {{"throughput", "Gbit/s", 2}};
+static const struct bench_metric tap_metrics[] = {
+    {"throughput", "Gbit/s", 2},
+    {"processor time", "ns per 1,460 bytes", 1},
+};
 
-static const enum tap_direction tap_in = TAP_KERNEL_TO_STACK, tap_out = TAP_STACK_TO_KERNEL,
-                                tap_veth = TAP_KERNEL_TO_KERNEL;
+static const struct tap_parameters tap_in = {TAP_KERNEL_TO_STACK, false}, tap_out = {TAP_STACK_TO_KERNEL, false},
+                                   tap_in_plain = {TAP_KERNEL_TO_STACK, true},
+                                   tap_out_plain = {TAP_STACK_TO_KERNEL, true},
+                                   tap_veth = {TAP_KERNEL_TO_KERNEL, false};
 #define TAP_TARGET .target = {{BENCH_RATIO, 0.6, false}}, .targets = 1
 static const struct bench_case tap_cases[] = {
     {.name = "kernel-to-kernel",
      .about = "the kernel on both ends, over veth with its default offloads",
      .parameters = &tap_veth},
     {.name = "kernel-to-stack",
-     .about = "the kernel sends, Beckon receives",
+     .about = "the kernel sends, Beckon receives; offloads both ways",
      .parameters = &tap_in,
      .peer = "kernel-to-kernel",
      TAP_TARGET},
     {.name = "stack-to-kernel",
-     .about = "Beckon sends, the kernel receives",
+     .about = "Beckon sends, the kernel receives; offloads both ways",
      .parameters = &tap_out,
      .peer = "kernel-to-kernel",
      TAP_TARGET},
+    {.name = "kernel-to-stack-plain",
+     .about = "the kernel sends; no offloads, a frame of 1,514 bytes a system call",
+     .parameters = &tap_in_plain,
+     .peer = "kernel-to-kernel"},
+    {.name = "stack-to-kernel-plain",
+     .about = "Beckon sends; no offloads",
+     .parameters = &tap_out_plain,
+     .peer = "kernel-to-kernel"},
 };
 
 const struct bench_workload bench_tap = {

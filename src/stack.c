@@ -6,6 +6,7 @@
  */
 #include "stack.h"
 
+#include "base/checksum.h"
 #include "base/config.h"
 #include "base/extent.h"
 #include "net/foresee.h"
@@ -93,6 +94,7 @@ int bk_create(void *region, size_t size, const struct bk_config *config, const u
     b->size = bk_region_size(config);
     b->used = sizeof *s;
     b->now = now;
+    b->checksum_way = checksum_way_best();
     b->config = *config;
     base_seed(b, seed);
     struct pool pools[BASE_POOLS];
@@ -118,9 +120,10 @@ int bk_adopt(void *region, size_t size, bk_stack **stack) {
     if ((uintptr_t)region % REGION_ALIGN != 0) return ERROR_FAULT;
     if (size < sizeof(bk_stack)) return ERROR_NOEXEC;
     bk_stack *s = region;
-    const struct base *b = base_of(s);
+    struct base *b = base_of(s);
     if (b->magic != REGION_MAGIC || b->layout != bk_layout_hash()) return ERROR_NOEXEC;
     if (size < b->size) return ERROR_NOMEM;
+    b->checksum_way = checksum_way_best(); /* the copy may have come from another machine */
     *stack = s;
     return 0;
 }
@@ -225,6 +228,8 @@ static bool iface_exists(const bk_stack *s, uint32_t iface) {
 
 static uint16_t input_frame(bk_stack *s, uint32_t iface, const struct bk_rx *frame) {
     if (!iface_exists(s, iface)) return BK_REASON_DROP_IFACE;
+    if (frame->flags & BK_RX_REFUSED)
+        return frame->reason < BK_REASON_COUNT ? frame->reason : BK_REASON_DROP_OFFLOAD_SHORT;
     struct packet p = {
         .parts = frame->parts,
         .part_count = frame->part_count,
@@ -312,6 +317,7 @@ size_t bk_output(bk_stack *s, uint32_t iface, struct bk_tx *units, size_t n, uin
             output_unit(b, id, &units[i++]);
             continue;
         }
+        if (!tcp_output_pending(&s->net.tcp, iface)) break;
         id = tcp_output_next(&s->net.tcp, iface);
         if (id == BK_NONE) break;
         net_send(&s->net, id);

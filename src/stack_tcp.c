@@ -68,8 +68,7 @@ int bk_tcp_connect(bk_stack *s, const struct bk_tcp_open *open, uint64_t now, bk
     if (open->remote_port == 0 || bk_addr_is_any(&open->remote) || wire_addr_is_multicast(&open->remote) ||
         wire_addr_is_limited_broadcast(&open->remote))
         return ERROR_INVAL;
-    if (!bk_addr_is_any(&open->local) && bk_addr_is_ipv4(&open->local) != bk_addr_is_ipv4(&open->remote))
-        return ERROR_INVAL;
+    if (!bk_addr_is_any(&open->local) && addr_is_ipv4(&open->local) != addr_is_ipv4(&open->remote)) return ERROR_INVAL;
     struct net_way way;
     int error = net_way_find(&s->net, &open->remote, &open->local, &way);
     if (error != 0) return error;

@@ -26,7 +26,7 @@ typedef struct bk_link bk_link;
 BK_API uint64_t bk_link_clock(void);
 
 /* Moves frames: those that arrived into the stack, time forward, and what should leave out, until neither side has more
- * or about `256` frames went each way. Returns how many frames moved (0: nothing to do), or a negative errno of the device. A
+ * or about 256 frames or half a MiB went each way. Returns how many frames moved (0: nothing to do), or a negative errno of the device. A
  * device that is full pushes back: its frames stay in the stack, and bk_link_wants_write says so. */
 BK_API int bk_link_pump(bk_link *link, uint64_t now);
 /* The descriptor to poll for reading, or -1 if there is none. */
@@ -78,13 +78,26 @@ struct bk_tap_options {
     const char *name;  /* of an existing or new device; NULL or "": the kernel chooses */
     const char *netns; /* name under /run/netns to open it in; NULL: here */
     bool tun;          /* layer 3 (raw IP) instead of Ethernet */
+    bool plain;        /* no offloads: every frame is one that a wire could carry, with all its checksums */
+    bool
+        multi_queue; /* one queue of a device that has several: each opening is another, and the kernel spreads flows over them */
     int fd; /* an open TUN/TAP descriptor to use instead, or a SOCK_DGRAM or SOCK_SEQPACKET socket, connected,
                           * that carries a frame a message; -1: open one */
+    uint32_t
+        socket_header; /* of a socket: bytes of a virtio_net_hdr (little-endian) before each frame, 10 to 64; 0: none, and no offloads */
 };
 /* Opens the device for `iface` of `stack`, non-blocking. Returns 0 and *out, or a negative errno of open(2)/ioctl(2);
- * *why (if why is not NULL) says which step failed. */
+ * *why (if why is not NULL) says which step failed. Want of an offload is no failure. */
 BK_API int bk_tap_open(bk_stack *stack, uint32_t iface, const struct bk_tap_options *options, bk_link **out,
                        const char **why);
+/* What was agreed on. A capture and an impairment do without while they last. */
+struct bk_tap_offload {
+    bool units;     /* out: units of up to 64 KiB leave in one piece, to be cut and checksummed where that is needed */
+    bool checksums; /* in: a local sender's checksums may be missing */
+    bool merged;    /* in: segments may come merged, up to 64 KiB */
+    const char *refused; /* what was asked for in vain, or NULL */
+};
+BK_API void bk_tap_offload(const bk_link *link, struct bk_tap_offload *out);
 /* The device's name. */
 BK_API const char *bk_tap_name(const bk_link *link);
 

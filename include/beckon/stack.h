@@ -319,6 +319,7 @@ BK_API uint8_t *bk_chunk_data(bk_stack *stack, uint32_t chunk);
 enum bk_rx_flag {
     BK_RX_CHECKSUM_VALID = 1,   /* the device checked the TCP/UDP checksum */
     BK_RX_CHECKSUM_PARTIAL = 2, /* from a local sender that left it unfinished; nothing to check */
+    BK_RX_REFUSED = 4,          /* the link has found something wrong, and set `reason`: it is only counted */
 };
 
 /* A frame that arrived. The link header (Ethernet) or the IP header comes first in parts[0]. */

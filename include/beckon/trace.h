@@ -195,6 +195,10 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_NO_NEIGHBOUR, BK_DROPPED, "", "", "next hop does not answer")                                               \
     R(DROP_NO_ROUTE, BK_DROPPED, "", "", "no route to the destination")                                                \
     R(DROP_IFACE, BK_DROPPED, "", "", "no such interface")                                                             \
+    R(DROP_OFFLOAD_SHORT, BK_DROPPED, "", "", "shorter than the header that the device puts before a frame")           \
+    R(DROP_OFFLOAD_TYPE, BK_DROPPED, "", "", "the device merged what nobody asked it to merge")                        \
+    R(DROP_OFFLOAD_SIZE, BK_DROPPED, "", "", "the device tells an impossible size of a merged frame")                  \
+    R(DROP_OFFLOAD_CHECKSUM, BK_DROPPED, "", "", "the device puts the checksum beyond the frame")                      \
     R(NO_CHUNK, BK_DROPPED, "", "", "no free chunk for an arriving frame")                                             \
     /* bounds that were hit, and other facts worth a count */                                                          \
     R(NOTE_NO_FRAME, BK_NOTED, "", "", "a unit waited: no output frame was free")                                      \

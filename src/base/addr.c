@@ -9,7 +9,6 @@
 #include "base/common.h"
 #include "beckon/stack.h"
 
-static const uint8_t ipv4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 static const uint8_t zeros[16];
 
 bk_addr bk_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
@@ -17,7 +16,7 @@ bk_addr bk_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
 }
 
 bool bk_addr_is_ipv4(const bk_addr *a) {
-    return memcmp(a->byte, ipv4_prefix, sizeof ipv4_prefix) == 0;
+    return addr_is_ipv4(a);
 }
 
 bool bk_addr_is_any(const bk_addr *a) {
@@ -25,7 +24,7 @@ bool bk_addr_is_any(const bk_addr *a) {
 }
 
 bool bk_addr_equal(const bk_addr *a, const bk_addr *b) {
-    return memcmp(a->byte, b->byte, sizeof a->byte) == 0;
+    return addr_equal(a, b);
 }
 
 /* ---- parsing --------------------------------------------------------------------------------------- */

@@ -78,6 +78,27 @@ static inline uint32_t u32_power_of_two(uint32_t n) {
     return power;
 }
 
+/* The position of the highest bit of n, which is not 0. */
+static inline uint32_t u32_highest_bit(uint32_t n) {
+    return (uint32_t)__builtin_clz(n) ^ 31;
+}
+
+/* As bk_addr_equal and bk_addr_is_ipv4, without a call. */
+static inline bool addr_equal(const bk_addr *a, const bk_addr *b) {
+    return memcmp(a->byte, b->byte, 8) == 0 && memcmp(a->byte + 8, b->byte + 8, 8) == 0;
+}
+static inline bool addr_is_ipv4(const bk_addr *a) {
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(a->byte, prefix, 8) == 0 && memcmp(a->byte + 8, prefix + 8, 4) == 0;
+}
+
+/* The address whose four bytes stand at p. */
+static inline bk_addr addr_ipv4_at(const uint8_t *p) {
+    bk_addr a = {{[10] = 0xff, [11] = 0xff}};
+    memcpy(a.byte + 12, p, 4);
+    return a;
+}
+
 /* Big-endian fields of packets, at any alignment. */
 static inline uint16_t get_be16(const uint8_t *p) {
     return (uint16_t)(p[0] << 8 | p[1]);

@@ -32,27 +32,3 @@ bool frame_add_part(struct base *b, struct frame *f, uint32_t chunk, uint16_t of
     f->payload_length += length;
     return true;
 }
-
-void frame_queue_init(struct frame_queue *q) {
-    q->head = q->tail = BK_NONE;
-    q->count = 0;
-}
-
-void frame_queue_push(struct base *b, struct frame_queue *q, uint32_t id) {
-    frame_at(b, id)->next = BK_NONE;
-    if (q->tail != BK_NONE)
-        frame_at(b, q->tail)->next = id;
-    else
-        q->head = id;
-    q->tail = id;
-    q->count++;
-}
-
-uint32_t frame_queue_pop(struct base *b, struct frame_queue *q) {
-    uint32_t id = q->head;
-    if (id == BK_NONE) return BK_NONE;
-    q->head = frame_at(b, id)->next;
-    if (q->head == BK_NONE) q->tail = BK_NONE;
-    q->count--;
-    return id;
-}

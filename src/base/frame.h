@@ -70,8 +70,29 @@ static inline struct frame *frame_at(const struct base *b, uint32_t id) {
 /* Adds payload by reference, taking a reference of its own. Returns false if the frame has no room for another part. */
 bool frame_add_part(struct base *b, struct frame *f, uint32_t chunk, uint16_t offset, uint16_t length);
 
-void frame_queue_init(struct frame_queue *q);
-void frame_queue_push(struct base *b, struct frame_queue *q, uint32_t id);
-uint32_t frame_queue_pop(struct base *b, struct frame_queue *q); /* BK_NONE if empty */
+static inline void frame_queue_init(struct frame_queue *q) {
+    q->head = q->tail = BK_NONE;
+    q->count = 0;
+}
+
+static inline void frame_queue_push(struct base *b, struct frame_queue *q, uint32_t id) {
+    frame_at(b, id)->next = BK_NONE;
+    if (q->tail != BK_NONE)
+        frame_at(b, q->tail)->next = id;
+    else
+        q->head = id;
+    q->tail = id;
+    q->count++;
+}
+
+/* BK_NONE if it is empty. */
+static inline uint32_t frame_queue_pop(struct base *b, struct frame_queue *q) {
+    uint32_t id = q->head;
+    if (id == BK_NONE) return BK_NONE;
+    q->head = frame_at(b, id)->next;
+    if (q->head == BK_NONE) q->tail = BK_NONE;
+    q->count--;
+    return id;
+}
 
 #endif

@@ -86,6 +86,7 @@ static inline void list_insert_after(struct base *b, const struct pool *p, size_
 
 /* To the end of the list in which it stands. */
 static inline void list_move_tail(struct base *b, const struct pool *p, size_t offset, struct list *l, uint32_t id) {
+    if (l->tail == id) return;
     list_remove(b, p, offset, l, id);
     list_push_tail(b, p, offset, l, id);
 }

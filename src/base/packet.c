@@ -27,8 +27,15 @@ static const uint8_t *walk_next(const struct base *b, struct walk *w, uint32_t *
     return at;
 }
 
-const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
-                            uint8_t *scratch) {
+/* Where the range lies, if it lies in the first part as a whole, as nearly all headers and small segments do; else NULL. */
+static const uint8_t *in_first_part(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n) {
+    const struct bk_part *first = p->parts;
+    if (!BK_FAST || (uint64_t)p->start + offset + n > first->length) return NULL;
+    return chunk_data(b, first->chunk) + first->offset + p->start + offset;
+}
+
+const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
+                             uint8_t *scratch) {
     if ((uint64_t)offset + n > p->length) return NULL;
     if (n == 0) return scratch;
     struct walk w = walk_start(p, offset, n);
@@ -38,10 +45,13 @@ const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32
 }
 
 uint64_t packet_checksum(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n, uint64_t sum) {
+    BK_ASSERT((uint64_t)offset + n <= p->length, "a range lies within its packet");
+    const uint8_t *at = in_first_part(b, p, offset, n);
+    if (at != NULL) return checksum_add_by(b->checksum_way, sum, at, n);
     struct walk w = walk_start(p, offset, n);
-    const uint8_t *at;
     uint32_t length, done = 0;
-    for (; (at = walk_next(b, &w, &length)) != NULL; done += length) sum = checksum_add_at(sum, at, length, done);
+    for (; (at = walk_next(b, &w, &length)) != NULL; done += length)
+        sum = checksum_add_at_by(b->checksum_way, sum, at, length, done);
     return sum;
 }
 

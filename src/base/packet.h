@@ -29,10 +29,17 @@ struct packet {
     uint64_t now;
 };
 
+/* packet_bytes, wherever they lie. */
+const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
+                             uint8_t *scratch);
 /* n bytes (at most 256) from `offset` of the current layer, in one piece: in place, or copied to `scratch` if they
- * straddle parts. NULL if the layer is shorter. */
-const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
-                            uint8_t *scratch);
+ * straddle parts. NULL if the layer is shorter. Nearly always they are in the first part. */
+static inline const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
+                                          uint8_t *scratch) {
+    bool there = n != 0 && (uint64_t)offset + n <= p->length;
+    if (!BK_FAST || !there || p->start + offset + n > p->parts->length) return packet_gather(b, p, offset, n, scratch);
+    return chunk_data(b, p->parts->chunk) + p->parts->offset + p->start + offset;
+}
 /* Adds bytes [offset, offset + n) of the current layer to a checksum. They must be there. */
 uint64_t packet_checksum(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n, uint64_t sum);
 /* Copies bytes [offset, offset + n) of the current layer out. They must be there. */

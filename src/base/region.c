@@ -14,14 +14,14 @@ void pool_init(struct pool *p, uint32_t object_size, uint32_t capacity, uint32_t
     p->object_size = object_size;
     p->capacity = capacity;
     p->free_head = BK_NONE;
-    p->first_log2 = (uint8_t)(31 - __builtin_clz(first));
-    p->align_log2 = (uint8_t)(31 - __builtin_clz(align));
+    p->first = first;
+    p->align_log2 = (uint8_t)u32_highest_bit(align);
     p->zero = zero;
 }
 
 /* Objects that slab k adds to a pool which holds `made` already. */
 static uint32_t slab_objects(const struct pool *p, uint32_t k, uint32_t made) {
-    uint64_t full = UINT64_C(1) << (p->first_log2 + k);
+    uint64_t full = (uint64_t)p->first << k;
     return (uint32_t)u64_min(full, p->capacity - made);
 }
 
@@ -44,12 +44,11 @@ uint64_t region_take(struct base *b, uint64_t bytes, uint32_t align) {
 }
 
 static void pool_grow(struct base *b, struct pool *p) {
-    uint32_t first = UINT32_C(1) << p->first_log2;
-    uint32_t k = 31u - (uint32_t)__builtin_clz(p->made + first) - p->first_log2;
-    uint32_t n = slab_objects(p, k, p->made);
+    uint32_t bit = u32_highest_bit(p->made + p->first);
+    uint32_t n = slab_objects(p, bit - u32_highest_bit(p->first), p->made);
     uint64_t at = region_take(b, (uint64_t)n * p->object_size, UINT32_C(1) << p->align_log2);
     /* pool_at adds (id + first) * size; may wrap below zero, and wraps back there. */
-    p->slab[k] = at - (uint64_t)(p->made + first) * p->object_size;
+    p->slab[bit] = at - (uint64_t)(p->made + p->first) * p->object_size;
     p->made += n;
 }
 
@@ -57,7 +56,7 @@ void *pool_at_plain(const struct base *b, const struct pool *p, uint32_t id) {
     BK_ASSERT(id < p->made, "an id names an object for which there is memory");
     uint32_t k = 0, before = 0; /* the slab, and the objects in the slabs before it */
     while (id - before >= slab_objects(p, k, before)) before += slab_objects(p, k++, before);
-    uint64_t slab = p->slab[k] + (((uint64_t)before + (UINT32_C(1) << p->first_log2)) * p->object_size);
+    uint64_t slab = p->slab[u32_highest_bit(p->first) + k] + ((uint64_t)before + p->first) * p->object_size;
     return (uint8_t *)(uintptr_t)b + slab + (uint64_t)(id - before) * p->object_size;
 }
 

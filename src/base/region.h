@@ -9,7 +9,7 @@
  * struct bk_stack with struct net. A function takes the leftmost of them that it needs.
  *
  * A pool's slabs double: slab k holds `first << k` objects, the last one cut at the capacity. So a small world
- * is small, a large one needs few slabs, and an id is found by the position of its highest bit.
+ * is small, a large one needs few slabs, and the slab of an id is told by the highest bit of id + first.
  */
 #ifndef BASE_REGION_H
 #define BASE_REGION_H
@@ -18,21 +18,22 @@
 #include "beckon/stack.h"
 #include "beckon/trace.h"
 
-#define POOL_SLABS 30
+#define POOL_SLABS 32
 
 struct pool {
-    uint64_t slab[POOL_SLABS]; /* offset of slab k, less the bytes of all objects before it plus `first` */
-    uint32_t object_size;      /* bytes, a multiple of 4 */
-    uint32_t capacity;         /* objects at most */
-    uint32_t made;             /* objects for which there is memory; ids are below it */
-    uint32_t fresh;            /* objects ever handed out; made - fresh are untouched */
+    /* By the highest bit of id + first: offset of the slab, less the bytes of all objects before it plus `first`. */
+    uint64_t slab[POOL_SLABS];
+    uint32_t object_size; /* bytes, a multiple of 4 */
+    uint32_t capacity;    /* objects at most */
+    uint32_t made;        /* objects for which there is memory; ids are below it */
+    uint32_t fresh;       /* objects ever handed out; made - fresh are untouched */
     uint32_t in_use;
     uint32_t high_water; /* largest in_use so far */
     uint32_t free_head;  /* LIFO of freed objects, linked through their first 4 bytes */
-    uint8_t first_log2;  /* log2 of the objects in slab 0 */
+    uint32_t first;      /* objects in slab 0, a power of two */
     uint8_t align_log2;  /* of each slab */
     uint8_t zero;        /* whether pool_alloc clears the object */
-    uint8_t pad;
+    uint8_t pad[6];
 };
 
 struct trace_ring {
@@ -55,6 +56,8 @@ struct base {
     uint64_t random_counter;
     uint32_t generation;         /* last one given to an object */
     uint32_t buffer_chunks_used; /* chunks held by send and receive queues, against config.buffer_chunks */
+    uint8_t checksum_way;        /* enum checksum_way: of this machine, the one thing here that is not of the history */
+    uint8_t pad[7];
     struct bk_config config;
     struct pool chunks;     /* frame memory, config.chunk_size each */
     struct pool chunk_refs; /* uint32_t a chunk: its reference count; made in step with `chunks` */
@@ -80,9 +83,8 @@ void *pool_at_plain(const struct base *b, const struct pool *p, uint32_t id);
 
 static inline void *pool_at(const struct base *b, const struct pool *p, uint32_t id) {
     if (!BK_FAST) return pool_at_plain(b, p, id);
-    uint32_t j = id + (UINT32_C(1) << p->first_log2);
-    uint32_t k = 31u - (uint32_t)__builtin_clz(j) - p->first_log2;
-    return (uint8_t *)(uintptr_t)b + p->slab[k] + (uint64_t)j * p->object_size;
+    uint32_t j = id + p->first;
+    return (uint8_t *)(uintptr_t)b + p->slab[u32_highest_bit(j)] + (uint64_t)j * p->object_size;
 }
 
 /* Takes `bytes` of the region. bk_region_size has counted them all, so this cannot fail. */

@@ -4,6 +4,8 @@
  * no earlier time: level 0 if T is within the 64 ticks that the current level-0 turn covers, and so on. As `tick` passes
  * the start of a higher slot, that slot's timers are sorted again, into lower levels. Deadlines at or before
  * the current tick are listed in the current level-0 slot.
+ *
+ * Most looks at the wheel find nothing due. `quiet` spares them the search: it is lowered by what is armed, and found anew when it has come.
  */
 #include "base/wheel.h"
 
@@ -15,6 +17,7 @@ void wheel_init(struct wheel *w, uint64_t now) {
     memset(w->bitmap, 0, sizeof w->bitmap);
     memset(w->head, 0xff, sizeof w->head);
     w->tick = now >> WHEEL_TICK_SHIFT;
+    w->quiet = BK_NEVER;
     w->armed = 0;
     w->pad = 0;
 }
@@ -56,17 +59,27 @@ static void wheel_unlist(const struct wheel_of *of, struct timer *t) {
     if (*head == BK_NONE) w->bitmap[t->slot / WHEEL_SLOTS] &= ~(UINT64_C(1) << (t->slot % WHEEL_SLOTS));
 }
 
+/* When the wheel must be looked at for this timer, at the latest: its deadline, or the beginning of the coarse slot where it is listed. */
+static uint64_t wheel_look(const struct timer *t) {
+    uint32_t level = t->slot / WHEEL_SLOTS, shift = WHEEL_TICK_SHIFT + 6 * level;
+    return level == 0 ? t->deadline : t->deadline >> shift << shift;
+}
+
 void wheel_arm(const struct wheel_of *of, uint32_t id, uint64_t deadline) {
     struct timer *t = timer_at(of, id);
+    struct wheel *w = of->wheel;
     if (t->deadline == deadline) return;
     if (t->deadline != BK_NEVER) {
         wheel_unlist(of, t);
-        of->wheel->armed--;
+        w->armed--;
     }
     t->deadline = deadline;
     if (deadline == BK_NEVER) return;
+    /* As long as it is quiet, time passes by no slot: what is listed from here on is sorted as finely as can be. */
+    if (w->quiet > of->base->now) w->tick = u64_max(w->tick, of->base->now >> WHEEL_TICK_SHIFT);
     wheel_list(of, id, t);
-    of->wheel->armed++;
+    w->armed++;
+    w->quiet = u64_min(w->quiet, wheel_look(t));
 }
 
 /* wheel_first by looking into each slot: the bitmaps say no more than that. */
@@ -121,7 +134,7 @@ static void wheel_cascade(const struct wheel_of *of, uint32_t level, uint32_t sl
     }
 }
 
-uint32_t wheel_expire(const struct wheel_of *of, uint64_t now) {
+uint32_t wheel_expire_due(const struct wheel_of *of, uint64_t now) {
     struct wheel *w = of->wheel;
     uint64_t now_tick = now >> WHEEL_TICK_SHIFT;
     for (;;) {
@@ -131,6 +144,7 @@ uint32_t wheel_expire(const struct wheel_of *of, uint64_t now) {
             /* No slot begins at or before now, so none is passed by, and every digit that the listed ticks share with
              * the old time they share with the new one, which lies between. */
             w->tick = u64_max(w->tick, now_tick);
+            w->quiet = wheel_next(of);
             return BK_NONE;
         }
         if (level != 0) {
@@ -143,8 +157,9 @@ uint32_t wheel_expire(const struct wheel_of *of, uint64_t now) {
             wheel_arm(of, id, BK_NEVER);
             return id;
         }
-        if (begins == now_tick) return BK_NONE;
-        BK_ASSERT(false, "a slot in the past holds nothing that is not due");
+        BK_ASSERT(begins == now_tick, "a slot in the past holds nothing that is not due");
+        w->quiet = wheel_next(of);
+        return BK_NONE;
     }
 }
 

@@ -27,6 +27,7 @@ struct timer {
 struct wheel {
     uint64_t bitmap[WHEEL_LEVELS]; /* slots that are not empty */
     uint64_t tick;                 /* ticks already passed: slots behind it are empty */
+    uint64_t quiet; /* before this time no timer is due and no slot has to be sorted; may be earlier than that */
     uint32_t head[WHEEL_LEVELS][WHEEL_SLOTS];
     uint32_t armed;
     uint32_t pad;
@@ -45,8 +46,14 @@ static inline void timer_init(struct timer *t) {
 }
 /* Arms, moves or (with BK_NEVER) cancels the timer of object `id`. */
 void wheel_arm(const struct wheel_of *of, uint32_t id, uint64_t deadline);
-/* The id of a timer that is due at `now`, disarmed; BK_NONE when none is left. */
-uint32_t wheel_expire(const struct wheel_of *of, uint64_t now);
 uint64_t wheel_next(const struct wheel_of *of);
+/* wheel_expire, when something may be due. */
+uint32_t wheel_expire_due(const struct wheel_of *of, uint64_t now);
+/* The id of a timer that is due at `now`, disarmed; BK_NONE when none is left. */
+static inline uint32_t wheel_expire(const struct wheel_of *of, uint64_t now) {
+    if (of->wheel->quiet <= now) return wheel_expire_due(of, now);
+    BK_ASSERT(BK_FAST || wheel_next(of) > now, "nothing is due while the wheel is quiet");
+    return BK_NONE;
+}
 
 #endif

@@ -75,7 +75,8 @@ static int demo_tap_device(struct demo *d, const char **why) {
     int r = netns_enter(&d->netns);
     if (r < 0) return r;
     *why = "opening a TAP device";
-    const struct bk_tap_options options = {.name = DEMO_TAP_DEVICE, .fd = -1};
+    /* Each segment is to be seen, and not what a device makes of several. */
+    const struct bk_tap_options options = {.name = DEMO_TAP_DEVICE, .plain = true, .fd = -1};
     r = bk_tap_open(d->server_stack, 0, &options, &d->loop.link, why);
     int back = netns_leave(&d->netns);
     if (r < 0 || back < 0) return r < 0 ? r : back;

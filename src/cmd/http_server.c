@@ -1,4 +1,4 @@
-/* An HTTP server on a Beckon stack; see http_server.h.
+/* An HTTP server; see http_server.h.
  *
  * Readiness is edge-triggered: "readable" comes when data arrives at an empty queue, "writable" when there is room
  * after -EAGAIN. So a connection is worked on until the stack says -EAGAIN both ways, or until an answer that cannot leave
@@ -26,12 +26,58 @@ struct http_server_conn {
     uint8_t input[HTTP_SERVER_INPUT]; /* received, and not yet taken by `http` */
 };
 
-int http_server_start(struct http_server *s, bk_stack *stack, const struct http_site *site, const bk_addr *local,
-                      uint16_t port, uint64_t now) {
+/* ---- a Beckon stack as the transport ---------------------------------------------------------------- */
+
+static int http_stack_accept(void *context, uint64_t user, uint64_t now, bk_conn *out) {
+    struct http_server *s = context;
+    return bk_tcp_accept(s->stack, s->listener, user, now, out);
+}
+static ptrdiff_t http_stack_receive(void *context, bk_conn conn, void *data, size_t size, uint64_t now) {
+    return bk_tcp_receive(((struct http_server *)context)->stack, conn, data, size, now);
+}
+static ptrdiff_t http_stack_send(void *context, bk_conn conn, const void *data, size_t length, bool more,
+                                 uint64_t now) {
+    return bk_tcp_send(((struct http_server *)context)->stack, conn, data, length, more ? BK_SEND_MORE : 0, now);
+}
+static void http_stack_shutdown(void *context, bk_conn conn, uint64_t now) {
+    bk_tcp_shutdown(((struct http_server *)context)->stack, conn, now);
+}
+static void http_stack_close(void *context, bk_conn conn, uint64_t now) {
+    bk_tcp_close(((struct http_server *)context)->stack, conn, now);
+}
+static void http_stack_abort(void *context, bk_conn conn, uint64_t now) {
+    bk_tcp_abort(((struct http_server *)context)->stack, conn, now);
+}
+static void http_stack_unlisten(void *context, uint64_t now) {
+    struct http_server *s = context;
+    bk_tcp_unlisten(s->stack, s->listener, now);
+}
+
+static const struct http_transport http_stack = {
+    .accept = http_stack_accept,
+    .receive = http_stack_receive,
+    .send = http_stack_send,
+    .shutdown = http_stack_shutdown,
+    .close = http_stack_close,
+    .abort = http_stack_abort,
+    .unlisten = http_stack_unlisten,
+};
+
+/* ---- the server ------------------------------------------------------------------------------------ */
+
+void http_server_start_on(struct http_server *s, const struct http_transport *transport, void *context,
+                          const struct http_site *site) {
     memset(s, 0, sizeof *s);
-    s->stack = stack;
+    s->transport = transport;
+    s->context = context;
     s->site = *site;
     s->next_check = BK_NEVER;
+}
+
+int http_server_start(struct http_server *s, bk_stack *stack, const struct http_site *site, const bk_addr *local,
+                      uint16_t port, uint64_t now) {
+    http_server_start_on(s, &http_stack, s, site);
+    s->stack = stack;
     return bk_tcp_listen(stack, local, port, HTTP_SERVER_BACKLOG, 0, now, &s->listener);
 }
 
@@ -50,7 +96,7 @@ static bool http_server_flush(struct http_server *s, struct http_server_conn *c,
     const void *data;
     bool more;
     for (size_t n; (n = http_conn_output(&c->http, &data, &more)) != 0;) {
-        ptrdiff_t sent = bk_tcp_send(s->stack, c->tcp, data, n, more ? BK_SEND_MORE : 0, now);
+        ptrdiff_t sent = s->transport->send(s->context, c->tcp, data, n, more, now);
         if (sent < 0) {
             if (sent != -EAGAIN) *error = (int)-sent;
             return false;
@@ -64,7 +110,7 @@ static bool http_server_flush(struct http_server *s, struct http_server_conn *c,
 /* Reads what has arrived, if the last piece has been dealt with. False when there is nothing to go on with. */
 static bool http_server_fill(struct http_server *s, struct http_server_conn *c, uint64_t now, int *error) {
     if (c->ended) return false;
-    ptrdiff_t n = bk_tcp_receive(s->stack, c->tcp, c->input, sizeof c->input, now);
+    ptrdiff_t n = s->transport->receive(s->context, c->tcp, c->input, sizeof c->input, now);
     if (n < 0) {
         if (n != -EAGAIN) *error = (int)-n;
         return false;
@@ -87,7 +133,7 @@ static bool http_server_step(struct http_server *s, struct http_server_conn *c, 
             *error = EIO;
             return false;
         }
-        bk_tcp_shutdown(s->stack, c->tcp, now);
+        s->transport->shutdown(s->context, c->tcp, now);
         c->lingering = true;
         c->active = now;
     }
@@ -108,9 +154,9 @@ static void http_server_work(struct http_server *s, uint32_t slot, uint64_t now)
     }
     if (error != 0) {
         s->failed++;
-        bk_tcp_abort(s->stack, c->tcp, now);
+        s->transport->abort(s->context, c->tcp, now);
     } else if (over) {
-        bk_tcp_close(s->stack, c->tcp, now);
+        s->transport->close(s->context, c->tcp, now);
     }
     if (error != 0 || over) http_server_forget(s, slot);
 }
@@ -121,7 +167,7 @@ static void http_server_accept(struct http_server *s, uint64_t now) {
     for (uint32_t slot = 0; slot < HTTP_SERVER_CONNECTIONS; slot++) {
         if (s->conn[slot]) continue;
         struct http_server_conn *c = calloc(1, sizeof *c);
-        if (!c || bk_tcp_accept(s->stack, s->listener, slot + 1, now, &c->tcp) < 0) {
+        if (!c || s->transport->accept(s->context, slot + 1, now, &c->tcp) < 0) {
             s->waiting = c == NULL;
             free(c);
             return;
@@ -150,7 +196,7 @@ void http_server_ready(struct http_server *s, const struct bk_ready *event, uint
     http_server_work(s, slot, now);
     /* CLOSED ends it, also where the work has left the connection waiting. */
     if (s->conn[slot] == c && (event->what & BK_READY_CLOSED)) {
-        bk_tcp_close(s->stack, c->tcp, now);
+        s->transport->close(s->context, c->tcp, now);
         http_server_forget(s, slot);
     }
     if (s->waiting) http_server_accept(s, now);
@@ -169,7 +215,7 @@ void http_server_advance(struct http_server *s, uint64_t now) {
         uint64_t limit = c->lingering ? HTTP_SERVER_LINGER_S : HTTP_SERVER_IDLE_S;
         if (now - c->active < limit * SECOND_NS) continue;
         s->failed += !c->lingering;
-        bk_tcp_abort(s->stack, c->tcp, now);
+        s->transport->abort(s->context, c->tcp, now);
         http_server_forget(s, slot);
     }
     if (s->waiting) http_server_accept(s, now);
@@ -178,8 +224,8 @@ void http_server_advance(struct http_server *s, uint64_t now) {
 void http_server_stop(struct http_server *s, uint64_t now) {
     for (uint32_t slot = 0; slot < HTTP_SERVER_CONNECTIONS; slot++) {
         if (!s->conn[slot]) continue;
-        bk_tcp_abort(s->stack, s->conn[slot]->tcp, now);
+        s->transport->abort(s->context, s->conn[slot]->tcp, now);
         http_server_forget(s, slot);
     }
-    bk_tcp_unlisten(s->stack, s->listener, now);
+    s->transport->unlisten(s->context, now);
 }

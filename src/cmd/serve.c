@@ -25,7 +25,7 @@ struct serve_address {
 struct serve {
     /* asked for */
     const char *device, *netns, *root, *pcap;
-    bool tun;
+    bool tun, plain;
     struct serve_address address[SERVE_ADDRESSES];
     size_t address_count;
     bk_addr gateway[SERVE_ADDRESSES];
@@ -54,12 +54,17 @@ enum {
     SERVE_MTU,
     SERVE_MSL,
     SERVE_CONNECTIONS,
-    SERVE_PCAP
+    SERVE_PCAP,
+    SERVE_NO_OFFLOAD
 };
 
 static const struct argp_option serve_options[] = {
     {"tap", SERVE_TAP, "NAME", 0, "The TAP device to live behind; made if it does not exist", 0},
     {"tun", SERVE_TUN, "NAME", 0, "A TUN device (raw IP) instead", 0},
+    {"no-offload", SERVE_NO_OFFLOAD, NULL, 0,
+     "Let the device carry whole, checksummed frames only, as a wire does (otherwise it takes and gives up to 64 KiB "
+     "at once)",
+     0},
     {"netns", SERVE_NETNS, "NAME", 0, "The named network namespace that the device is in", 0},
     {"addr", SERVE_ADDR, "ADDRESS/LENGTH", 0, "An address of the stack's with its prefix length; may be repeated", 0},
     {"gateway", SERVE_GATEWAY, "ADDRESS", 0, "The router for everything else; may be repeated, for each family", 0},
@@ -134,6 +139,9 @@ static error_t serve_option(int key, char *arg, struct argp_state *state) {
     case SERVE_PCAP:
         s->pcap = arg;
         return 0;
+    case SERVE_NO_OFFLOAD:
+        s->plain = true;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "'%s' is not understood: serve takes options only", arg);
         return 0;
@@ -180,7 +188,9 @@ static int serve_stack(struct serve *s) {
 }
 
 static int serve_link(struct serve *s) {
-    const struct bk_tap_options options = {.name = s->device, .netns = s->netns, .tun = s->tun, .fd = -1};
+    const struct bk_tap_options options = {
+        .name = s->device, .netns = s->netns, .tun = s->tun, .plain = s->plain, .fd = -1};
+    struct bk_tap_offload offload;
     const char *why = "opening it";
     int r = bk_tap_open(s->stack, 0, &options, &s->loop.link, &why);
     if (r < 0) {
@@ -191,6 +201,8 @@ static int serve_link(struct serve *s) {
                                               : "");
         return r;
     }
+    bk_tap_offload(s->loop.link, &offload);
+    if (offload.refused) cmd_error("%s goes on without an offload: %s", s->device, offload.refused);
     const struct bk_capture_name names[] = {{s->address[0].addr, "beckon"}, {{{0}}, NULL}};
     if (s->pcap && (r = bk_link_capture(s->loop.link, s->pcap, names)) < 0)
         cmd_error("cannot write the capture to %s: %s", s->pcap, strerror(-r));
@@ -225,6 +237,8 @@ static void serve_advance(void *context, uint64_t now) {
 }
 
 static void serve_tell(const struct serve *s) {
+    struct bk_tap_offload o;
+    bk_tap_offload(s->loop.link, &o);
     for (size_t i = 0; i < s->address_count; i++) {
         char text[BK_ADDR_TEXT];
         bool v4 = bk_addr_is_ipv4(&s->address[i].addr);
@@ -232,6 +246,9 @@ static void serve_tell(const struct serve *s) {
         printf("serving http://%s%s%s:%u/ on %s\n", v4 ? "" : "[", text, v4 ? "" : "]", s->port,
                bk_tap_name(s->loop.link));
     }
+    printf("offloads: %s\n", o.units && o.merged ? "segments and checksums, both ways"
+                             : o.units           ? "segments to the device, checksums both ways"
+                                                 : "none");
     printf("process %ld; `beckon ss -a' lists its connections, Ctrl-C ends it\n", (long)getpid());
     fflush(stdout);
 }

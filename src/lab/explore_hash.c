@@ -540,7 +540,7 @@ static void put_isn_clock(struct projection *p, const struct explore_machine *m,
         const struct tcp *t = &inside_net(m->side[side].stack)->tcp;
         const uint16_t port[2] = {EXPLORE_CLIENT_PORT, EXPLORE_SERVER_PORT};
         const struct tuple tuple = {explore_addr(side), explore_addr(!side), port[side], port[!side]};
-        put_next_stamp(p, side, m->state.clock[side], isn_timestamp_offset(t, &tuple));
+        put_next_stamp(p, side, m->state.clock[side], isn_make(t, &tuple).timestamp_offset);
     }
     if (!p->has_reference[side]) return;
     put_seq(p, side, (uint32_t)(m->state.clock[side] / (4 * NS_PER_US)));

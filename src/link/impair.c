@@ -8,6 +8,8 @@
  * drawn for reordering let others pass. A frame that meets a full queue is lost (drop-tail), so this link never pushes back; but
  * a device behind it may, and then frames wait here, past their time.
  *
+ * A device is asked for plain frames while it is wrapped, since a wire carries no others; what was under way keeps what the device told of it.
+ *
  * Towards the stack, frames of an inner link with one end are copied out of the chunks they arrived in and into new ones when
  * they are due. The memory link has two ends, and each sends: there, both directions are impaired where frames enter the wire.
  */
@@ -25,6 +27,8 @@ struct impair_frame {
     uint64_t due;
     uint64_t order; /* of entry: decides between equal times */
     uint32_t length;
+    uint16_t gso_size; /* as the device told; 0 for what we send */
+    uint8_t flags;
     uint8_t bytes[];
 };
 
@@ -72,7 +76,8 @@ static void impair_pop(struct impair_wire *w) {
 
 /* ---- into the wire ---- */
 
-static void impair_queue(struct impair *m, struct impair_wire *w, const uint8_t *bytes, uint32_t length, uint64_t due) {
+static void impair_queue(struct impair *m, struct impair_wire *w, const struct bk_rx *about, uint32_t length,
+                         uint64_t due) {
     struct impair_frame *f = w->count < m->options.queue ? malloc(sizeof *f + length) : NULL;
     if (f == NULL) {
         w->counters.overflowed++;
@@ -81,12 +86,15 @@ static void impair_queue(struct impair *m, struct impair_wire *w, const uint8_t 
     f->due = due;
     f->order = w->entered++;
     f->length = length;
-    memcpy(f->bytes, bytes, length);
+    f->gso_size = about->gso_size;
+    f->flags = about->flags;
+    memcpy(f->bytes, m->frame, length);
     impair_push(w, f);
 }
 
-/* m->frame[0..length) enters; it may be damaged there. */
-static void impair_enter(struct impair *m, struct impair_wire *w, uint32_t length, uint64_t now) {
+/* m->frame[0..length) enters, with what the device told about it; it may be damaged there. */
+static void impair_enter(struct impair *m, struct impair_wire *w, const struct bk_rx *about, uint32_t length,
+                         uint64_t now) {
     const struct bk_impair_options *o = &m->options;
     bool lost = draw_chance(&w->random, o->loss_ppm);
     bool twice = draw_chance(&w->random, o->duplicate_ppm);
@@ -109,14 +117,15 @@ static void impair_enter(struct impair *m, struct impair_wire *w, uint32_t lengt
     } else {
         w->last_due = due;
     }
-    impair_queue(m, w, m->frame, length, due);
+    impair_queue(m, w, about, length, due);
     if (twice) {
         w->counters.duplicated++;
-        impair_queue(m, w, m->frame, length, due);
+        impair_queue(m, w, about, length, due);
     }
 }
 
 static int impair_transmit(bk_link *l, unsigned end, const struct iovec *iov, int count, uint64_t now) {
+    static const struct bk_rx plain = {0};
     struct impair *m = (struct impair *)l;
     size_t at = 0;
     if (link_iov_length(iov, count) > sizeof m->frame) return -EMSGSIZE;
@@ -124,7 +133,7 @@ static int impair_transmit(bk_link *l, unsigned end, const struct iovec *iov, in
         memcpy(m->frame + at, iov[i].iov_base, iov[i].iov_len);
         at += iov[i].iov_len;
     }
-    impair_enter(m, &m->wire[end == 0 ? IMPAIR_OUT : IMPAIR_IN], (uint32_t)at, now);
+    impair_enter(m, &m->wire[end == 0 ? IMPAIR_OUT : IMPAIR_IN], &plain, (uint32_t)at, now);
     return 1;
 }
 
@@ -139,10 +148,14 @@ static int impair_arrive(struct impair *m, uint64_t now) {
         b->count = b->part_count = 0;
         int r = inner->ops->receive(inner, 0, b, now);
         for (uint32_t i = 0; i < b->count; i++) {
-            const struct bk_rx *rx = &b->frame[i];
+            struct bk_rx *rx = &b->frame[i];
+            if (rx->flags & BK_RX_REFUSED) { /* it never was on a wire */
+                bk_input(stack, m->link.end[0].iface, rx, 1, now);
+                continue;
+            }
             size_t n = link_frame_copy(stack, rx->parts, rx->part_count, m->frame, sizeof m->frame);
             link_frame_release(stack, rx->parts, rx->part_count);
-            impair_enter(m, &m->wire[IMPAIR_IN], (uint32_t)n, now);
+            impair_enter(m, &m->wire[IMPAIR_IN], rx, (uint32_t)n, now);
         }
         if (r < 0) return r;
         if (b->count == 0) break;
@@ -157,10 +170,13 @@ static int impair_receive(bk_link *l, unsigned end, struct link_batch *batch, ui
     int r = impair_arrive(m, now);
     w->stuck = false;
     while (w->count > 0 && w->heap[0]->due <= now && batch->count < LINK_FRAMES) {
-        if (!link_batch_copy(l, end, batch, w->heap[0]->bytes, w->heap[0]->length)) {
+        const struct impair_frame *f = w->heap[0];
+        if (!link_batch_copy(l, end, batch, f->bytes, f->length)) {
             w->stuck = true;
             break;
         }
+        batch->frame[batch->count - 1].gso_size = f->gso_size;
+        batch->frame[batch->count - 1].flags = f->flags;
         w->counters.passed++;
         impair_pop(w);
     }
@@ -264,6 +280,7 @@ int bk_impair_wrap(bk_link *inner, const struct bk_impair_options *options, bk_l
         return -ENOMEM;
     }
     impair_take_over(&m->link, inner);
+    if (inner->ops->plain != NULL) inner->ops->plain(inner, true);
     *out = &m->link;
     return 0;
 }

@@ -17,8 +17,6 @@
 #include "link/capture.h"
 #include "link/link.h"
 
-#define LINK_IOV 64u /* parts of a frame that is written from where it lies, header included */
-
 uint64_t bk_link_clock(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -46,8 +44,7 @@ static uint32_t link_receive(bk_link *l, unsigned e, uint64_t now, int *error) {
 
 /* ---- out ---- */
 
-/* A frame that needs no work is gathered from header and parts; returns the number of pieces, or 0 if they are too many. */
-static int link_gather(const struct link_end *end, const struct bk_tx *unit, struct iovec iov[LINK_IOV]) {
+int link_gather(const struct link_end *end, const struct bk_tx *unit, struct iovec iov[LINK_IOV]) {
     if (unit->part_count >= LINK_IOV) return 0;
     iov[0] = (struct iovec){.iov_base = (void *)(uintptr_t)unit->header, .iov_len = unit->header_length};
     for (uint32_t i = 0; i < unit->part_count; i++) {
@@ -88,7 +85,10 @@ static int link_send_unit(bk_link *l, unsigned e, uint64_t now) {
         end->cutting = true;
     }
     if (cut_length(&end->cut) > sizeof l->scratch) return -EMSGSIZE;
-    if (l->ops->transmit_unit != NULL && l->capture == NULL) return l->ops->transmit_unit(l, e, &end->cut, now);
+    if (l->ops->transmit_unit != NULL && l->capture == NULL) {
+        int r = l->ops->transmit_unit(l, e, &end->cut, now);
+        if (r != LINK_CUT) return r;
+    }
     while (!cut_end(&end->cut)) {
         int r = link_transmit(l, e, now);
         if (r != 1) return r;
@@ -106,10 +106,11 @@ static void link_done(struct link_end *end, uint32_t from) {
 /* Writes until the stack has nothing more, the device is full, or a batch's worth of frames has left. */
 static uint32_t link_send(bk_link *l, unsigned e, uint64_t now, int *error) {
     struct link_end *end = &l->end[e];
-    uint64_t start = l->counters.frames_out;
+    uint64_t start = l->counters.frames_out, bytes = l->counters.bytes_out;
     uint32_t lost = 0;
     end->blocked = false;
-    while (!end->blocked && l->counters.frames_out - start + lost < LINK_FRAMES) {
+    while (!end->blocked && l->counters.frames_out - start + lost < LINK_FRAMES &&
+           l->counters.bytes_out - bytes < LINK_BYTES) {
         if (end->at == end->count) {
             end->at = 0;
             end->count = (uint32_t)bk_output(end->stack, end->iface, end->unit, LINK_UNITS, now);
@@ -141,7 +142,14 @@ static int link_flush(bk_link *l, uint64_t now, int *error) {
     return r > 0 ? r : 0;
 }
 
+/* Whether enough has moved each way since the counters were `from`. */
+static bool link_round_over(const bk_link *l, const struct bk_link_counters *from, uint32_t in, uint32_t out) {
+    return in >= LINK_ROUND || out >= LINK_ROUND || l->counters.bytes_in - from->bytes_in >= LINK_BYTES ||
+           l->counters.bytes_out - from->bytes_out >= LINK_BYTES;
+}
+
 int bk_link_pump(bk_link *l, uint64_t now) {
+    const struct bk_link_counters from = l->counters;
     uint32_t in = 0, out = 0, moved;
     int error = 0;
     l->full = l->more = false;
@@ -152,7 +160,7 @@ int bk_link_pump(bk_link *l, uint64_t now) {
         for (unsigned e = 0; e < l->ends; e++) bk_advance(l->end[e].stack, now);
         for (unsigned e = 0; e < l->ends; e++) out += link_send(l, e, now, &error);
         moved = in - in_before + out - out_before + (uint32_t)link_flush(l, now, &error);
-        l->more = moved > 0 && (in >= LINK_ROUND || out >= LINK_ROUND);
+        l->more = moved > 0 && link_round_over(l, &from, in, out);
     } while (moved > 0 && !l->more && error == 0);
     return error != 0 ? error : (int)(in + out);
 }
@@ -192,11 +200,13 @@ int bk_link_capture(bk_link *l, const char *path, const struct bk_capture_name *
     int error = 0;
     if (l->capture != NULL) return -EBUSY;
     l->capture = link_capture_open(&l->end[0], path, names, &error);
+    if (l->capture != NULL && l->ops->plain != NULL) l->ops->plain(l, true);
     return l->capture != NULL ? 0 : error;
 }
 
 int bk_link_capture_end(bk_link *l) {
     int error = link_capture_close(l->capture);
+    if (l->capture != NULL && l->ops->plain != NULL) l->ops->plain(l, false);
     l->capture = NULL;
     return error;
 }

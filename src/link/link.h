@@ -16,11 +16,14 @@
 #include "beckon/link.h"
 #include "net/cut.h"
 
-#define LINK_FRAMES    64u    /* frames that are read before the stack is asked what it says to them */
-#define LINK_UNITS     32u    /* units asked of the stack at once */
-#define LINK_PARTS     1024u  /* chunks of one batch */
-#define LINK_ROUND     256u   /* frames after which bk_link_pump returns, each way */
-#define LINK_FRAME_MAX 65600u /* bytes of the largest frame: an IP packet and its link header */
+#define LINK_FRAMES    64u     /* frames that are read before the stack is asked what it says to them */
+#define LINK_UNITS     32u     /* units asked of the stack at once */
+#define LINK_PARTS     1024u   /* chunks of one batch */
+#define LINK_ROUND     256u    /* frames after which bk_link_pump returns, each way, */
+#define LINK_BYTES     524288u /* or bytes, should they be larger: the user reads before the next are let in */
+#define LINK_IOV       64u     /* pieces of a frame that is written from where it lies, header included */
+#define LINK_CUT       2       /* see transmit_unit */
+#define LINK_FRAME_MAX 65600u  /* bytes of the largest frame: an IP packet and its link header */
 
 enum link_type { LINK_TYPE_ETHERNET = 1, LINK_TYPE_IP = 101 }; /* as in capture files */
 
@@ -49,8 +52,11 @@ struct link_ops {
      * frame is lost). */
     int (*transmit)(bk_link *link, unsigned end, const struct iovec *iov, int count, uint64_t now);
     /* Optional: takes what `cut` has left, moving the cursor and counting (link_sent). Returns as transmit does, 1 when
-     * the unit is finished. */
+     * the unit is finished; or LINK_CUT, having done nothing: the pump shall cut it. */
     int (*transmit_unit)(bk_link *link, unsigned end, struct cut *cut, uint64_t now);
+    /* Optional: from now on nothing but whole frames with all their checksums shall arrive; or (false) what was usual
+     * again. What is under way may still come as it was. */
+    void (*plain)(bk_link *link, bool plain);
     /* Optional: moves frames that the link holds and that are due. Returns how many, or a negative errno. */
     int (*flush)(bk_link *link, uint64_t now);
     /* Optional: whether frames are inside that the next pump would move, whatever the time. */
@@ -84,6 +90,8 @@ int link_end_set(bk_link *link, unsigned end, bk_stack *stack, uint32_t iface);
 enum link_type link_end_type(const struct link_end *end);
 /* The largest frame that this end's interface sends. */
 uint32_t link_end_frame_max(const struct link_end *end);
+/* Where header and parts of a unit lie; returns the number of pieces, or 0 if they are more than LINK_IOV. */
+int link_gather(const struct link_end *end, const struct bk_tx *unit, struct iovec iov[LINK_IOV]);
 /* Counts a frame that left. */
 static inline void link_sent(bk_link *link, size_t bytes) {
     link->counters.frames_out++;

@@ -1,287 +1,206 @@
-/* Tap and tun: the Linux kernel on the other end (Documentation/networking/tuntap.rst).
+/* Tap and tun: the Linux kernel on the other end (Documentation/networking/tuntap.rst). This file moves frames.
  *
- * One read or write moves one frame, without packet information (IFF_NO_PI). Frames are read into as many chunks as the
- * interface's MTU asks for, and then into a spare buffer: should the kernel's side have a larger MTU than ours, the rest
- * is copied from there and no frame is cut short.
+ * One read or write moves one frame, without packet information (IFF_NO_PI). Where offloads were agreed on, a virtio_net_hdr stands before it
+ * (vnet.h), and a frame may be 64 KiB: the kernel's TCP and ours then hand each other whole units, whose checksums nobody computes
+ * and which nobody cuts, since they never meet a wire. A unit leaves from where it lies, header and parts, in one write. What the header
+ * cannot express, and what a capture or an impairment wants to see, is cut by the pump and written as plain frames.
  *
- * A descriptor that was opened elsewhere with IFF_VNET_HDR carries a virtio_net_hdr before each frame; it is read and written
- * then. Nothing is offered for offload (TUNSETOFFLOAD 0), so what we write says "a plain frame"; what we read is
- * believed: checksum state and segment size go to the stack with the frame. Offload would begin here: a transmit_unit
- * that fills the header in from struct bk_tx.
+ * Frames are read into chunks, as many as a frame of the interface's MTU asks for, or a merged one where those may come and there are so many,
+ * and then into a spare buffer: should the frame be longer, the rest is copied from there and nothing is cut short.
  *
  * A socket that keeps frames apart may take the device's place: a user-mode network or a virtual machine on its other end, or
  * another stack. All is as with a device, but that the other end can go away, which is an error (EPIPE) and no signal.
- *
- * A device in another network namespace is opened by a thread of its own, which enters the namespace and ends: nobody else of
- * the process is ever in it, and there is no way back that could fail.
  */
-#define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if.h>
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link/link.h"
+#include "base/common.h"
+#include "beckon/trace.h"
+#include "link/tap.h"
 
-#define TAP_CHUNKS   260u /* of a frame at most: 64 KiB in chunks of 256 bytes */
-#define TAP_VNET_MAX 64u
+#define TAP_BATCH (4u * LINK_FRAME_MAX) /* bytes that are read before the stack is asked what it says to them */
 
-struct tap {
-    bk_link link;
-    char name[IFNAMSIZ];
-    bool socket;     /* a socket that carries a frame a message, not a device */
-    uint32_t vnet;   /* bytes of virtio_net_hdr before each frame; 0: none */
-    uint32_t chunks; /* that a frame needs */
-    uint32_t kept;   /* chunks in hand */
-    uint32_t chunk[TAP_CHUNKS];
-    uint8_t vnet_header[TAP_VNET_MAX];
-    uint8_t spare[LINK_FRAME_MAX];
-};
+/* ---- in ---- */
 
-/* ---- moving frames ---- */
-
-/* Tells the stack what the device says about the frame. */
-static void tap_vnet_read(const struct tap *t, struct bk_rx *rx) {
-    struct virtio_net_hdr h;
-    memcpy(&h, t->vnet_header, sizeof h);
-    if (h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) rx->flags |= BK_RX_CHECKSUM_PARTIAL;
-    if (h.flags & VIRTIO_NET_HDR_F_DATA_VALID) rx->flags |= BK_RX_CHECKSUM_VALID;
-    if (h.gso_type != VIRTIO_NET_HDR_GSO_NONE) rx->gso_size = h.gso_size;
+/* Takes chunks until as many are in hand as the largest frame needs. A stack that is short of them goes on with fewer, but not with
+ * less than a frame of the MTU takes. */
+static bool tap_stock(struct tap *t) {
+    bk_stack *stack = t->link.end[0].stack;
+    if (t->kept < t->chunks_most)
+        t->kept += (uint32_t)bk_chunk_alloc(stack, t->chunk + t->kept, t->chunks_most - t->kept);
+    if (t->kept >= t->chunks) return true;
+    t->link.counters.no_chunk++;
+    return false;
 }
 
-/* Reads one frame into the chunks in hand, then `spare`. Returns its length, 0 if there is none, or a negative errno. */
-static ssize_t tap_read(struct tap *t) {
+/* Reads one message into the header, the chunks in hand, then `spare`. */
+static ssize_t tap_readv(struct tap *t, uint32_t size) {
     struct iovec iov[TAP_CHUNKS + 2];
-    bk_stack *stack = t->link.end[0].stack;
-    uint32_t size = bk_config_of(stack)->chunk_size;
     int n = 0;
     if (t->vnet > 0) iov[n++] = (struct iovec){.iov_base = t->vnet_header, .iov_len = t->vnet};
-    for (uint32_t i = 0; i < t->chunks; i++)
-        iov[n++] = (struct iovec){.iov_base = bk_chunk_data(stack, t->chunk[i]), .iov_len = u32_min(size, UINT16_MAX)};
+    for (uint32_t i = 0; i < t->kept; i++)
+        iov[n++] = (struct iovec){.iov_base = bk_chunk_data(t->link.end[0].stack, t->chunk[i]), .iov_len = size};
     iov[n++] = (struct iovec){.iov_base = t->spare, .iov_len = sizeof t->spare};
-    ssize_t got;
-    do got = readv(t->link.fd, iov, n);
-    while (got < 0 && errno == EINTR);
-    if (got < 0) return errno == EAGAIN ? 0 : -errno;
-    if (got == 0 && t->socket) return -EPIPE;
-    return got > (ssize_t)t->vnet ? got - (ssize_t)t->vnet : 0;
+    return readv(t->link.fd, iov, n);
 }
 
-/* Adds the frame that tap_read read. False: its rest, in `spare`, found no chunks, and it is lost (and counted). */
-static bool tap_push(struct tap *t, struct link_batch *batch, uint32_t length) {
+/* Reads one message. Returns its length, 0 if there is none, or a negative errno. Where a frame fits in a chunk, read(2) does, at nine tenths of
+ * the cost. Should one fill the chunk it may have been longer: it is lost then, and readv(2) takes those that follow. */
+static ssize_t tap_read(struct tap *t) {
     bk_stack *stack = t->link.end[0].stack;
     uint32_t size = u32_min(bk_config_of(stack)->chunk_size, UINT16_MAX);
-    uint32_t fits = t->chunks * size, used = u32_min(link_chunks(stack, length), t->chunks), more = 0;
+    bool small = t->vnet == 0 && t->chunks_most == 1 && !t->socket && !t->longer;
+    ssize_t got;
+    do got = small ? read(t->link.fd, bk_chunk_data(stack, t->chunk[0]), size) : tap_readv(t, size);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) return errno == EAGAIN ? 0 : -errno;
+    if (small && got == (ssize_t)size) t->longer = true;
+    return got == 0 && t->socket ? -EPIPE : got;
+}
+
+/* Adds the frame that tap_read read, of `length` bytes. If its rest, in `spare`, finds no chunks, it is lost (and counted). */
+static void tap_push(struct tap *t, struct link_batch *batch, uint32_t length) {
+    bk_stack *stack = t->link.end[0].stack;
+    uint32_t size = u32_min(bk_config_of(stack)->chunk_size, UINT16_MAX);
+    uint32_t fits = t->kept * size, used = u32_min(link_chunks(stack, length), t->kept), more = 0, left = length;
     struct bk_part *part = &batch->part[batch->part_count];
     if (length > fits) {
         uint32_t extra[TAP_CHUNKS];
         struct iovec iov = {.iov_base = t->spare, .iov_len = length - fits};
         more = link_chunks(stack, length - fits);
-        if (!link_batch_room(batch, used + more) || !link_chunks_alloc(&t->link, stack, extra, more)) return false;
+        if (!link_batch_room(batch, used + more) || !link_chunks_alloc(&t->link, stack, extra, more)) return;
         link_frame_fill(stack, extra, part + used, &iov, 1);
-        length = fits;
+        left = fits;
     }
     /* The last chunks in hand stay in hand, so the frame takes the first and the others move up. */
     for (uint32_t i = 0; i < used; i++) {
-        part[i] = (struct bk_part){.chunk = t->chunk[i], .length = (uint16_t)u32_min(length, size)};
-        length -= part[i].length;
+        part[i] = (struct bk_part){.chunk = t->chunk[i], .length = (uint16_t)u32_min(left, size)};
+        left -= part[i].length;
     }
     t->kept -= used;
     memmove(t->chunk, t->chunk + used, t->kept * sizeof *t->chunk);
     struct bk_rx *rx = link_batch_push(batch, used + more);
-    if (t->vnet > 0) tap_vnet_read(t, rx);
-    return true;
+    if (t->vnet > 0) vnet_parse(t->vnet_header, length, rx);
+}
+
+/* A message too short for its own header holds no frame, but is told of like one. */
+static void tap_push_short(struct link_batch *batch) {
+    struct bk_rx *rx = link_batch_push(batch, 0);
+    rx->flags = BK_RX_REFUSED;
+    rx->reason = BK_REASON_DROP_OFFLOAD_SHORT;
 }
 
 static int tap_receive(bk_link *l, unsigned end, struct link_batch *batch, uint64_t now) {
     struct tap *t = (struct tap *)l;
-    bk_stack *stack = l->end[end].stack;
     int error = 0;
     (void)now;
-    while (link_batch_room(batch, t->chunks)) {
-        if (t->kept < t->chunks) {
-            if (!link_chunks_alloc(l, stack, t->chunk + t->kept, t->chunks - t->kept)) break;
-            t->kept = t->chunks;
-        }
+    for (size_t bytes = 0; bytes < TAP_BATCH && link_batch_room(batch, t->chunks_most) && tap_stock(t);) {
         ssize_t n = tap_read(t);
         if (n < 0) error = (int)n;
         if (n <= 0) break;
-        tap_push(t, batch, (uint32_t)n);
+        bytes += (size_t)n;
+        if (n > (ssize_t)t->vnet)
+            tap_push(t, batch, (uint32_t)n - t->vnet);
+        else
+            tap_push_short(batch);
     }
     /* The stack may need them for what it is about to hear. */
-    bk_chunk_release(stack, t->chunk, t->kept);
+    bk_chunk_release(l->end[end].stack, t->chunk, t->kept);
     t->kept = 0;
     return error;
 }
 
-static int tap_transmit(bk_link *l, unsigned end, const struct iovec *iov, int count, uint64_t now) {
-    struct tap *t = (struct tap *)l;
-    static const uint8_t plain[TAP_VNET_MAX]; /* no flags, VIRTIO_NET_HDR_GSO_NONE */
-    struct iovec all[TAP_CHUNKS];
-    (void)end;
-    (void)now;
-    if (t->vnet > 0) {
-        all[0] = (struct iovec){.iov_base = (void *)(uintptr_t)plain, .iov_len = t->vnet};
-        if (count + 1 > (int)TAP_CHUNKS) return -EMSGSIZE;
-        memcpy(all + 1, iov, (size_t)count * sizeof *iov);
-        iov = all;
-        count++;
-    }
-    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
+/* ---- out ---- */
+
+/* Writes one message, whose first piece is the header if there is one. Returns as transmit does. */
+static int tap_write(struct tap *t, struct iovec *iov, int count) {
+    const struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
     ssize_t n;
-    do n = t->socket ? sendmsg(l->fd, &message, MSG_NOSIGNAL) : writev(l->fd, iov, count);
+    do
+        n = t->socket   ? sendmsg(t->link.fd, &message, MSG_NOSIGNAL)
+            : count > 1 ? writev(t->link.fd, iov, count)
+                        : write(t->link.fd, iov->iov_base, iov->iov_len);
     while (n < 0 && errno == EINTR);
     if (n >= 0) return 1;
     if (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) return -errno;
-    l->full = true;
+    t->link.full = true;
     return 0;
 }
 
-static void tap_close(bk_link *l) {
-    if (l->fd >= 0) close(l->fd);
+static int tap_transmit(bk_link *l, unsigned end, const struct iovec *iov, int count, uint64_t now) {
+    struct tap *t = (struct tap *)l;
+    uint8_t plain[VNET_HEADER_MAX] = {0}; /* nothing is left to do */
+    struct iovec all[LINK_IOV + 1];
+    int n = 0;
+    (void)end;
+    (void)now;
+    if (count > (int)LINK_IOV) return -EMSGSIZE;
+    if (t->vnet > 0) all[n++] = (struct iovec){.iov_base = plain, .iov_len = t->vnet};
+    memcpy(all + n, iov, (size_t)count * sizeof *iov);
+    return tap_write(t, all, n + count);
 }
 
-static const struct link_ops tap_ops = {.receive = tap_receive, .transmit = tap_transmit, .close = tap_close};
+static int tap_transmit_unit(bk_link *l, unsigned end, struct cut *cut, uint64_t now) {
+    struct tap *t = (struct tap *)l;
+    uint8_t header[VNET_HEADER_MAX] = {0};
+    struct iovec iov[LINK_IOV + 1] = {{.iov_base = header, .iov_len = t->vnet}};
+    (void)now;
+    int count =
+        t->whole && cut->index == 0 && vnet_takes(cut->unit) ? link_gather(&l->end[end], cut->unit, iov + 1) : 0;
+    if (count == 0) return LINK_CUT;
+    vnet_emit(header, cut->unit);
+    int r = tap_write(t, iov, count + 1);
+    if (r != 1) return r;
+    cut->index = cut->count;
+    link_sent(l, (size_t)cut->unit->header_length + cut->unit->payload_length);
+    return 1;
+}
 
-/* ---- opening ---- */
+/* ---- offloads ---- */
 
-struct tap_opening {
-    const struct bk_tap_options *options;
-    int fd; /* or a negative errno */
-    const char *why;
+int tap_agree(struct tap *t, bool on) {
+    const struct bk_tap_offload *o = &t->offload;
+    unsigned flags = on && o->checksums ? TUN_F_CSUM : 0;
+    if (on && o->merged) flags |= TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    t->whole = on && o->units;
+    return t->socket || ioctl(t->link.fd, TUNSETOFFLOAD, flags) == 0 ? 0 : -errno;
+}
+
+static void tap_plain(bk_link *l, bool plain) {
+    (void)tap_agree((struct tap *)l, !plain); /* the device has agreed to both before */
+}
+
+/* A device that outlives us must not go on leaving work to whoever opens it next. */
+static void tap_close(bk_link *l) {
+    struct tap *t = (struct tap *)l;
+    if (l->fd < 0) return;
+    if (!t->shared) (void)tap_agree(t, false);
+    close(l->fd);
+}
+
+const struct link_ops tap_ops = {
+    .receive = tap_receive,
+    .transmit = tap_transmit,
+    .transmit_unit = tap_transmit_unit,
+    .plain = tap_plain,
+    .close = tap_close,
 };
 
-static void tap_fail(struct tap_opening *o, const char *why) {
-    int error = errno;
-    if (o->fd >= 0) close(o->fd);
-    o->fd = -error;
-    o->why = why;
-}
-
-static void tap_open_here(struct tap_opening *o) {
-    struct ifreq request = {0};
-    o->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (o->fd < 0) {
-        tap_fail(o, "open /dev/net/tun");
-        return;
-    }
-    request.ifr_flags = (short)((o->options->tun ? IFF_TUN : IFF_TAP) | IFF_NO_PI);
-    if (o->options->name != NULL) snprintf(request.ifr_name, sizeof request.ifr_name, "%s", o->options->name);
-    if (ioctl(o->fd, TUNSETIFF, &request) != 0) tap_fail(o, "TUNSETIFF: make or attach to the device");
-}
-
-static void *tap_open_there(void *opening) {
-    struct tap_opening *o = opening;
-    char path[256];
-    int n = snprintf(path, sizeof path, "/run/netns/%s", o->options->netns);
-    int netns = n < (int)sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : (errno = ENAMETOOLONG, -1);
-    if (netns < 0) {
-        tap_fail(o, "open the network namespace");
-        return NULL;
-    }
-    if (setns(netns, CLONE_NEWNET) != 0)
-        tap_fail(o, "setns: enter the network namespace");
-    else
-        tap_open_here(o);
-    close(netns);
-    return NULL;
-}
-
-/* Opens a new descriptor, in the namespace asked for. */
-static void tap_open_new(struct tap_opening *o) {
-    pthread_t thread;
-    if (o->options->netns == NULL || o->options->netns[0] == 0) {
-        tap_open_here(o);
-        return;
-    }
-    errno = pthread_create(&thread, NULL, tap_open_there, o);
-    if (errno != 0)
-        tap_fail(o, "start a thread to enter the network namespace");
-    else
-        pthread_join(thread, NULL);
-}
-
-/* Whether it is a socket that keeps frames apart. No frame is empty, so reading nothing means that the other end is gone. */
-static bool tap_is_socket(int fd) {
-    int type = 0;
-    socklen_t size = sizeof type;
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && (type == SOCK_SEQPACKET || type == SOCK_DGRAM);
-}
-
-static int tap_set_nonblocking(int fd) {
-    int flags = fcntl(fd, F_GETFL);
-    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ? -errno : 0;
-}
-
-/* Asks the descriptor what it is. Returns 0, or a negative errno and *why. */
-static int tap_examine(struct tap *t, bool tun, const char **why) {
-    struct ifreq request = {0};
-    int fd = t->link.fd, size = sizeof(struct virtio_net_hdr);
-    t->socket = tap_is_socket(fd);
-    if (t->socket) {
-        snprintf(t->name, sizeof t->name, "socket");
-        *why = "F_SETFL: make the descriptor non-blocking";
-        return tap_set_nonblocking(fd);
-    }
-    *why = "TUNGETIFF: ask the descriptor what it is";
-    if (ioctl(fd, TUNGETIFF, &request) != 0) return -errno;
-    memcpy(t->name, request.ifr_name, sizeof t->name);
-    t->name[sizeof t->name - 1] = 0;
-    *why = "the descriptor is not of the kind (tun or tap) asked for";
-    if (!!(request.ifr_flags & IFF_TUN) != tun) return -EINVAL;
-    *why = "the descriptor carries packet information: it must have IFF_NO_PI";
-    if (!(request.ifr_flags & IFF_NO_PI)) return -EINVAL;
-    *why = "F_SETFL: make the descriptor non-blocking";
-    int r = tap_set_nonblocking(fd);
-    if (r != 0) return r;
-    if (!(request.ifr_flags & IFF_VNET_HDR)) return 0;
-    *why = "TUNGETVNETHDRSZ, TUNSETOFFLOAD: agree on the virtio header";
-    if (ioctl(fd, TUNGETVNETHDRSZ, &size) != 0 || ioctl(fd, TUNSETOFFLOAD, 0) != 0) return -errno;
-    if (size < (int)sizeof(struct virtio_net_hdr) || size > (int)TAP_VNET_MAX) return -EINVAL;
-    t->vnet = (uint32_t)size;
-    return 0;
-}
-
-static int tap_set_up(struct tap *t, bk_stack *stack, uint32_t iface, const struct bk_tap_options *options,
-                      const char **why) {
-    struct tap_opening o = {.options = options, .fd = options->fd};
-    *why = "the stack has no such interface, or too few chunks for a frame";
-    int r = link_end_set(&t->link, 0, stack, iface);
-    if (r != 0) return r;
-    *why = "the layer of the stack's interface: tun is IP, tap is Ethernet";
-    if ((link_end_type(&t->link.end[0]) == LINK_TYPE_IP) != options->tun) return -EINVAL;
-    t->chunks = link_chunks(stack, link_end_frame_max(&t->link.end[0]));
-    if (o.fd < 0) tap_open_new(&o);
-    *why = o.why;
-    if (o.fd < 0) return o.fd;
-    t->link.fd = o.fd;
-    return tap_examine(t, options->tun, why);
-}
-
-int bk_tap_open(bk_stack *stack, uint32_t iface, const struct bk_tap_options *options, bk_link **out,
-                const char **why) {
-    const char *reason = "memory";
-    struct tap *t = link_new(sizeof *t, &tap_ops, 1);
-    int r = t == NULL ? -ENOMEM : tap_set_up(t, stack, iface, options, &reason);
-    if (r != 0) {
-        if (why != NULL) *why = reason;
-        /* A descriptor that was handed in stays the caller's when nothing came of it. */
-        if (t != NULL && options->fd >= 0) t->link.fd = -1;
-        bk_link_close(t == NULL ? NULL : &t->link);
-        return r;
-    }
-    *out = &t->link;
-    return 0;
+static const struct tap *tap_of(const bk_link *link) {
+    while (link != NULL && link->ops != &tap_ops) link = link->inner;
+    return (const struct tap *)link;
 }
 
 const char *bk_tap_name(const bk_link *link) {
-    while (link != NULL && link->ops != &tap_ops) link = link->inner;
-    return link != NULL ? ((const struct tap *)link)->name : "";
+    const struct tap *t = tap_of(link);
+    return t != NULL ? t->name : "";
+}
+
+void bk_tap_offload(const bk_link *link, struct bk_tap_offload *out) {
+    const struct tap *t = tap_of(link);
+    *out = t != NULL ? t->offload : (struct bk_tap_offload){0};
 }

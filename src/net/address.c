@@ -9,7 +9,8 @@
  * owner can see it, and is never used. Other addresses are in use at once. Addresses formed from a router's prefix have
  * lifetimes: past the preferred one they are avoided as sources, past the valid one they are removed.
  *
- * The table is small and walked from end to end. Which interface a packet came by matters: an address belongs to its
+ * The table is walked from end to end but for the question that each packet asks: whether an address is ours. For that there are
+ * buckets, of which nobody else chooses the contents. Which interface a packet came by matters: an address belongs to its
  * interface alone (the strong end system model, RFC 1122 3.3.4.2), for sending and receiving.
  */
 #include "net/address.h"
@@ -25,10 +26,31 @@
 #define JOIN_REPORTS     2u    /* Robustness Variable (RFC 3810 9.1) */
 #define JOIN_INTERVAL_MS 1000u /* Unsolicited Report Interval (RFC 3810 9.11) */
 
-struct net_address *address_find(const struct net *n, uint32_t iface, const bk_addr *addr) {
+void address_init(struct net *n) {
+    pool_reserve(&n->tcp.base, &n->address_buckets, n->address_buckets.capacity);
+}
+
+static uint32_t *address_bucket(const struct net *n, const bk_addr *addr) {
+    uint32_t mixed = (get_be32(addr->byte + 8) ^ get_be32(addr->byte + 12)) * UINT32_C(0x9e3779b1);
+    /* The capacity is a power of two. */
+    return pool_at(&n->tcp.base, &n->address_buckets, (mixed >> 16) & (n->address_buckets.capacity - 1));
+}
+
+/* address_find without buckets: all of them are asked. */
+static struct net_address *address_find_plain(const struct net *n, uint32_t iface, const bk_addr *addr) {
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         struct net_address *a = address_at(n, id);
-        if (a->in_use && a->iface == iface && bk_addr_equal(&a->addr, addr)) return a;
+        if (a->in_use && a->iface == iface && addr_equal(&a->addr, addr)) return a;
+    }
+    return NULL;
+}
+
+struct net_address *address_find(const struct net *n, uint32_t iface, const bk_addr *addr) {
+    if (!BK_FAST) return address_find_plain(n, iface, addr);
+    for (uint32_t id = *address_bucket(n, addr) - 1; id != BK_NONE;) {
+        struct net_address *a = address_at(n, id);
+        if (a->iface == iface && addr_equal(&a->addr, addr)) return a;
+        id = a->next;
     }
     return NULL;
 }
@@ -39,10 +61,11 @@ bool address_is_ours(const struct net *n, uint32_t iface, const bk_addr *addr) {
 }
 
 bool address_is_broadcast(const struct net *n, uint32_t iface, const bk_addr *addr) {
-    if (!bk_addr_is_ipv4(addr)) return false;
+    /* The host part, of two bits at least, is all ones. */
+    if (!addr_is_ipv4(addr) || (BK_FAST && (addr->byte[15] & 3) != 3)) return false;
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
-        if (!a->in_use || a->iface != iface || !bk_addr_is_ipv4(&a->addr)) continue;
+        if (!a->in_use || a->iface != iface || !addr_is_ipv4(&a->addr)) continue;
         if (a->prefix_length == 0 || a->prefix_length > 30) continue; /* no broadcast there (RFC 3021) */
         uint32_t host = UINT32_MAX >> a->prefix_length;
         if ((get_be32(addr->byte + 12) & host) == host && wire_addr_prefix_equal(addr, &a->addr, a->prefix_length))
@@ -54,9 +77,9 @@ bool address_is_broadcast(const struct net *n, uint32_t iface, const bk_addr *ad
 bool address_in_group(const struct net *n, uint32_t iface, const bk_addr *group) {
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
-        if (!a->in_use || a->iface != iface || a->state == NET_DUPLICATE || bk_addr_is_ipv4(&a->addr)) continue;
+        if (!a->in_use || a->iface != iface || a->state == NET_DUPLICATE || addr_is_ipv4(&a->addr)) continue;
         bk_addr own = wire_addr_solicited_node(&a->addr);
-        if (bk_addr_equal(&own, group)) return true;
+        if (addr_equal(&own, group)) return true;
     }
     return false;
 }
@@ -82,7 +105,7 @@ bool address_select(const struct net *n, uint32_t iface, const bk_addr *dst, bk_
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
         if (!a->in_use || a->iface != iface || a->state != NET_IN_USE) continue;
-        if (bk_addr_is_ipv4(&a->addr) != bk_addr_is_ipv4(dst)) continue;
+        if (addr_is_ipv4(&a->addr) != addr_is_ipv4(dst)) continue;
         uint32_t rank = address_rank(n, a, dst);
         if (rank <= best) continue;
         best = rank;
@@ -94,7 +117,7 @@ bool address_select(const struct net *n, uint32_t iface, const bk_addr *dst, bk_
 bool address_link_local(const struct net *n, uint32_t iface, bk_addr *addr) {
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
-        if (!a->in_use || a->iface != iface || a->state != NET_IN_USE || bk_addr_is_ipv4(&a->addr)) continue;
+        if (!a->in_use || a->iface != iface || a->state != NET_IN_USE || addr_is_ipv4(&a->addr)) continue;
         if (!wire_addr_is_link_local(&a->addr)) continue;
         *addr = a->addr;
         return true;
@@ -123,7 +146,10 @@ struct net_address *address_new(struct net *n, uint32_t iface, const bk_addr *ad
     a->prefix_length = prefix_length;
     a->state = NET_IN_USE;
     a->in_use = true;
-    if (!bk_addr_is_ipv4(addr) && n->iface[iface].config.layer == BK_LAYER_ETHERNET) {
+    uint32_t *bucket = address_bucket(n, addr);
+    a->next = *bucket - 1;
+    *bucket = id + 1;
+    if (!addr_is_ipv4(addr) && n->iface[iface].config.layer == BK_LAYER_ETHERNET) {
         a->join_left = JOIN_REPORTS;
         if (skip_dad) {
             a->join_due = now;
@@ -138,9 +164,21 @@ struct net_address *address_new(struct net *n, uint32_t iface, const bk_addr *ad
     return a;
 }
 
+static void address_unlist(struct net *n, uint32_t id) {
+    uint32_t next = address_at(n, id)->next, *bucket = address_bucket(n, &address_at(n, id)->addr);
+    if (*bucket - 1 == id) {
+        *bucket = next + 1;
+        return;
+    }
+    uint32_t before = *bucket - 1;
+    while (address_at(n, before)->next != id) before = address_at(n, before)->next;
+    address_at(n, before)->next = next;
+}
+
 void address_remove(struct net *n, uint32_t id) {
     struct net_address *a = address_at(n, id);
-    if (n->iface[a->iface].config.layer == BK_LAYER_ETHERNET && !bk_addr_is_ipv4(&a->addr)) mld_leave(n, a);
+    address_unlist(n, id);
+    if (n->iface[a->iface].config.layer == BK_LAYER_ETHERNET && !addr_is_ipv4(&a->addr)) mld_leave(n, a);
     a->in_use = false;
     pool_free(&n->tcp.base, &n->addresses, id);
     net_changed(n);
@@ -153,7 +191,7 @@ static bool address_can_be_ours(const bk_addr *addr) {
 
 int net_address_add(struct net *n, uint32_t iface, const bk_addr *addr, uint8_t prefix_length, bool skip_dad) {
     if (iface >= n->iface_count || !address_can_be_ours(addr)) return ERROR_INVAL;
-    bool ipv4 = bk_addr_is_ipv4(addr);
+    bool ipv4 = addr_is_ipv4(addr);
     if (prefix_length > (ipv4 ? 32 : 128)) return ERROR_INVAL;
     if (!ipv4 && n->iface[iface].link_mtu < 1280) return ERROR_INVAL; /* RFC 8200 5 */
     for (uint32_t i = 0; i < n->iface_count; i++)

@@ -7,6 +7,7 @@
 static inline struct net_address *address_at(const struct net *n, uint32_t id) {
     return pool_at(&n->tcp.base, &n->addresses, id);
 }
+void address_init(struct net *n);
 /* The record of `addr` on this interface, in whatever state, or NULL. */
 struct net_address *address_find(const struct net *n, uint32_t iface, const bk_addr *addr);
 /* Whether `addr` is in use on this interface. */

@@ -17,8 +17,8 @@
 #include "wire/ip.h"
 #include "wire/tcp.h"
 
-enum tcp_at { TCP_SEQ = 4, TCP_FLAGS = 12, TCP_CHECKSUM = 16, TCP_URGENT = 18 };
-enum ipv4_at { IPV4_LENGTH = 2, IPV4_ID = 4, IPV4_CHECKSUM = 10, IPV4_SRC = 12 };
+enum tcp_at { TCP_SEQ = 4, TCP_ACK = 8, TCP_FLAGS = 12, TCP_WINDOW = 14, TCP_CHECKSUM = 16, TCP_URGENT = 18 };
+enum ipv4_at { IPV4_LENGTH = 2, IPV4_ID = 4, IPV4_FRAGMENT = 6, IPV4_TTL = 8, IPV4_CHECKSUM = 10, IPV4_SRC = 12 };
 enum ipv6_at { IPV6_PAYLOAD_LENGTH = 4, IPV6_SRC = 8 };
 
 static bool cut_is_ipv4(const struct bk_tx *u) {
@@ -29,19 +29,18 @@ static bool cut_is_ipv4(const struct bk_tx *u) {
  * flags, checksum and urgent pointer. */
 static uint64_t cut_tcp_sum(const struct bk_tx *u) {
     const uint8_t *ip = u->header + u->ip_offset, *tcp = u->header + u->l4_offset;
-    uint64_t sum =
-        cut_is_ipv4(u) ? checksum_add(WIRE_TCP, ip + IPV4_SRC, 8) : checksum_add(WIRE_TCP, ip + IPV6_SRC, 32);
-    sum = checksum_add(sum, tcp, TCP_SEQ);
-    sum = checksum_add(sum, tcp + 8, 4);
-    sum = checksum_add(sum, tcp + 14, 2);
-    return checksum_add(sum, tcp + WIRE_TCP_LENGTH, (size_t)u->header_length - u->l4_offset - WIRE_TCP_LENGTH);
+    uint32_t options = (uint32_t)u->header_length - u->l4_offset - WIRE_TCP_LENGTH;
+    uint64_t sum = WIRE_TCP;
+    sum += cut_is_ipv4(u) ? checksum_header(ip + IPV4_SRC, 2) : checksum_header(ip + IPV6_SRC, 8);
+    sum += (uint64_t)get_be32(tcp) + get_be32(tcp + TCP_ACK) + get_be16(tcp + TCP_WINDOW);
+    return sum + checksum_header(tcp + WIRE_TCP_LENGTH, options / 4);
 }
 
 static uint64_t cut_ipv4_sum(const struct bk_tx *u) {
     const uint8_t *ip = u->header + u->ip_offset;
-    uint64_t sum = checksum_add(0, ip, IPV4_LENGTH);
-    sum = checksum_add(sum, ip + 6, 4);
-    return checksum_add(sum, ip + IPV4_SRC, (size_t)u->l4_offset - u->ip_offset - IPV4_SRC);
+    uint32_t rest = (uint32_t)u->l4_offset - u->ip_offset - IPV4_SRC;
+    uint64_t sum = (uint64_t)get_be16(ip) + get_be16(ip + IPV4_FRAGMENT) + get_be16(ip + IPV4_TTL);
+    return sum + checksum_header(ip + IPV4_SRC, rest / 4);
 }
 
 void cut_begin(struct cut *c, const bk_stack *stack, const struct bk_tx *unit) {
@@ -90,9 +89,9 @@ static uint64_t cut_gather(struct cut *c, uint8_t *to, uint32_t n) {
         if (!c->checksum) {
             memcpy(to + at, from, run);
         } else if (at % 2 == 0) {
-            sum = checksum_copy(sum, to + at, from, run);
+            sum = checksum_copy_by(c->base->checksum_way, sum, to + at, from, run);
         } else {
-            uint16_t odd = checksum_fold(checksum_copy(0, to + at, from, run));
+            uint16_t odd = checksum_fold(checksum_copy_by(c->base->checksum_way, 0, to + at, from, run));
             sum += (uint16_t)(odd << 8 | odd >> 8);
         }
         at += run;
@@ -129,8 +128,7 @@ static void cut_write_tcp_fields(const struct cut *c, uint8_t *tcp) {
 
 static void cut_write_tcp_checksum(const struct cut *c, uint8_t *tcp, uint32_t payload, uint64_t payload_sum) {
     uint64_t sum = c->tcp_sum + checksum_fold(payload_sum);
-    sum = checksum_add(sum, tcp + TCP_SEQ, 4);
-    sum += (uint64_t)get_be16(tcp + TCP_FLAGS) + get_be16(tcp + TCP_URGENT);
+    sum += (uint64_t)get_be32(tcp + TCP_SEQ) + get_be16(tcp + TCP_FLAGS) + get_be16(tcp + TCP_URGENT);
     sum += (uint64_t)(c->unit->header_length - c->unit->l4_offset) + payload;
     put_be16(tcp + TCP_CHECKSUM, checksum_finish(sum));
 }

@@ -112,7 +112,7 @@ static struct meaning meaning_ipv6(uint8_t type, uint8_t code, uint32_t rest) {
 uint16_t icmp_error_input(struct net *n, struct packet *p, uint8_t type, uint8_t code, uint32_t rest) {
     struct quoted q;
     if (p->ip_multicast || p->link_broadcast) return BK_REASON_DROP_ICMP_UNRELATED;
-    if (!quoted_read(n, p, &q) || !bk_addr_equal(&q.src, &p->dst)) return BK_REASON_DROP_ICMP_UNRELATED;
+    if (!quoted_read(n, p, &q) || !addr_equal(&q.src, &p->dst)) return BK_REASON_DROP_ICMP_UNRELATED;
     struct meaning m = p->family == 4 ? meaning_ipv4(type, code, rest, &q) : meaning_ipv6(type, code, rest);
     /* RFC 8201 4: no smaller than the smallest that IPv6 allows. */
     if (p->family == 6 && m.kind == TCP_ICMP_TOO_BIG && m.mtu < 1280) return BK_REASON_DROP_ICMP_BAD;

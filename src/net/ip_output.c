@@ -41,7 +41,7 @@ struct ip_cut {
 static void ip_write(const struct net *n, struct frame *f, const struct ip_cut *cut) {
     uint32_t length = f->end - FRAME_L4 + f->payload_length;
     uint8_t hop_limit = f->hop_limit;
-    if (bk_addr_is_ipv4(&f->dst)) {
+    if (addr_is_ipv4(&f->dst)) {
         BK_ASSERT(length + WIRE_IPV4_LENGTH <= UINT16_MAX, "a unit fits in an IPv4 packet");
         f->l3 = FRAME_L4 - WIRE_IPV4_LENGTH;
         struct wire_ipv4 h = {.header_length = WIRE_IPV4_LENGTH,
@@ -81,7 +81,7 @@ void ip_send_link(struct net *n, uint32_t frame, const uint8_t *mac) {
     struct net_iface *i = &n->iface[f->iface];
     if (i->config.layer == BK_LAYER_ETHERNET) {
         BK_ASSERT(mac != NULL, "on Ethernet a frame leaves for a station or a group");
-        struct wire_ethernet link = {.type = bk_addr_is_ipv4(&f->dst) ? WIRE_ETHERTYPE_IPV4 : WIRE_ETHERTYPE_IPV6};
+        struct wire_ethernet link = {.type = addr_is_ipv4(&f->dst) ? WIRE_ETHERTYPE_IPV4 : WIRE_ETHERTYPE_IPV6};
         memcpy(link.dst, mac, 6);
         memcpy(link.src, i->config.mac, 6);
         f->start = f->l3 - WIRE_ETHERNET_LENGTH;
@@ -131,7 +131,7 @@ static void ip_add_range(struct base *b, struct frame *to, const struct frame *f
 /* Writes the layer-4 header (first fragment only) and the IPv6 fragment header. */
 static void ip_fragment_header(struct frame *to, const struct frame *from, const struct ip_cut *cut) {
     uint8_t *at = to->header + FRAME_L4;
-    if (!bk_addr_is_ipv4(&from->dst)) {
+    if (!addr_is_ipv4(&from->dst)) {
         at[0] = from->protocol;
         at[1] = 0;
         put_be16(at + 2, (uint16_t)(cut->offset | cut->more));
@@ -152,7 +152,7 @@ static void ip_fragment_header(struct frame *to, const struct frame *from, const
 static void ip_fragment(struct net *n, uint32_t id, const bk_addr *next_hop) {
     struct base *b = &n->tcp.base;
     struct frame *f = frame_at(b, id);
-    bool ipv4 = bk_addr_is_ipv4(&f->dst);
+    bool ipv4 = addr_is_ipv4(&f->dst);
     uint32_t overhead = ipv4 ? WIRE_IPV4_LENGTH : WIRE_IPV6_LENGTH + FRAGMENT_HEADER;
     uint32_t room = (n->iface[f->iface].mtu - overhead) & ~7u;
     uint32_t header = f->l4_header_length;
@@ -238,6 +238,10 @@ void net_send(struct net *n, uint32_t id) {
             neighbour_output(n, n->iface[iface].hint_neighbour, id);
             return;
         }
+    }
+    if (iface != FRAME_ANY_IFACE && n->iface[iface].config.layer == BK_LAYER_IP) {
+        ip_send_to(n, id, &f->dst); /* such a link has one other end */
+        return;
     }
     struct net_way way = {.iface = iface};
     bool found = iface == FRAME_ANY_IFACE ? net_way_find(n, &f->dst, &f->src, &way) == 0

@@ -28,7 +28,7 @@ static inline void net_changed(struct net *n) {
  * ends, which net_advance may not have been told yet. */
 static inline bool net_hint_holds(const struct net *n, uint32_t iface, const bk_addr *dst) {
     const struct net_iface *i = &n->iface[iface];
-    return BK_FAST && i->hint_epoch == n->epoch && n->due > n->tcp.base.now && bk_addr_equal(&i->hint_dst, dst);
+    return BK_FAST && i->hint_epoch == n->epoch && n->due > n->tcp.base.now && addr_equal(&i->hint_dst, dst);
 }
 /* Uniform in [0, ms] milliseconds, in ns. */
 static inline uint64_t net_random_ns(struct net *n, uint32_t ms) {

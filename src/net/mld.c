@@ -61,10 +61,10 @@ static bool mld_listens(const struct net *n, uint32_t iface, const bk_addr *grou
                         const struct net_address *except) {
     for (uint32_t id = 0; id < end; id++) {
         const struct net_address *a = address_at(n, id);
-        if (!a->in_use || a == except || a->iface != iface || bk_addr_is_ipv4(&a->addr)) continue;
+        if (!a->in_use || a == except || a->iface != iface || addr_is_ipv4(&a->addr)) continue;
         if (a->state == NET_DUPLICATE) continue;
         bk_addr own = wire_addr_solicited_node(&a->addr);
-        if (bk_addr_equal(&own, group)) return true;
+        if (addr_equal(&own, group)) return true;
     }
     return false;
 }
@@ -80,7 +80,7 @@ static void mld_report_all(struct net *n, uint32_t iface) {
     uint32_t count = 0;
     for (uint32_t id = 0; id < n->addresses.fresh; id++) {
         const struct net_address *a = address_at(n, id);
-        if (!a->in_use || a->iface != iface || a->state == NET_DUPLICATE || bk_addr_is_ipv4(&a->addr)) continue;
+        if (!a->in_use || a->iface != iface || a->state == NET_DUPLICATE || addr_is_ipv4(&a->addr)) continue;
         groups[count] = wire_addr_solicited_node(&a->addr);
         if (mld_listens(n, iface, &groups[count], id, NULL)) continue;
         if (++count < RECORDS_MAX) continue;

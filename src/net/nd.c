@@ -126,7 +126,7 @@ static uint16_t nd_duplicate_solicitation(struct net *n, const struct packet *p,
 static uint16_t nd_solicitation(struct net *n, const struct packet *p, const struct wire_neighbor *m) {
     bool anonymous = bk_addr_is_any(&p->src);
     bk_addr group = wire_addr_solicited_node(&m->target);
-    if (anonymous && (m->has_mac || !bk_addr_equal(&p->dst, &group))) return BK_REASON_DROP_ND_BAD;
+    if (anonymous && (m->has_mac || !addr_equal(&p->dst, &group))) return BK_REASON_DROP_ND_BAD;
     struct net_address *a = address_find(n, p->iface, &m->target);
     if (a == NULL) return BK_REASON_DROP_ND_STRANGER;
     if (anonymous) return nd_duplicate_solicitation(n, p, a, m);

@@ -63,7 +63,7 @@ static uint32_t *neighbour_bucket(const struct net *n, uint32_t iface, const bk_
 static uint32_t neighbour_find_plain(const struct net *n, uint32_t iface, const bk_addr *addr) {
     for (uint32_t id = 0; id < n->neighbours.fresh; id++) {
         const struct neighbour *e = neighbour_at(n, id);
-        if (e->state != NEIGHBOUR_FREE && e->iface == iface && bk_addr_equal(&e->addr, addr)) return id;
+        if (e->state != NEIGHBOUR_FREE && e->iface == iface && addr_equal(&e->addr, addr)) return id;
     }
     return BK_NONE;
 }
@@ -74,7 +74,7 @@ uint32_t neighbour_find(const struct net *n, uint32_t iface, const bk_addr *addr
     uint32_t id = *neighbour_bucket(n, iface, addr) - 1; /* an empty bucket holds 0, and BK_NONE is -1 */
     while (id != BK_NONE) {
         const struct neighbour *e = neighbour_at(n, id);
-        if (e->iface == iface && bk_addr_equal(&e->addr, addr)) return id;
+        if (e->iface == iface && addr_equal(&e->addr, addr)) return id;
         id = e->next;
     }
     return BK_NONE;
@@ -182,7 +182,7 @@ static void neighbour_solicit(struct net *n, uint32_t id) {
     e->probes++;
     if (!have) return;
     const uint8_t *mac = e->state == NEIGHBOUR_PROBE ? e->mac : NULL;
-    if (bk_addr_is_ipv4(&e->addr))
+    if (addr_is_ipv4(&e->addr))
         arp_request(n, e->iface, &src, &e->addr, mac);
     else
         nd_solicit(n, e->iface, &src, &e->addr, mac);
@@ -278,7 +278,7 @@ bool neighbour_advertised(struct net *n, uint32_t iface, const bk_addr *addr, co
         neighbour_set_state(n, id, NEIGHBOUR_REACHABLE);
     else if (differs)
         neighbour_set_state(n, id, NEIGHBOUR_STALE);
-    if (e->router && !news->router && !bk_addr_is_ipv4(addr)) /* it is a router no longer */
+    if (e->router && !news->router && !addr_is_ipv4(addr)) /* it is a router no longer */
         (void)route_learn_router(n, iface, addr, n->tcp.base.now);
     e->router = news->router;
     return true;

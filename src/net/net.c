@@ -9,16 +9,25 @@
 #include "net/reassembly.h"
 #include "net/route.h"
 
-enum { POOL_ADDRESSES, POOL_ROUTES, POOL_NEIGHBOURS, POOL_NEIGHBOUR_BUCKETS, POOL_REASSEMBLIES, POOL_COUNT };
+enum {
+    POOL_ADDRESSES,
+    POOL_ROUTES,
+    POOL_NEIGHBOURS,
+    POOL_NEIGHBOUR_BUCKETS,
+    POOL_ADDRESS_BUCKETS,
+    POOL_REASSEMBLIES,
+    POOL_COUNT
+};
 
 static void net_pools(struct pool p[POOL_COUNT], const struct bk_config *c) {
     /* Interfaces need room for what they learn besides what the user gives. */
     uint32_t routes = c->routes + c->addresses + c->interfaces * ROUTE_LEARNT_MAX;
-    uint32_t buckets = u32_power_of_two(c->neighbours);
+    uint32_t buckets = u32_power_of_two(c->neighbours), address_buckets = u32_power_of_two(c->addresses);
     pool_init(&p[POOL_ADDRESSES], sizeof(struct net_address), c->addresses, 2, 8, true);
     pool_init(&p[POOL_ROUTES], sizeof(struct net_route), routes, 4, 8, true);
     pool_init(&p[POOL_NEIGHBOURS], sizeof(struct neighbour), c->neighbours, 4, 8, true);
     pool_init(&p[POOL_NEIGHBOUR_BUCKETS], sizeof(uint32_t), buckets, buckets, 4, true);
+    pool_init(&p[POOL_ADDRESS_BUCKETS], sizeof(uint32_t), address_buckets, address_buckets, 4, true);
     pool_init(&p[POOL_REASSEMBLIES], sizeof(struct reassembly), c->reassemblies, 1, 8, true);
 }
 
@@ -30,14 +39,17 @@ void net_init(struct net *n) {
     n->routes = pools[POOL_ROUTES];
     n->neighbours = pools[POOL_NEIGHBOURS];
     n->neighbour_buckets = pools[POOL_NEIGHBOUR_BUCKETS];
+    n->address_buckets = pools[POOL_ADDRESS_BUCKETS];
     n->reassemblies = pools[POOL_REASSEMBLIES];
     memset(n->iface, 0, sizeof n->iface);
+    memset(n->pair, 0, sizeof n->pair);
     n->due = BK_NEVER;
     n->error_time = 0;
     n->iface_count = n->suspects = n->pending = n->reassembly_chunks = n->pad = 0;
     n->epoch = 1;
     for (uint32_t i = 0; i < 2; i++) list_init(&n->reassembly_fifo[i]);
     neighbour_init(n);
+    address_init(n);
 }
 
 uint64_t net_bytes_max(const struct bk_config *config) {
@@ -136,7 +148,7 @@ static bool iface_uses_ipv6(const struct net *n, uint32_t iface) {
     struct bk_iface_address a;
     if (n->iface[iface].config.autoconfigure) return true;
     for (uint32_t i = 0; net_address_get(n, i, &a); i++)
-        if (a.iface == iface && !bk_addr_is_ipv4(&a.addr)) return true;
+        if (a.iface == iface && !addr_is_ipv4(&a.addr)) return true;
     return false;
 }
 
@@ -155,8 +167,8 @@ uint64_t net_next_deadline(const struct net *n) {
 }
 
 void net_advance(struct net *n) {
-    neighbour_advance(n);
-    reassembly_advance(n);
+    if (!BK_FAST || n->wheel.quiet <= n->tcp.base.now) neighbour_advance(n);
+    if (!BK_FAST || n->reassemblies.in_use != 0) reassembly_advance(n);
     uint64_t noted = n->due;
     bool early = noted > n->tcp.base.now;
     if (BK_FAST && early) return;

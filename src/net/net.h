@@ -57,6 +57,8 @@ struct net_address {
     bool autoconfigured; /* from a router's prefix: has lifetimes */
     bool in_use;
     uint8_t pad[3];
+    uint32_t next; /* in the same bucket, or BK_NONE */
+    uint32_t pad2;
 };
 
 enum net_route_origin {
@@ -76,18 +78,27 @@ struct net_route {
     bool in_use;
 };
 
+#define NET_PAIRS_BITS 6u
+
+/* Addresses of a packet that were found to be good, source and destination, as long as `epoch` is net.epoch. */
+struct net_pair {
+    bk_addr src, dst;
+    uint32_t epoch, iface;
+};
+
 struct net {
     struct tcp tcp;
     struct net_iface iface[NET_IFACES];
     struct pool addresses, routes, neighbours, reassemblies; /* net_address, net_route, neighbour, reassembly */
-    struct pool neighbour_buckets;                           /* uint32_t each: 1 + id of the first neighbour, or 0 */
+    struct pool neighbour_buckets, address_buckets;          /* uint32_t each: 1 + id of the first in it, or 0 */
     struct wheel wheel;                                      /* a timer for each neighbour */
     struct list neighbours_known, neighbours_incomplete;     /* least recently used first; oldest first */
     struct list reassembly_fifo[2];                          /* [0] IPv4, [1] IPv6: in order of expiry */
+    struct net_pair pair[1u << NET_PAIRS_BITS];              /* by a hash of both addresses */
     uint64_t due;        /* next step of an address, a route or an interface; may be early */
     uint64_t error_time; /* the token bucket of ICMP errors was full, less what was taken, at this time */
     uint32_t iface_count;
-    uint32_t epoch;             /* grows when a way may have changed; never 0 */
+    uint32_t epoch;             /* grows when a way, or an address, may have changed; never 0 */
     uint32_t suspects;          /* numbers for net_route.suspect */
     uint32_t pending;           /* frames that wait for a neighbour */
     uint32_t reassembly_chunks; /* held by reassemblies */

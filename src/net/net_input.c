@@ -170,7 +170,7 @@ static bool source_possible(const struct net *n, const struct packet *p) {
     const bk_addr *a = &p->src;
     if (wire_addr_is_multicast(a) || wire_addr_is_limited_broadcast(a) || wire_addr_is_loopback(a)) return false;
     if (p->family == 4 && a->byte[12] == 0) return false; /* 0.0.0.0/8 */
-    if (bk_addr_equal(a, &p->dst) || address_is_broadcast(n, p->iface, a)) return false;
+    if (addr_equal(a, &p->dst) || address_is_broadcast(n, p->iface, a)) return false;
     return !address_is_ours(n, p->iface, a);
 }
 
@@ -181,17 +181,36 @@ static bool destination_ours(const struct net *n, struct packet *p) {
     if (address_is_ours(n, p->iface, a)) return true;
     if (wire_addr_is_multicast(a)) {
         p->ip_multicast = true;
-        return p->family == 4 || bk_addr_equal(a, &all_nodes[0]) || bk_addr_equal(a, &all_nodes[1]) ||
+        return p->family == 4 || addr_equal(a, &all_nodes[0]) || addr_equal(a, &all_nodes[1]) ||
                address_in_group(n, p->iface, a);
     }
     if (wire_addr_is_limited_broadcast(a) || address_is_broadcast(n, p->iface, a)) return p->ip_multicast = true;
     return n->iface[p->iface].config.accept_any && !bk_addr_is_any(a) && !wire_addr_is_loopback(a);
 }
 
-static uint16_t addresses_check(const struct net *n, struct packet *p) {
+static uint16_t addresses_judge(const struct net *n, struct packet *p) {
     if (!source_possible(n, p)) return p->protocol == WIRE_TCP ? BK_REASON_DROP_BAD_SOURCE : BK_REASON_DROP_IP_SOURCE;
     if (p->protocol == WIRE_TCP && bk_addr_is_any(&p->src)) return BK_REASON_DROP_BAD_SOURCE;
     return destination_ours(n, p) ? BK_REASON_NONE : BK_REASON_DROP_IP_DESTINATION;
+}
+
+static struct net_pair *pair_slot(struct net *n, const struct packet *p) {
+    uint32_t mixed =
+        get_be32(p->src.byte + 12) * UINT32_C(0x9e3779b1) ^ get_be32(p->dst.byte + 12) * UINT32_C(0x85ebca6b);
+    return &n->pair[mixed >> (32 - NET_PAIRS_BITS)];
+}
+
+/* Most packets have the addresses of one before them: that was good, and is, unless ours have changed. */
+static uint16_t addresses_check(struct net *n, struct packet *p) {
+    struct net_pair *pair = pair_slot(n, p);
+    bool known = pair->epoch == n->epoch && pair->iface == p->iface && addr_equal(&pair->src, &p->src) &&
+                 addr_equal(&pair->dst, &p->dst);
+    if (BK_FAST && known) return BK_REASON_NONE;
+    uint16_t reason = addresses_judge(n, p);
+    BK_ASSERT(!known || (reason == BK_REASON_NONE && !p->ip_multicast), "what is remembered of addresses holds");
+    if (reason == BK_REASON_NONE && !p->ip_multicast && !bk_addr_is_any(&p->src))
+        *pair = (struct net_pair){p->src, p->dst, n->epoch, p->iface};
+    return reason;
 }
 
 /* RFC 1858 3.2, 4.2: no first fragment that ends within the TCP header, and none that begins within it. */

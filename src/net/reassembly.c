@@ -27,7 +27,7 @@ static struct reassembly *reassembly_at(const struct net *n, uint32_t id) {
     return pool_at(&n->tcp.base, &n->reassemblies, id);
 }
 static bool reassembly_is_ipv4(const struct reassembly *r) {
-    return bk_addr_is_ipv4(&r->src);
+    return addr_is_ipv4(&r->src);
 }
 static struct list *reassembly_list(struct net *n, const struct reassembly *r) {
     return &n->reassembly_fifo[!reassembly_is_ipv4(r)];
@@ -61,7 +61,7 @@ static uint32_t reassembly_find(const struct net *n, const struct packet *p, con
     while (id != BK_NONE) {
         const struct reassembly *r = reassembly_at(n, id);
         bool same = r->id == f->id && r->iface == p->iface && (p->family == 6 || r->protocol == f->protocol);
-        if (same && bk_addr_equal(&r->src, &p->src) && bk_addr_equal(&r->dst, &p->dst)) return id;
+        if (same && addr_equal(&r->src, &p->src) && addr_equal(&r->dst, &p->dst)) return id;
         id = r->link.next;
     }
     return BK_NONE;

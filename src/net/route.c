@@ -40,7 +40,7 @@ static bool route_to_ourselves(const struct net *n, uint32_t iface, const bk_add
 
 bool route_find(const struct net *n, const bk_addr *dst, uint32_t *iface, bk_addr *next_hop) {
     /* Link-local destinations are on every link; which one is meant only the interface says. */
-    if (*iface != FRAME_ANY_IFACE && !bk_addr_is_ipv4(dst) && wire_addr_is_link_local(dst)) {
+    if (*iface != FRAME_ANY_IFACE && !addr_is_ipv4(dst) && wire_addr_is_link_local(dst)) {
         *next_hop = *dst;
         return true;
     }
@@ -68,12 +68,12 @@ static bool route_reaches(const struct net *n, const bk_addr *dst, uint32_t ifac
         const struct net_route *r = route_at(n, id);
         if (r->iface == iface && route_covers(n, r, dst)) return true;
     }
-    return !bk_addr_is_ipv4(dst) && wire_addr_is_link_local(dst);
+    return !addr_is_ipv4(dst) && wire_addr_is_link_local(dst);
 }
 
 /* From a given source: by the interface that holds it; or by any that takes packets to every address as ours. */
 static int way_from(const struct net *n, const bk_addr *dst, const bk_addr *src, struct net_way *way) {
-    if (bk_addr_is_ipv4(src) != bk_addr_is_ipv4(dst)) return ERROR_ADDRNOTAVAIL;
+    if (addr_is_ipv4(src) != addr_is_ipv4(dst)) return ERROR_ADDRNOTAVAIL;
     bool local = false;
     for (uint32_t i = 0; i < n->iface_count; i++) {
         if (!address_is_ours(n, i, src)) continue;
@@ -125,7 +125,7 @@ static struct net_route *route_same(const struct net *n, uint32_t iface, const b
     for (uint32_t id = 0; id < n->routes.fresh; id++) {
         struct net_route *r = route_at(n, id);
         if (r->in_use && r->iface == iface && r->origin == origin && r->length == length &&
-            bk_addr_equal(&r->gateway, gateway) && wire_addr_prefix_equal(&r->prefix, prefix, length))
+            addr_equal(&r->gateway, gateway) && wire_addr_prefix_equal(&r->prefix, prefix, length))
             return r;
     }
     return NULL;
@@ -163,13 +163,12 @@ static uint32_t route_count(const struct net *n, enum net_route_origin origin) {
 }
 
 int net_route_add(struct net *n, const bk_addr *addr, uint8_t prefix_length, const bk_addr *gateway, uint32_t iface) {
-    bool ipv4 = bk_addr_is_ipv4(addr);
+    bool ipv4 = addr_is_ipv4(addr);
     if (iface >= n->iface_count || prefix_length > (ipv4 ? 32 : 128) || wire_addr_is_multicast(addr))
         return ERROR_INVAL;
     bk_addr hop = {{0}};
     if (gateway != NULL && !bk_addr_is_any(gateway)) {
-        if (bk_addr_is_ipv4(gateway) != ipv4 || wire_addr_is_multicast(gateway) ||
-            address_find(n, iface, gateway) != NULL)
+        if (addr_is_ipv4(gateway) != ipv4 || wire_addr_is_multicast(gateway) || address_find(n, iface, gateway) != NULL)
             return ERROR_INVAL;
         hop = *gateway;
     }
@@ -181,7 +180,7 @@ int net_route_add(struct net *n, const bk_addr *addr, uint8_t prefix_length, con
 
 bool route_connect(struct net *n, uint32_t iface, const bk_addr *addr, uint8_t prefix_length) {
     bk_addr direct = {{0}};
-    if (prefix_length == (bk_addr_is_ipv4(addr) ? 32 : 128)) return true; /* only ourselves */
+    if (prefix_length == (addr_is_ipv4(addr) ? 32 : 128)) return true; /* only ourselves */
     if (route_same(n, iface, addr, prefix_length, &direct, ROUTE_CONNECTED) != NULL) return true;
     return route_new(n, iface, addr, prefix_length, &direct, ROUTE_CONNECTED, BK_NEVER);
 }
@@ -218,7 +217,7 @@ bool route_learn_router(struct net *n, uint32_t iface, const bk_addr *router, ui
 void route_suspect(struct net *n, uint32_t iface, const bk_addr *gateway) {
     for (uint32_t id = 0; id < n->routes.fresh; id++) {
         struct net_route *r = route_at(n, id);
-        if (!r->in_use || r->iface != iface || !bk_addr_equal(&r->gateway, gateway)) continue;
+        if (!r->in_use || r->iface != iface || !addr_equal(&r->gateway, gateway)) continue;
         r->suspect = ++n->suspects;
         net_changed(n);
     }
@@ -228,7 +227,7 @@ void route_trust(struct net *n, uint32_t iface, const bk_addr *gateway) {
     if (n->suspects == 0) return;
     for (uint32_t id = 0; id < n->routes.fresh; id++) {
         struct net_route *r = route_at(n, id);
-        if (!r->in_use || r->suspect == 0 || r->iface != iface || !bk_addr_equal(&r->gateway, gateway)) continue;
+        if (!r->in_use || r->suspect == 0 || r->iface != iface || !addr_equal(&r->gateway, gateway)) continue;
         r->suspect = 0;
         net_changed(n);
     }

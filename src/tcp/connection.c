@@ -1,22 +1,13 @@
 /* The life of a connection record: made, found by its handle, changed in state, ended, freed. See connection.h. */
 #include "tcp/connection.h"
 
-#include "tcp/isn.h"
 #include "tcp/port_map.h"
-
-struct wheel_of connection_wheel(struct tcp *t) {
-    return (struct wheel_of){&t->base, &t->wheel, &t->connections, offsetof(struct connection, timer)};
-}
-
-struct event_about connection_about(const struct connection *c) {
-    return (struct event_about){EVENT_CONNECTION, c->self, &c->tuple, c->hash, c->iface};
-}
 
 static demux_ref connection_ref(const struct connection *c) {
     return demux_ref_make(DEMUX_CONNECTION, connection_is_ipv6(c), c->self);
 }
 
-uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface, demux_ref old) {
+uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint32_t hash, uint8_t iface, demux_ref old) {
     const struct bk_config *config = &t->base.config;
     uint32_t id = pool_alloc(&t->base, &t->connections);
     if (id == BK_NONE) return BK_NONE;
@@ -26,7 +17,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     link_init(&c->starved_link);
     timer_init(&c->timer);
     c->tuple = *tuple;
-    c->hash = demux_hash(&t->base, tuple);
+    c->hash = hash;
     c->self = id;
     c->generation = base_generation(&t->base);
     c->listener = BK_NONE;
@@ -40,7 +31,6 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface,
     c->reordering = (uint16_t)config->reordering;
     c->payload_share = 128;
     c->rto_us = u32_min(config->rto_initial_ms, config->rto_max_ms) * 1000;
-    c->ts_offset = isn_timestamp_offset(t, tuple);
     c->ecn_asked = config->ecn == BK_ECN_ASK;
     c->rtx_due = c->ack_due = c->keepalive_due = c->linger_due = BK_NEVER;
     c->progress_at = c->heard_at = t->base.now;

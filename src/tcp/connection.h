@@ -253,7 +253,7 @@ static inline struct listener *listener_at(const struct tcp *t, uint32_t id) {
     return pool_at(&t->base, &t->listeners, id);
 }
 static inline bool connection_is_ipv6(const struct connection *c) {
-    return !bk_addr_is_ipv4(&c->tuple.local);
+    return !addr_is_ipv4(&c->tuple.local);
 }
 
 /* Queued bytes, without looking whether there is an active record. */
@@ -264,6 +264,21 @@ static inline uint32_t connection_receive_queued(const struct tcp *t, const stru
 static inline uint32_t connection_out_of_order(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
     return a == NULL ? 0 : a->out_of_order.queue.bytes;
+}
+/* Bytes in flight: outstanding, neither SACKed nor lost, and what was sent again. Without SACK each duplicate ACK tells that one segment has left
+ * the network: window inflation (RFC 5681 3.2 steps 3 and 4) seen from the other side. */
+static inline uint32_t recovery_pipe(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    if (a == NULL) return 0;
+    const struct scoreboard *b = &a->board;
+    uint32_t pipe = b->bytes - b->sacked_bytes - b->lost_bytes + b->resent_bytes;
+    uint64_t gone = (uint64_t)c->duplicate_acks * c->mss;
+    return gone < pipe ? pipe - (uint32_t)gone : 0;
+}
+/* Something waits to be sent again. */
+static inline bool recovery_has_lost(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    return c->control_lost || (a != NULL && a->board.lost.root != BK_NONE);
 }
 /* Bytes of data (and SYN, FIN) sent and not acknowledged. */
 static inline uint32_t connection_outstanding(const struct connection *c) {
@@ -304,9 +319,9 @@ static inline uint32_t connection_window_most(const struct connection *c) {
     return c->window_clamp != 0 ? u32_min(c->window_clamp, c->receive_buffer) : c->receive_buffer;
 }
 
-/* A new connection in CLOSED state with the stack's default settings, in the connection table under `tuple` unless `old` (a reference to
+/* A new connection in CLOSED state with the stack's default settings, in the connection table under `tuple`, whose hash is given, unless `old` (a reference to
  * the record whose place it takes) is given. BK_NONE if the pool is empty. */
-uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint8_t iface, demux_ref old);
+uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint32_t hash, uint8_t iface, demux_ref old);
 /* The connection that a handle names, or NULL if the handle is stale. */
 struct connection *connection_of(const struct tcp *t, bk_conn handle);
 /* The only place that changes a connection's state. */
@@ -346,8 +361,12 @@ uint64_t connection_fin_wait_2_ns(const struct tcp *t, const struct connection *
 /* Arms the wheel for the earliest deadline; `again` is output_decide's. */
 void connection_arm(struct tcp *t, struct connection *c, uint64_t again);
 
-struct wheel_of connection_wheel(struct tcp *t);
-struct event_about connection_about(const struct connection *c);
+static inline struct wheel_of connection_wheel(struct tcp *t) {
+    return (struct wheel_of){&t->base, &t->wheel, &t->connections, offsetof(struct connection, timer)};
+}
+static inline struct event_about connection_about(const struct connection *c) {
+    return (struct event_about){EVENT_CONNECTION, c->self, &c->tuple, c->hash, c->iface};
+}
 
 /* Listeners (listener.c). */
 int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out);

@@ -62,7 +62,7 @@ static uint32_t cookie_timestamp(uint32_t now, uint32_t options) {
 }
 
 uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct segment *s) {
-    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    bool ipv6 = !addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
     uint32_t index = cookie_mss_index(o->mss != 0 ? o->mss : mss_default(ipv6), ipv6);
     uint32_t options = cookie_options(t, s);
@@ -83,7 +83,7 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
     y.option.mss = request_mss(t, l, &s->tuple, s->packet->iface);
     if (options & COOKIE_TIMESTAMPS) {
         y.option.has_timestamps = true;
-        y.option.tsval = cookie_timestamp(timestamp_now(t, isn_timestamp_offset(t, &s->tuple)), options);
+        y.option.tsval = cookie_timestamp(timestamp_now(t, isn_make(t, &s->tuple).timestamp_offset), options);
         y.option.tsecr = o->tsval;
         y.option.has_wscale = (options & COOKIE_SCALE) != COOKIE_NO_SCALE;
         y.option.wscale = y.option.has_wscale ? listener_receive_scale(t, l) : 0;
@@ -107,7 +107,7 @@ bool cookie_check(const struct tcp *t, const struct listener *l, const struct se
         .hash = s->hash,
         .irs = irs,
         .iss = cookie,
-        .mss = cookie_mss[!bk_addr_is_ipv4(&s->tuple.local)][index],
+        .mss = cookie_mss[!addr_is_ipv4(&s->tuple.local)][index],
         .iface = s->packet->iface,
         .sent = 2, /* nothing was kept that could be timed */
         .timestamps = timestamps,
@@ -119,6 +119,6 @@ bool cookie_check(const struct tcp *t, const struct listener *l, const struct se
     r->sack = options & COOKIE_SACK;
     r->ecn = options & COOKIE_ECN;
     r->ts_recent = o->tsval;
-    r->ts_offset = isn_timestamp_offset(t, &s->tuple);
+    r->ts_offset = isn_make(t, &s->tuple).timestamp_offset;
     return true;
 }

@@ -22,7 +22,7 @@ struct bucket {
 _Static_assert(sizeof(struct bucket) == 64, "a bucket is a cache line");
 
 uint32_t demux_hash(const struct base *b, const struct tuple *tuple) {
-    bool ipv6 = !bk_addr_is_ipv4(&tuple->local);
+    bool ipv6 = !addr_is_ipv4(&tuple->local);
     uint8_t packed[SMALL_TUPLE_IPV6];
     small_tuple_put(packed, ipv6, tuple);
     return (uint32_t)siphash13(&b->secret[0], packed, small_tuple_bytes(ipv6));

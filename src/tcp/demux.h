@@ -35,7 +35,8 @@ struct tuple {
     uint16_t local_port, remote_port;
 };
 static inline bool tuple_equal(const struct tuple *a, const struct tuple *b) {
-    return memcmp(a, b, sizeof *a) == 0;
+    return addr_equal(&a->local, &b->local) && addr_equal(&a->remote, &b->remote) && a->local_port == b->local_port &&
+           a->remote_port == b->remote_port;
 }
 _Static_assert(sizeof(struct tuple) == 36, "a tuple has no padding: it is hashed and compared as bytes");
 

@@ -12,7 +12,7 @@ static struct bk_event event_make(const struct tcp *t, enum bk_event_kind kind, 
         .remote_port = about->tuple->remote_port,
         .remote_tag = about->tag,
         .wscale = UINT8_MAX,
-        .family = bk_addr_is_ipv4(&about->tuple->remote) ? 4 : 6,
+        .family = addr_is_ipv4(&about->tuple->remote) ? 4 : 6,
     };
 }
 
@@ -32,9 +32,8 @@ static void event_header(struct bk_event *e, const struct wire_tcp *h, uint32_t 
     }
 }
 
-uint64_t event_segment_in(struct tcp *t, const struct event_about *about, const struct wire_tcp *h, uint32_t length,
-                          uint8_t scale) {
-    if (!trace_on(&t->base)) return 0;
+uint64_t event_write_segment_in(struct tcp *t, const struct event_about *about, const struct wire_tcp *h,
+                                uint32_t length, uint8_t scale) {
     struct bk_event e = event_make(t, BK_EVENT_SEGMENT_IN, about);
     event_header(&e, h, length, scale);
     trace_write(&t->base, &e);
@@ -51,9 +50,8 @@ void event_segment_fate(struct tcp *t, uint64_t position, uint16_t reason, uint8
     e->state = after;
 }
 
-void event_segment_out(struct tcp *t, const struct event_about *about, const struct wire_tcp *h, uint32_t length,
-                       uint16_t reason, uint8_t state, uint8_t scale) {
-    if (!trace_on(&t->base)) return;
+void event_write_segment_out(struct tcp *t, const struct event_about *about, const struct wire_tcp *h, uint32_t length,
+                             uint16_t reason, uint8_t state, uint8_t scale) {
     struct bk_event e = event_make(t, BK_EVENT_SEGMENT_OUT, about);
     event_header(&e, h, length, scale);
     e.reason = reason;
@@ -61,8 +59,7 @@ void event_segment_out(struct tcp *t, const struct event_about *about, const str
     trace_write(&t->base, &e);
 }
 
-void event_state(struct tcp *t, const struct event_about *about, uint8_t before, uint8_t after, uint16_t reason) {
-    if (!trace_on(&t->base)) return;
+void event_write_state(struct tcp *t, const struct event_about *about, uint8_t before, uint8_t after, uint16_t reason) {
     struct bk_event e = event_make(t, BK_EVENT_STATE, about);
     e.state_before = before;
     e.state = after;
@@ -70,9 +67,8 @@ void event_state(struct tcp *t, const struct event_about *about, uint8_t before,
     trace_write(&t->base, &e);
 }
 
-void event_user(struct tcp *t, enum bk_event_kind kind, const struct event_about *about, uint8_t what, int64_t length,
-                uint8_t state) {
-    if (!trace_on(&t->base)) return;
+void event_write_user(struct tcp *t, enum bk_event_kind kind, const struct event_about *about, uint8_t what,
+                      int64_t length, uint8_t state) {
     struct bk_event e = event_make(t, kind, about);
     e.call = what;
     e.len = (uint32_t)(length < 0 ? -length : length);
@@ -80,8 +76,7 @@ void event_user(struct tcp *t, enum bk_event_kind kind, const struct event_about
     trace_write(&t->base, &e);
 }
 
-void event_timer(struct tcp *t, const struct event_about *about, uint16_t reason, uint8_t state) {
-    if (!trace_on(&t->base)) return;
+void event_write_timer(struct tcp *t, const struct event_about *about, uint16_t reason, uint8_t state) {
     struct bk_event e = event_make(t, BK_EVENT_TIMER, about);
     e.reason = reason;
     e.state_before = e.state = state;

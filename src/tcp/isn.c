@@ -4,26 +4,32 @@
 #include "base/siphash.h"
 #include "tcp/lookup.h"
 #include "tcp/port_map.h"
+#include "tcp/small_tuple.h"
 #include "tcp/time_wait.h"
 
 #define PORT_MAP_WORTH 4u /* taken ports met in one search, that are worth a map */
 
-enum isn_purpose { ISN_SEQUENCE, ISN_TIMESTAMP, ISN_PORT_START, ISN_PORT_COUNTER };
+enum isn_purpose { ISN_CONNECTION, ISN_PORT };
 
-/* F(): a keyed hash of the tuple, independent for each purpose. */
-static uint64_t isn_hash(const struct tcp *t, const struct tuple *tuple, enum isn_purpose purpose) {
-    uint8_t message[sizeof *tuple + 1];
-    memcpy(message, tuple, sizeof *tuple);
-    message[sizeof *tuple] = (uint8_t)purpose;
-    return siphash24(&t->base.secret[2], message, sizeof message);
+/* F(): a keyed hash of the tuple, independent for each purpose. Its two halves are independent as well, so one pass gives a
+ * connection's sequence number and timestamp offset, and one a port's start and counter. */
+struct isn_hash {
+    uint32_t first, second;
+};
+
+static struct isn_hash isn_hash(const struct tcp *t, const struct tuple *tuple, enum isn_purpose purpose) {
+    bool ipv6 = !addr_is_ipv4(&tuple->local);
+    uint32_t n = small_tuple_bytes(ipv6);
+    uint8_t message[SMALL_TUPLE_IPV6 + 1];
+    small_tuple_put(message, ipv6, tuple);
+    message[n] = (uint8_t)purpose;
+    uint64_t hash = siphash24(&t->base.secret[2], message, n + 1);
+    return (struct isn_hash){(uint32_t)hash, (uint32_t)(hash >> 32)};
 }
 
-uint32_t isn_make(const struct tcp *t, const struct tuple *tuple) {
-    return (uint32_t)(t->base.now / (4 * NS_PER_US)) + (uint32_t)isn_hash(t, tuple, ISN_SEQUENCE);
-}
-
-uint32_t isn_timestamp_offset(const struct tcp *t, const struct tuple *tuple) {
-    return (uint32_t)isn_hash(t, tuple, ISN_TIMESTAMP);
+struct isn isn_make(const struct tcp *t, const struct tuple *tuple) {
+    struct isn_hash hash = isn_hash(t, tuple, ISN_CONNECTION);
+    return (struct isn){(uint32_t)(t->base.now / (4 * NS_PER_US)) + hash.first, hash.second};
 }
 
 /* A search for a port: the range, where in it the search begins, and how far the destination's counter has come. */
@@ -39,9 +45,9 @@ static struct port_search search_begin(struct tcp *t, const struct tuple *tuple)
     struct port_search s = {.tuple = *tuple, t->base.config.ephemeral_first, t->base.config.ephemeral_last};
     s.tuple.local_port = 0;
     s.count = s.last - s.first + 1u;
-    uint32_t offset = (uint32_t)isn_hash(t, &s.tuple, ISN_PORT_START);
-    s.counter = &t->port_counter[isn_hash(t, &s.tuple, ISN_PORT_COUNTER) % BK_COUNT(t->port_counter)];
-    s.start = (offset % s.count + *s.counter % s.count) % s.count;
+    struct isn_hash hash = isn_hash(t, &s.tuple, ISN_PORT);
+    s.counter = &t->port_counter[hash.second % BK_COUNT(t->port_counter)];
+    s.start = (hash.first % s.count + *s.counter % s.count) % s.count;
     s.map = port_map_find(t, &s.tuple);
     t->port_searches++;
     if (s.map != NULL) s.map->asked = t->port_searches;

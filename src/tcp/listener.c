@@ -10,9 +10,9 @@ struct listener *listener_of(const struct tcp *t, bk_listener handle) {
 /* How well a listener fits: 0 not at all, 1 by an unspecified address, 2 exactly. */
 static int listener_fits(const struct listener *l, const bk_addr *local, uint16_t port) {
     if (l->port != port) return 0;
-    bool ipv4 = bk_addr_is_ipv4(local);
+    bool ipv4 = addr_is_ipv4(local);
     if (bk_addr_is_any(&l->local)) return (ipv4 ? l->ipv6_only : l->ipv4_only) ? 0 : 1;
-    return bk_addr_equal(&l->local, local) ? 2 : 0;
+    return addr_equal(&l->local, local) ? 2 : 0;
 }
 
 /* listener_find without the port's bucket: all of them are asked. No two fit equally well (listener_open). */
@@ -51,13 +51,13 @@ void listener_hear(struct tcp *t, struct listener *l, uint8_t what) {
 static bool listener_clashes(const struct listener *l, const bk_addr *local, bool ipv4_only, bool ipv6_only) {
     if (bk_addr_is_any(&l->local) && bk_addr_is_any(local)) /* :: takes IPv4, too, unless it says otherwise */
         return !(l->ipv4_only && ipv6_only) && !(l->ipv6_only && ipv4_only);
-    return bk_addr_equal(&l->local, local);
+    return addr_equal(&l->local, local);
 }
 
 int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out) {
     const bk_addr *local = &passive->local;
     uint16_t port = passive->port;
-    bool ipv4_only = bk_addr_is_any(local) && bk_addr_is_ipv4(local);
+    bool ipv4_only = bk_addr_is_any(local) && addr_is_ipv4(local);
     bool ipv6_only = bk_addr_is_any(local) && (passive->flags & BK_LISTEN_IPV6_ONLY) && !ipv4_only;
     for (uint32_t id = t->listener_bucket[port % LISTENER_BUCKETS]; id != BK_NONE; id = listener_at(t, id)->next) {
         const struct listener *l = listener_at(t, id);

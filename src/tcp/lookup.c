@@ -18,13 +18,17 @@ struct tuple lookup_tuple_of(const struct tcp *t, demux_ref ref) {
     return connection_at(t, id)->tuple;
 }
 
+static bool holds(const struct tcp *t, demux_ref ref, const struct tuple *tuple) {
+    if (demux_ref_kind(ref) == DEMUX_CONNECTION) return tuple_equal(&connection_at(t, demux_ref_id(ref))->tuple, tuple);
+    struct tuple other = lookup_tuple_of(t, ref);
+    return tuple_equal(&other, tuple);
+}
+
 demux_ref lookup_tuple(const struct tcp *t, const struct tuple *tuple, uint32_t hash) {
     uint64_t position = 0;
     demux_ref ref;
-    while ((ref = demux_next(&t->base, &t->demux, hash, &position)) != DEMUX_NONE) {
-        struct tuple other = lookup_tuple_of(t, ref);
-        if (tuple_equal(&other, tuple)) return ref;
-    }
+    while ((ref = demux_next(&t->base, &t->demux, hash, &position)) != DEMUX_NONE)
+        if (holds(t, ref, tuple)) return ref;
     return DEMUX_NONE;
 }
 

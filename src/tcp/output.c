@@ -224,11 +224,11 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
         h.urgent = (uint16_t)(c->snd_up - d->seq);
     }
     if (d->length != 0 && is_pushed(t, c, d)) h.flags |= WIRE_PSH;
-    uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
-    h.checksum = checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length));
     bool new_data = d->length != 0 && d->seq == c->snd_nxt && d->reason != BK_REASON_SEND_WINDOW_PROBE;
     ecn_sent(t, c, new_data, &h, f);
-    wire_tcp_emit(f->header + FRAME_L4, &h);
+    uint32_t length = (uint32_t)wire_tcp_emit(f->header + FRAME_L4, &h);
+    uint64_t sum = checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length);
+    wire_tcp_set_checksum(f->header + FRAME_L4, checksum_fold(sum));
     f->end = (uint16_t)(FRAME_L4 + length);
     f->l4_header_length = (uint16_t)length;
     f->src = c->tuple.local;
@@ -249,34 +249,50 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     event_segment_out(t, &about, &h, d->length, d->reason, c->state, c->receive_scale);
 }
 
+/* What must be known, and noted, before the decision. */
+static void prepare(struct tcp *t, struct connection *c) {
+    if (connection_outstanding(c) == 0 && seq_lt(c->snd_nxt, c->snd_end)) congestion_idle(t, c);
+    path_mtu_look(t, c);
+    mtu_search_look(t, c);
+    timeouts_prepare(t, c);
+}
+
+/* Nothing leaves now: it steps out of the line, until something happens to it or the time `again` has come. */
+static void step_out(struct tcp *t, struct connection *c, uint64_t again) {
+    list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
+    push_waits(t, c);
+    connection_arm(t, c, again);
+    send_time_note(t, c);
+}
+
+/* There may be more: it stands in line again, so that connections take turns. The link may have room for no more: the timers run all the same. */
+static void stand_again(struct tcp *t, struct connection *c) {
+    list_move_tail(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
+    connection_arm(t, c, timeouts_next(c));
+}
+
 uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
     struct list *output = &t->path[iface].output;
     while (output->head != BK_NONE) {
         struct connection *c = connection_at(t, output->head);
-        if (connection_outstanding(c) == 0 && seq_lt(c->snd_nxt, c->snd_end)) congestion_idle(t, c);
-        path_mtu_look(t, c);
-        mtu_search_look(t, c);
-        timeouts_prepare(t, c);
+        prepare(t, c);
         struct output_decision d = output_decide(t, c);
-        list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);
         if (d.reason == BK_REASON_NONE) {
-            push_waits(t, c);
-            connection_arm(t, c, d.again);
-            send_time_note(t, c);
+            step_out(t, c, d.again);
             continue;
         }
-        /* There may be more: it stands in line again, so that connections take turns. */
-        list_push_tail(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, output, c->self);
         uint32_t frame = frame_alloc(&t->base);
         if (frame == BK_NONE) {
             reason_count(&t->base, BK_REASON_NOTE_NO_FRAME);
-            connection_arm(t, c, timeouts_next(c));
+            stand_again(t, c);
             return BK_NONE;
         }
         build(t, c, frame, &d);
         note_sent(t, c, &d);
-        /* The link may have room for no more: the timers run all the same. */
-        connection_arm(t, c, timeouts_next(c));
+        if (output_wanted(t, c))
+            stand_again(t, c);
+        else
+            step_out(t, c, timeouts_next(c));
         return frame;
     }
     return BK_NONE;

@@ -19,6 +19,8 @@ struct output_decision {
 };
 
 struct output_decision output_decide(const struct tcp *t, const struct connection *c);
+/* Whether something is there that output_decide could want to send, now or later. */
+bool output_wanted(const struct tcp *t, const struct connection *c);
 
 /* An extent of the send queue at or before `seq`, from which it is found soon; BK_NONE: from the head. */
 static inline uint32_t output_extent_hint(const struct tcp *t, const struct active *a, uint32_t seq) {

@@ -194,6 +194,7 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
 /* What was lost, then what is new; for F-RTO the other way round. If nothing new may leave, for want of room or because a small segment has to wait,
  * repeating goes on (RFC 5682 2.1 step 2.b). */
 static struct output_decision decide_text(const struct tcp *t, const struct connection *c) {
+    if (!recovery_has_lost(t, c)) return decide_new(t, c);
     const struct active *a = active_of(t, c);
     bool new_first = a != NULL && frto_new_first(t, a);
     struct output_decision d = new_first ? decide_new(t, c) : decide_retransmission(t, c);
@@ -223,6 +224,12 @@ static struct output_decision decide_probe(const struct connection *c) {
 static struct output_decision decide_ack(const struct tcp *t, const struct connection *c) {
     if (c->ack_owed == ACK_NONE || (c->ack_owed == ACK_DELAYED && t->base.now < c->ack_due)) return NOTHING;
     return (struct output_decision){.reason = c->ack_reason, .flags = WIRE_ACK, .seq = c->snd_nxt, .again = BK_NEVER};
+}
+
+bool output_wanted(const struct tcp *t, const struct connection *c) {
+    const struct active *a = active_of(t, c);
+    return c->ack_owed != ACK_NONE || seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c)) ||
+           c->probe_now || recovery_has_lost(t, c) || (a != NULL && a->recovery.tail_now);
 }
 
 struct output_decision output_decide(const struct tcp *t, const struct connection *c) {

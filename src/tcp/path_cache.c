@@ -30,7 +30,7 @@ static uint32_t *bucket_of(const struct tcp *t, const bk_addr *remote) {
 /* Without the table: all are asked. */
 static uint32_t find_plain(const struct tcp *t, const bk_addr *remote) {
     for (uint32_t id = 0; id < t->paths.fresh; id++)
-        if (entry_at(t, id)->in_use && bk_addr_equal(&entry_at(t, id)->remote, remote)) return id;
+        if (entry_at(t, id)->in_use && addr_equal(&entry_at(t, id)->remote, remote)) return id;
     return BK_NONE;
 }
 
@@ -38,7 +38,7 @@ static uint32_t find(const struct tcp *t, const bk_addr *remote) {
     if (!BK_FAST) return find_plain(t, remote);
     if (t->paths.in_use == 0) return BK_NONE;
     uint32_t id = *bucket_of(t, remote) - 1;
-    while (id != BK_NONE && !bk_addr_equal(&entry_at(t, id)->remote, remote)) id = entry_at(t, id)->next;
+    while (id != BK_NONE && !addr_equal(&entry_at(t, id)->remote, remote)) id = entry_at(t, id)->next;
     return id;
 }
 
@@ -100,7 +100,9 @@ static uint32_t entry_for(struct tcp *t, const bk_addr *remote) {
 /* Heard just now: it lasts as long as all others from here on. */
 static void heard(struct tcp *t, uint32_t id) {
     stop_waiting(t, id);
-    entry_at(t, id)->expires = t->base.now + t->base.config.path_mtu_expiry_s * NS_PER_S;
+    uint64_t expires = t->base.now + t->base.config.path_mtu_expiry_s * NS_PER_S;
+    entry_at(t, id)->expires = expires;
+    tcp_due(t, expires);
     list_push_tail(&t->base, &t->paths, PATH_LINK, &t->path_fifo, id);
     t->path_epoch++;
 }

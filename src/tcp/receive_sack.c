@@ -47,10 +47,16 @@ static bool add_duplicate(const struct tcp *t, const struct connection *c, const
     return true;
 }
 
+static bool nothing_to_tell(const struct connection *c, const struct active *a) {
+    if (!c->sack || a == NULL) return true;
+    const struct receive_state *r = &a->receiving;
+    return r->recent_count == 0 && r->duplicate.left == r->duplicate.right;
+}
+
 void receive_state_sack_options(const struct tcp *t, const struct connection *c, struct wire_tcp_options *o) {
     const struct active *a = active_of(t, c);
     o->sack_count = 0;
-    if (!c->sack || a == NULL) return;
+    if (nothing_to_tell(c, a)) return;
     const struct receive_state *r = &a->receiving;
     uint32_t first = add_duplicate(t, c, a, o) ? 1 : 0;
     for (uint32_t i = 0; i < r->recent_count && o->sack_count < WIRE_SACK_BLOCKS; i++) {
@@ -62,6 +68,7 @@ void receive_state_sack_options(const struct tcp *t, const struct connection *c,
 }
 
 uint32_t receive_state_option_bytes(const struct tcp *t, const struct connection *c) {
+    if (nothing_to_tell(c, active_of(t, c))) return 0;
     struct wire_tcp_options with = {.has_timestamps = c->timestamps}, without = with;
     receive_state_sack_options(t, c, &with);
     return with.sack_count == 0 ? 0 : (uint32_t)(wire_tcp_options_length(&with) - wire_tcp_options_length(&without));

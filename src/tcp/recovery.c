@@ -8,22 +8,6 @@
 #include "tcp/tail_probe.h"
 #include "tcp/undo.h"
 
-uint32_t recovery_pipe(const struct tcp *t, const struct connection *c) {
-    const struct active *a = active_of(t, c);
-    if (a == NULL) return 0;
-    const struct scoreboard *b = &a->board;
-    uint32_t pipe = b->bytes - b->sacked_bytes - b->lost_bytes + b->resent_bytes;
-    /* Without SACK each duplicate ACK tells that one segment has left the network: window inflation (RFC 5681 3.2 steps 3 and 4) seen from
-     * the other side. */
-    uint64_t gone = (uint64_t)c->duplicate_acks * c->mss;
-    return gone < pipe ? pipe - (uint32_t)gone : 0;
-}
-
-bool recovery_has_lost(const struct tcp *t, const struct connection *c) {
-    const struct active *a = active_of(t, c);
-    return c->control_lost || (a != NULL && a->board.lost.root != BK_NONE);
-}
-
 void recovery_lose(struct tcp *t, struct connection *c, uint32_t id) {
     struct active *a = active_of(t, c);
     const struct sent_run *r = sent_at_id(t, id);

@@ -65,10 +65,6 @@ struct recovery {
     uint64_t reorder_due; /* RACK's timer, BK_NEVER if it does not wait */
 };
 
-/* Bytes in flight: outstanding, neither SACKed nor lost, and what was sent again. */
-uint32_t recovery_pipe(const struct tcp *t, const struct connection *c);
-/* Something waits to be sent again. */
-bool recovery_has_lost(const struct tcp *t, const struct connection *c);
 /* An ACK has been marked on the scoreboard, and SND.UNA moved. */
 void recovery_acked(struct ack_news *n);
 /* RACK's reordering timer fired. */

@@ -18,9 +18,9 @@ void reply_send(struct tcp *t, const struct reply *r) {
         .window = r->window,
         .option = r->option,
     };
-    uint32_t length = WIRE_TCP_LENGTH + (uint32_t)wire_tcp_options_length(&h.option);
-    h.checksum = checksum_fold(checksum_pseudo(&r->tuple->local, &r->tuple->remote, WIRE_TCP, length));
-    wire_tcp_emit(f->header + FRAME_L4, &h);
+    uint32_t length = (uint32_t)wire_tcp_emit(f->header + FRAME_L4, &h);
+    uint64_t sum = checksum_pseudo(&r->tuple->local, &r->tuple->remote, WIRE_TCP, length);
+    wire_tcp_set_checksum(f->header + FRAME_L4, checksum_fold(sum));
     f->end = (uint16_t)(FRAME_L4 + length);
     f->l4_header_length = (uint16_t)length;
     f->src = r->tuple->local;

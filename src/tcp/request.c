@@ -32,7 +32,7 @@ static struct listener *request_listener(const struct tcp *t, const struct reque
 }
 
 uint16_t request_mss(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
-    return mss_offer(path_mtu_offered(t, iface, &tuple->remote), !bk_addr_is_ipv4(&tuple->local),
+    return mss_offer(path_mtu_offered(t, iface, &tuple->remote), !addr_is_ipv4(&tuple->local),
                      listener_option(l, BK_TCP_MAX_SEGMENT, 0));
 }
 
@@ -89,6 +89,7 @@ static void request_list(struct tcp *t, bool ipv6, uint32_t id) {
     struct request *r = request_at(t, ipv6, id);
     r->level = (uint8_t)request_level(t, request_listener(t, r), r->sent);
     r->due = t->base.now + request_wait(t, r->level);
+    tcp_due(t, r->due);
     if (request_quiet(t, r, t->base.now) == 0) r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS);
     list_push_tail(&t->base, &t->requests[ipv6], LINK, &t->request_fifo[ipv6][r->level], id);
 }
@@ -134,7 +135,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
         *reason = BK_REASON_DROP_ACCEPT_QUEUE;
         return NULL;
     }
-    uint32_t id = connection_new(t, tuple, r->iface, old);
+    uint32_t id = connection_new(t, tuple, r->hash, r->iface, old);
     if (id == BK_NONE) {
         *reason = BK_REASON_DROP_NO_CONNECTION;
         return NULL;
@@ -179,7 +180,7 @@ static uint16_t request_establish(struct tcp *t, struct listener *l, struct conn
 /* ---- LISTEN: a SYN --------------------------------------------------------------------------------- */
 
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above) {
-    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    bool ipv6 = !addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
     uint32_t cookies = t->base.config.syn_cookies;
     if (cookies == BK_SYN_COOKIES_ALWAYS && above == NULL)
@@ -192,7 +193,8 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->listener_generation = l->generation;
     r->hash = s->hash;
     r->irs = s->header.seq;
-    r->iss = isn_make(t, &s->tuple);
+    struct isn isn = isn_make(t, &s->tuple);
+    r->iss = isn.number;
     if (above != NULL && seq_le(r->iss, *above)) r->iss = *above + 1; /* RFC 1122 4.2.2.13 */
     r->mss = o->mss;
     r->sent = 1;
@@ -204,7 +206,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
     r->sack = t->base.config.sack && o->sack_permitted;
     r->ecn = ecn_grants(t, s);
     r->ts_recent = o->tsval;
-    r->ts_offset = isn_timestamp_offset(t, &s->tuple);
+    r->ts_offset = isn.timestamp_offset;
     small_tuple_put(r->tuple, ipv6, &s->tuple);
     demux_insert(&t->base, &t->demux, s->hash, demux_ref_make(DEMUX_REQUEST, ipv6, id));
     request_list(t, ipv6, id);
@@ -221,7 +223,7 @@ uint16_t request_open(struct tcp *t, const struct listener *l, const struct segm
  * make a request talk for ever. */
 static uint16_t request_challenge(struct tcp *t, uint32_t id, const struct segment *s, uint16_t send_reason,
                                   uint16_t reason) {
-    bool ipv6 = !bk_addr_is_ipv4(&s->tuple.local);
+    bool ipv6 = !addr_is_ipv4(&s->tuple.local);
     struct request *r = request_at(t, ipv6, id);
     if (request_quiet(t, r, t->base.now) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
     r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS + t->base.config.challenge_ack_ms);

@@ -29,8 +29,8 @@ static inline struct tuple small_tuple_get(const uint8_t *from, bool ipv6) {
         memcpy(&tuple, from, SMALL_TUPLE_IPV6);
         return tuple;
     }
-    tuple.local = bk_addr_ipv4(from[0], from[1], from[2], from[3]);
-    tuple.remote = bk_addr_ipv4(from[4], from[5], from[6], from[7]);
+    tuple.local = addr_ipv4_at(from);
+    tuple.remote = addr_ipv4_at(from + 4);
     memcpy(&tuple.local_port, from + 8, 2);
     memcpy(&tuple.remote_port, from + 10, 2);
     return tuple;

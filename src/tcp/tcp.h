@@ -58,6 +58,7 @@ struct tcp {
         request_fifo[2][REQUEST_LEVELS]; /* by how often the wait has doubled: each list is in order of its deadlines */
     struct list time_wait_fifo[2];       /* in order of expiry: all wait equally long */
     struct list path_fifo;               /* likewise */
+    uint64_t quiet;                      /* before this time nothing in these lists is due; may be earlier than that */
     uint32_t path_epoch;                 /* grows when a path's MTU may have changed */
     struct frame_queue replies;
     struct tcp_path path[TCP_PATHS];
@@ -114,6 +115,10 @@ void tcp_list_listener(const struct listener *l, struct bk_tcp_info *info);
 bool tcp_list(const struct tcp *t, uint64_t *cursor, struct bk_tcp_info *info);
 
 uint64_t tcp_next_deadline(const struct tcp *t);
+/* Something in a list (request_fifo, time_wait_fifo, path_fifo) will be due at `time`. */
+static inline void tcp_due(struct tcp *t, uint64_t time) {
+    t->quiet = u64_min(t->quiet, time);
+}
 /* Fires the timeouts that are due at t->base.now. */
 void tcp_advance(struct tcp *t);
 

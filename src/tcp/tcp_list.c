@@ -23,7 +23,7 @@ void tcp_list_listener(const struct listener *l, struct bk_tcp_info *info) {
     struct tuple tuple = {l->local, l->local, l->port, 0};
     info_tuple(info, &tuple, BK_LISTEN, 0);
     memset(&info->remote, 0, sizeof info->remote);
-    if (bk_addr_is_ipv4(&l->local)) info->remote = bk_addr_ipv4(0, 0, 0, 0);
+    if (addr_is_ipv4(&l->local)) info->remote = bk_addr_ipv4(0, 0, 0, 0);
     info->owned = true;
     info->backlog = l->accept_queue.count;
     info->backlog_max = l->backlog;

@@ -18,7 +18,9 @@ static struct event_about time_wait_about(const struct time_wait *w, uint32_t id
 }
 
 static void time_wait_list(struct tcp *t, bool ipv6, uint32_t id) {
-    time_wait_at(t, ipv6, id)->expires = t->base.now + 2 * t->base.config.msl_ms * NS_PER_MS;
+    uint64_t expires = t->base.now + 2 * t->base.config.msl_ms * NS_PER_MS;
+    time_wait_at(t, ipv6, id)->expires = expires;
+    tcp_due(t, expires);
     list_push_tail(&t->base, &t->time_waits[ipv6], LINK, &t->time_wait_fifo[ipv6], id);
 }
 

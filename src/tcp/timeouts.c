@@ -63,15 +63,14 @@ void timeouts_prepare(struct tcp *t, struct connection *c) {
 /* Never at once: what is due is found out by an ACK, or has been. */
 #define WATCH_LEAST_NS (2 * NS_PER_MS)
 
-/* One timer watches what is outstanding. RACK's comes first, for it knows that something is missing; then a tail loss probe, if it is due
- * before the RTO, which is counted from `since`. */
-static void watch(struct tcp *t, struct connection *c, uint64_t since) {
+/* One timer watches what is outstanding. RACK's comes first, for it knows that something is missing; then a tail loss probe, at the time
+ * `probe` (tail_probe_due), if that is before the RTO, which is counted from `since`. */
+static void watch(struct tcp *t, struct connection *c, uint64_t since, uint64_t probe) {
     const struct active *a = active_of(t, c);
     uint64_t now = t->base.now, rto = u64_max(since + rtt_rto_ns(c), now + WATCH_LEAST_NS);
     c->rtx_kind = RTX_RETRANSMIT;
     c->rtx_due = rto;
     if (a == NULL) return;
-    uint64_t probe = tail_probe_due(t, c);
     if (a->recovery.reorder_due != BK_NEVER) {
         /* Where the RTO is the earlier one, it is a timeout: RACK would find nothing then. */
         if (a->recovery.reorder_due > rto) return;
@@ -95,7 +94,7 @@ void timeouts_acked(struct tcp *t, struct connection *c, bool advanced) {
     bool reorders = a != NULL && a->recovery.reorder_due != BK_NEVER;
     bool outstanding = connection_outstanding(c) != 0;
     if (advanced && outstanding) {
-        watch(t, c, t->base.now);
+        watch(t, c, t->base.now, tail_probe_due(t, c));
     } else if (advanced) {
         c->rtx_kind = RTX_RETRANSMIT;
         c->rtx_due = BK_NEVER;
@@ -103,14 +102,15 @@ void timeouts_acked(struct tcp *t, struct connection *c, bool advanced) {
         return;
     } else if (reorders || c->rtx_kind == RTX_REORDER ||
                (c->rtx_kind == RTX_TAIL_PROBE && tail_probe_due(t, c) == BK_NEVER)) {
-        watch(t, c, first_sent_at(t, c));
+        watch(t, c, first_sent_at(t, c), tail_probe_due(t, c));
     }
 }
 
 void timeouts_sent(struct tcp *t, struct connection *c) {
     if (c->rtx_kind == RTX_PERSIST || c->rtx_kind == RTX_REORDER) return;
-    if (c->rtx_due == BK_NEVER || c->rtx_kind != RTX_RETRANSMIT || tail_probe_due(t, c) != BK_NEVER)
-        watch(t, c, first_sent_at(t, c));
+    uint64_t probe = tail_probe_due(t, c);
+    if (c->rtx_due == BK_NEVER || c->rtx_kind != RTX_RETRANSMIT || probe != BK_NEVER)
+        watch(t, c, first_sent_at(t, c), probe);
 }
 
 void timeouts_resent(struct tcp *t, struct connection *c) {
@@ -121,7 +121,7 @@ void timeouts_resent(struct tcp *t, struct connection *c) {
 
 static void fire_reorder(struct tcp *t, struct connection *c) {
     recovery_reorder_timeout(t, c);
-    watch(t, c, first_sent_at(t, c));
+    watch(t, c, first_sent_at(t, c), tail_probe_due(t, c));
 }
 
 static void fire_tail_probe(struct tcp *t, struct connection *c) {

@@ -28,16 +28,19 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
             return ERROR_ADDRNOTAVAIL;
         }
     }
-    demux_ref old = lookup_tuple(t, &tuple, demux_hash(&t->base, &tuple));
+    uint32_t hash = demux_hash(&t->base, &tuple);
+    demux_ref old = lookup_tuple(t, &tuple, hash);
     if (old != DEMUX_NONE && !time_wait_may_reuse(t, old)) return ERROR_ADDRINUSE;
-    uint32_t id = connection_new(t, &tuple, open->iface, old);
+    uint32_t id = connection_new(t, &tuple, hash, open->iface, old);
     if (id == BK_NONE) return ERROR_NOBUFS;
     struct connection *c = connection_at(t, id);
     bool ipv6 = connection_is_ipv6(c);
     c->user = open->user;
     c->owned = true;
     c->active_open = true;
-    c->iss = isn_make(t, &tuple);
+    struct isn isn = isn_make(t, &tuple);
+    c->iss = isn.number;
+    c->ts_offset = isn.timestamp_offset;
     if (old != DEMUX_NONE) time_wait_take_over(t, old, c);
     c->snd_una = c->snd_nxt = c->iss;
     c->snd_end = c->iss + 1;

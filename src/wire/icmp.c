@@ -80,7 +80,7 @@ uint16_t wire_neighbor_parse(const uint8_t *p, size_t n, struct wire_neighbor *o
         .override = advertisement && (p[4] & NA_OVERRIDE),
     };
     memcpy(out->target.byte, p + 8, sizeof out->target.byte);
-    if (wire_addr_is_multicast(&out->target) || bk_addr_is_ipv4(&out->target)) return BK_REASON_DROP_ND_BAD;
+    if (wire_addr_is_multicast(&out->target) || addr_is_ipv4(&out->target)) return BK_REASON_DROP_ND_BAD;
 
     uint8_t mac_type = advertisement ? OPTION_TARGET_MAC : OPTION_SOURCE_MAC;
     for (size_t at = NEIGHBOR_LENGTH, length; at < n; at += length) {
@@ -135,7 +135,7 @@ static void ra_prefix_take(const uint8_t *option, struct wire_ra *out) {
     prefix->valid_s = get_be32(option + 4);
     prefix->preferred_s = get_be32(option + 8);
     memcpy(prefix->prefix.byte, option + 16, sizeof prefix->prefix.byte);
-    if (bk_addr_is_ipv4(&prefix->prefix)) return;
+    if (addr_is_ipv4(&prefix->prefix)) return;
     ra_prefix_mask(&prefix->prefix, prefix->length);
     out->prefix_count++;
 }

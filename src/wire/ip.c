@@ -34,7 +34,7 @@ uint16_t wire_ipv4_parse(const uint8_t *p, size_t held, size_t n, struct wire_ip
     out->total_length = get_be16(p + 2);
     if (out->header_length < WIRE_IPV4_LENGTH || out->header_length > held) return BK_REASON_DROP_IP_LENGTH;
     if (out->total_length < out->header_length || out->total_length > n) return BK_REASON_DROP_IP_LENGTH;
-    if (checksum_fold(checksum_add(0, p, out->header_length)) != UINT16_MAX) return BK_REASON_DROP_IP_CHECKSUM;
+    if (checksum_header(p, out->header_length / 4u) != UINT16_MAX) return BK_REASON_DROP_IP_CHECKSUM;
     if (!ipv4_options_valid(p + WIRE_IPV4_LENGTH, out->header_length - WIRE_IPV4_LENGTH))
         return BK_REASON_DROP_IP_OPTION;
 
@@ -46,8 +46,8 @@ uint16_t wire_ipv4_parse(const uint8_t *p, size_t held, size_t n, struct wire_ip
     out->fragment_offset = (uint16_t)((fragment & IPV4_OFFSET) * 8);
     out->ttl = p[8];
     out->protocol = p[9];
-    out->src = bk_addr_ipv4(p[12], p[13], p[14], p[15]);
-    out->dst = bk_addr_ipv4(p[16], p[17], p[18], p[19]);
+    out->src = addr_ipv4_at(p + 12);
+    out->dst = addr_ipv4_at(p + 16);
     return BK_REASON_NONE;
 }
 
@@ -65,7 +65,7 @@ size_t wire_ipv4_emit(uint8_t *p, const struct wire_ipv4 *h) {
     put_be16(p + 10, 0);
     memcpy(p + 12, h->src.byte + 12, 4);
     memcpy(p + 16, h->dst.byte + 12, 4);
-    put_be16(p + 10, checksum_finish(checksum_add(0, p, WIRE_IPV4_LENGTH)));
+    put_be16(p + 10, (uint16_t)~checksum_header(p, WIRE_IPV4_LENGTH / 4));
     return WIRE_IPV4_LENGTH;
 }
 
@@ -81,8 +81,8 @@ uint16_t wire_ipv6_parse(const uint8_t *p, size_t n, struct wire_ipv6 *out) {
     out->hop_limit = p[7];
     memcpy(out->src.byte, p + 8, sizeof out->src.byte);
     memcpy(out->dst.byte, p + 24, sizeof out->dst.byte);
-    if (bk_addr_is_ipv4(&out->src)) return BK_REASON_DROP_IP_SOURCE;
-    if (bk_addr_is_ipv4(&out->dst)) return BK_REASON_DROP_IP_DESTINATION;
+    if (addr_is_ipv4(&out->src)) return BK_REASON_DROP_IP_SOURCE;
+    if (addr_is_ipv4(&out->dst)) return BK_REASON_DROP_IP_DESTINATION;
     return BK_REASON_NONE;
 }
 

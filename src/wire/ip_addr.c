@@ -6,26 +6,26 @@
 #include "wire/ip.h"
 
 bool wire_addr_is_multicast(const bk_addr *a) {
-    return bk_addr_is_ipv4(a) ? a->byte[12] >> 4 == 0xe : a->byte[0] == 0xff;
+    return addr_is_ipv4(a) ? a->byte[12] >> 4 == 0xe : a->byte[0] == 0xff;
 }
 
 bool wire_addr_is_loopback(const bk_addr *a) {
     static const bk_addr loopback = {{[15] = 1}};
-    return bk_addr_is_ipv4(a) ? a->byte[12] == 127 : bk_addr_equal(a, &loopback);
+    return addr_is_ipv4(a) ? a->byte[12] == 127 : addr_equal(a, &loopback);
 }
 
 bool wire_addr_is_link_local(const bk_addr *a) {
-    if (bk_addr_is_ipv4(a)) return a->byte[12] == 169 && a->byte[13] == 254;
+    if (addr_is_ipv4(a)) return a->byte[12] == 169 && a->byte[13] == 254;
     return a->byte[0] == 0xfe && (a->byte[1] & 0xc0) == 0x80;
 }
 
 bool wire_addr_is_limited_broadcast(const bk_addr *a) {
-    return bk_addr_is_ipv4(a) && get_be32(a->byte + 12) == UINT32_MAX;
+    return addr_is_ipv4(a) && get_be32(a->byte + 12) == UINT32_MAX;
 }
 
 bool wire_addr_prefix_equal(const bk_addr *a, const bk_addr *b, uint8_t bits) {
-    bool ipv4 = bk_addr_is_ipv4(a);
-    if (ipv4 != bk_addr_is_ipv4(b)) return false;
+    bool ipv4 = addr_is_ipv4(a);
+    if (ipv4 != addr_is_ipv4(b)) return false;
     unsigned first = ipv4 ? 12 : 0;
     unsigned count = u32_min(bits, (16 - first) * 8);
     if (memcmp(a->byte + first, b->byte + first, count / 8) != 0) return false;
@@ -41,7 +41,7 @@ bk_addr wire_addr_solicited_node(const bk_addr *a) {
 }
 
 void wire_addr_multicast_mac(const bk_addr *a, uint8_t mac[6]) {
-    if (bk_addr_is_ipv4(a)) {
+    if (addr_is_ipv4(a)) {
         put_be16(mac, 0x0100);
         mac[2] = 0x5e;
         mac[3] = a->byte[13] & 0x7f;

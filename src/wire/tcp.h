@@ -50,6 +50,10 @@ struct wire_tcp {
 uint16_t wire_tcp_parse(const uint8_t *p, size_t n, struct wire_tcp *out);
 /* Writes header and options, padded to a multiple of 4, with checksum field `t->checksum`; fills t->header_length in. */
 size_t wire_tcp_emit(uint8_t *p, struct wire_tcp *t);
+/* Sets the checksum field of a header that is written. */
+static inline void wire_tcp_set_checksum(uint8_t *p, uint16_t checksum) {
+    put_be16(p + 16, checksum);
+}
 /* How long wire_tcp_emit would make it. */
 size_t wire_tcp_options_length(const struct wire_tcp_options *o);
 

@@ -73,10 +73,11 @@ namespace() {
 
 in_ns() { ip netns exec "$NS" "$@"; }
 
-# beckon OPTIONS... MODE...: runs the Beckon side.
+# beckon OPTIONS... MODE...: runs the Beckon side, without offloads if OFFLOAD is off.
 beckon() {
     local more=()
     [ "$KIND" = tun ] && more+=(--tun)
+    [ "${OFFLOAD:-on}" = off ] && more+=(--no-offload)
     [ -n "${BECKON_CAPTURE:-}" ] && more+=(--capture "$WORK/beckon.$BASHPID.pcapng")
     exec ip netns exec "$NS" "$PEER" --device bk0 --local $B4 --local $B6 "${more[@]}" "$@"
 }

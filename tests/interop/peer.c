@@ -183,6 +183,8 @@ static bk_addr peer_address(const char *text) {
 enum peer_option {
     OPTION_DEVICE = 256,
     OPTION_TUN,
+    OPTION_NO_OFFLOAD,
+    OPTION_MULTI_QUEUE,
     OPTION_LOCAL,
     OPTION_GATEWAY,
     OPTION_MTU,
@@ -208,10 +210,12 @@ enum peer_option {
 };
 
 static const struct option peer_long[] = {
-    {"device", 1, NULL, OPTION_DEVICE},   /* the TAP's or TUN's name */
-    {"tun", 0, NULL, OPTION_TUN},         /* it is a TUN */
-    {"local", 1, NULL, OPTION_LOCAL},     /* our address, /24 or /64; once a family */
-    {"gateway", 1, NULL, OPTION_GATEWAY}, /* where everything else goes; once a family */
+    {"device", 1, NULL, OPTION_DEVICE}, /* the TAP's or TUN's name */
+    {"tun", 0, NULL, OPTION_TUN},       /* it is a TUN */
+    {"no-offload", 0, NULL, OPTION_NO_OFFLOAD},
+    {"multi-queue", 0, NULL, OPTION_MULTI_QUEUE}, /* the device has several queues, and this is one of them */
+    {"local", 1, NULL, OPTION_LOCAL},             /* our address, /24 or /64; once a family */
+    {"gateway", 1, NULL, OPTION_GATEWAY},         /* where everything else goes; once a family */
     {"mtu", 1, NULL, OPTION_MTU},
     {"local-port", 1, NULL, OPTION_LOCAL_PORT}, /* of connect */
     {"backlog", 1, NULL, OPTION_BACKLOG},
@@ -279,6 +283,12 @@ static void peer_option(struct peer_options *o, int option, const char *value) {
         break;
     case OPTION_TUN:
         o->tun = true;
+        break;
+    case OPTION_NO_OFFLOAD:
+        o->plain = true;
+        break;
+    case OPTION_MULTI_QUEUE:
+        o->multi_queue = true;
         break;
     case OPTION_LOCAL:
     case OPTION_GATEWAY: {
@@ -389,7 +399,8 @@ static void peer_stack_open(struct peer *p, uint64_t now) {
 static void peer_link_open(struct peer *p) {
     const struct peer_options *o = &p->o;
     const char *why = "?";
-    struct bk_tap_options tap = {.name = o->device, .tun = o->tun, .fd = -1};
+    struct bk_tap_options tap = {
+        .name = o->device, .tun = o->tun, .plain = o->plain, .multi_queue = o->multi_queue, .fd = -1};
     int error = bk_tap_open(p->stack, p->iface, &tap, &p->link, &why);
     if (error != 0) {
         fprintf(stderr, "peer: device %s: %s: %s\n", o->device, why, strerror(-error));

@@ -31,7 +31,7 @@ struct peer_options {
     enum peer_mode mode;
     enum peer_close close;
     const char *device;
-    bool tun;
+    bool tun, plain, multi_queue;
     bk_addr local[2]; /* IPv4, IPv6; unspecified: none */
     bk_addr gateway[2];
     uint32_t mtu;

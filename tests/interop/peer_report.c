@@ -30,10 +30,14 @@ static void report_mib(const bk_stack *stack) {
 
 static void report_link(const struct peer *p) {
     struct bk_link_counters c;
+    struct bk_tap_offload o;
     bk_link_counters(p->link, &c);
+    bk_tap_offload(p->link, &o);
     printf(", \"link.frames_in\": %" PRIu64 ", \"link.frames_out\": %" PRIu64 ", \"link.bytes_in\": %" PRIu64
            ", \"link.bytes_out\": %" PRIu64 ", \"link.refused\": %" PRIu64 ", \"link.no_chunk\": %" PRIu64,
            c.frames_in, c.frames_out, c.bytes_in, c.bytes_out, c.refused, c.no_chunk);
+    printf(", \"offload.units\": %d, \"offload.checksums\": %d, \"offload.merged\": %d, \"offload.refused\": \"%s\"",
+           o.units, o.checksums, o.merged, o.refused == NULL ? "" : o.refused);
     for (int direction = 0; p->o.impaired && direction < 2; direction++) {
         const char *way = direction == 0 ? "in" : "out";
         struct bk_impair_counters i;

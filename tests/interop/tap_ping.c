@@ -1,8 +1,8 @@
 /* Both ends of a ping over a TAP or TUN device.
  *
- *     tap_ping stack NETNS DEVICE tap|tun|vnet CAPTURE    runs a stack on a device that it makes in the namespace, until
- *                                                         SIGTERM; vnet: on a descriptor of its own, of a TAP with
- *                                                         virtio_net_hdr, in its own namespace
+ *     tap_ping stack NETNS DEVICE tap|tun|vnet|plain CAPTURE    runs a stack on a device that it makes in the namespace, until
+ *                                                         SIGTERM; plain: a TAP without offloads; vnet: on a descriptor of
+ *                                                         its own, of a TAP with virtio_net_hdr, in its own namespace
  *     tap_ping ping ADDRESS COUNT BYTES                   sends echo requests from the kernel's stack, one after the
  *                                                         other, and compares the answers
  */
@@ -83,6 +83,7 @@ static int vnet_open(const char *name) {
 static int stack_main(char **argument) {
     struct bk_tap_options options = {.netns = argument[0], .name = argument[1], .fd = -1};
     options.tun = strcmp(argument[2], "tun") == 0;
+    options.plain = strcmp(argument[2], "plain") == 0;
     if (strcmp(argument[2], "vnet") == 0 && (options.fd = vnet_open(argument[1])) < 0)
         return fail(argument[1], "cannot be opened", errno);
     struct sigaction action = {.sa_handler = stop};
@@ -173,7 +174,8 @@ static int ping_main(char **argument) {
 int main(int argc, char **argv) {
     if (argc == 6 && strcmp(argv[1], "stack") == 0) return stack_main(argv + 2);
     if (argc == 5 && strcmp(argv[1], "ping") == 0) return ping_main(argv + 2);
-    fprintf(stderr,
-            "usage: tap_ping stack NETNS DEVICE tap|tun|vnet CAPTURE\n       tap_ping ping ADDRESS COUNT BYTES\n");
+    fprintf(
+        stderr,
+        "usage: tap_ping stack NETNS DEVICE tap|tun|vnet|plain CAPTURE\n       tap_ping ping ADDRESS COUNT BYTES\n");
     return 2;
 }

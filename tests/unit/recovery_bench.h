@@ -61,7 +61,8 @@ static inline void bench_up_with(struct bench *b, bool sack, const struct bk_con
     b->t = b->k.tcp;
     base_now(b->k.base, START);
     struct tuple tuple = {bk_addr_ipv4(192, 0, 2, 1), bk_addr_ipv4(192, 0, 2, 2), 80, 40000};
-    struct connection *c = b->c = connection_at(b->t, connection_new(b->t, &tuple, 0, DEMUX_NONE));
+    struct connection *c = b->c =
+        connection_at(b->t, connection_new(b->t, &tuple, demux_hash(&b->t->base, &tuple), 0, DEMUX_NONE));
     c->state = BK_ESTABLISHED;
     c->mss = MSS;
     c->sack = sack;

@@ -9,7 +9,7 @@ struct sender sender_up(enum bk_congestion congestion, uint32_t mss) {
     s.t = s.k.tcp;
     base_now(s.k.base, NS_PER_S);
     struct tuple tuple = {bk_addr_ipv4(192, 0, 2, 1), bk_addr_ipv4(192, 0, 2, 2), 80, 40000};
-    s.c = connection_at(s.t, connection_new(s.t, &tuple, 0, DEMUX_NONE));
+    s.c = connection_at(s.t, connection_new(s.t, &tuple, demux_hash(&s.t->base, &tuple), 0, DEMUX_NONE));
     s.c->state = BK_ESTABLISHED;
     s.c->syn_acked = true;
     s.c->mss = (uint16_t)mss;

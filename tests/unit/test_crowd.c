@@ -135,8 +135,8 @@ static void what_each_costs(void **state) {
     static const double bound[][2] = {{512, 512}, {64 + 24, 96 + 24}, {64 + 24, 96 + 24}};
     for (int kind = CONNECTIONS; kind <= TIME_WAITS; kind++) {
         double v4 = cost((enum kind)kind, false), v6 = cost((enum kind)kind, true);
-        printf("bytes of region for each of %u, table and timer included: %s %.1f (IPv4), %.1f (IPv6)\n", MANY, what[kind],
-               v4, v6);
+        printf("bytes of region for each of %u, table and timer included: %s %.1f (IPv4), %.1f (IPv6)\n", MANY,
+               what[kind], v4, v6);
         assert_true(v4 <= bound[kind][0]);
         assert_true(v6 <= bound[kind][1]);
     }
@@ -205,7 +205,8 @@ static void requests_in_random_order(void **state) {
     assert_int_equal(in_use(&p, BK_POOL_TIME_WAITS_IPV4), CALLERS);
     time_passes(&p, 61 * NS_PER_S);
     if (!audit_empty(p.crowd.stack, 1, &fault)) fail_msg("%s", fault.text);
-    printf("region of a stack with %u connections: %zu KiB empty, %zu idle, %zu after a request on each, %zu after TIME-WAIT\n",
+    printf("region of a stack with %u connections: %zu KiB empty, %zu idle, %zu after a request on each, %zu after "
+           "TIME-WAIT\n",
            CALLERS, empty / 1024, idle / 1024, busy / 1024, bk_used_extent(p.crowd.stack) / 1024);
     /* 5,000 requests in a second, so 5,000 active records: those that rest are taken again after a second. */
     assert_true(busy - idle <= 2 * 5001 * 792);

@@ -37,10 +37,10 @@ static void the_clock_ticks_every_4_us(void **state) {
     (void)state;
     struct core k = up();
     struct tuple tuple = tuple_to(1, 40000, 80);
-    uint32_t before = isn_make(k.tcp, &tuple);
+    uint32_t before = isn_make(k.tcp, &tuple).number;
     for (uint32_t i = 0; i < 1000; i++) {
         base_now(k.base, k.base->now + 4000);
-        uint32_t isn = isn_make(k.tcp, &tuple);
+        uint32_t isn = isn_make(k.tcp, &tuple).number;
         assert_int_equal(isn - before, 1);
         before = isn;
     }
@@ -48,7 +48,7 @@ static void the_clock_ticks_every_4_us(void **state) {
     for (uint32_t i = 0; i < 10000; i++) {
         uint64_t later = draw(&random) % (7200 * NS_PER_S), ticks = (k.base->now + later) / 4000 - k.base->now / 4000;
         base_now(k.base, k.base->now + later);
-        uint32_t isn = isn_make(k.tcp, &tuple);
+        uint32_t isn = isn_make(k.tcp, &tuple).number;
         assert_int_equal(isn - before, (uint32_t)ticks);
         assert_true(seq_ge(isn, before));
         before = isn;
@@ -67,7 +67,7 @@ static void tuples_tell_nothing_of_each_other(void **state) {
     assert_non_null(difference);
     for (uint32_t i = 0; i < N; i++) {
         struct tuple tuple = tuple_to(i / 1000, (uint16_t)(1024 + i % 1000), 80);
-        isn[i] = isn_make(k.tcp, &tuple);
+        isn[i] = isn_make(k.tcp, &tuple).number;
         difference[i] = i == 0 ? isn[0] : isn[i] - isn[i - 1];
         for (uint32_t bit = 0; bit < 32; bit++) set[bit] += isn[i] >> bit & 1;
     }
@@ -86,24 +86,31 @@ static void tuples_tell_nothing_of_each_other(void **state) {
     core_down(&k);
 }
 
-/* Each part of the tuple counts, and the secret does. */
-static void all_of_tuple_and_secret_count(void **state) {
-    (void)state;
+static void all_of_tuple_and_secret_count_in(struct tuple tuple, size_t first, size_t last) {
     struct core k = up();
-    struct tuple tuple = tuple_to(1, 40000, 80);
-    uint32_t isn = isn_make(k.tcp, &tuple), offset = isn_timestamp_offset(k.tcp, &tuple);
-    assert_int_not_equal(isn, offset); /* purposes do not share a hash: one must not tell the other */
+    uint32_t isn = isn_make(k.tcp, &tuple).number, offset = isn_make(k.tcp, &tuple).timestamp_offset;
+    assert_int_not_equal(isn, offset); /* they are no copies: one must not tell the other */
     for (size_t i = 0; i < sizeof tuple; i++) {
+        if (i < 2 * sizeof(bk_addr) && (i % sizeof(bk_addr) < first || i % sizeof(bk_addr) > last)) continue;
         struct tuple other = tuple;
         ((uint8_t *)&other)[i] ^= 1;
-        assert_int_not_equal(isn_make(k.tcp, &other), isn);
-        assert_int_not_equal(isn_timestamp_offset(k.tcp, &other), offset);
+        assert_int_not_equal(isn_make(k.tcp, &other).number, isn);
+        assert_int_not_equal(isn_make(k.tcp, &other).timestamp_offset, offset);
     }
     uint8_t seed[32] = {1};
     bk_reseed(k.stack, seed);
-    assert_int_not_equal(isn_make(k.tcp, &tuple), isn);
-    assert_int_not_equal(isn_timestamp_offset(k.tcp, &tuple), offset);
+    assert_int_not_equal(isn_make(k.tcp, &tuple).number, isn);
+    assert_int_not_equal(isn_make(k.tcp, &tuple).timestamp_offset, offset);
     core_down(&k);
+}
+
+/* Each part of the tuple counts, and the secret does. Of an IPv4 address that is its last four bytes. */
+static void all_of_tuple_and_secret_count(void **state) {
+    (void)state;
+    all_of_tuple_and_secret_count_in(tuple_to(1, 40000, 80), 12, 15);
+    struct tuple ipv6 = tuple_to(1, 40000, 80);
+    ipv6.local.byte[0] = ipv6.remote.byte[0] = 0x20;
+    all_of_tuple_and_secret_count_in(ipv6, 0, 15);
 }
 
 /* One tuple's timestamp clock goes on rising from incarnation to incarnation: its offset is not of the time. */
@@ -111,9 +118,9 @@ static void timestamp_offsets_stay(void **state) {
     (void)state;
     struct core k = up();
     struct tuple tuple = tuple_to(1, 40000, 80);
-    uint32_t offset = isn_timestamp_offset(k.tcp, &tuple);
+    uint32_t offset = isn_make(k.tcp, &tuple).timestamp_offset;
     base_now(k.base, 86400 * NS_PER_S);
-    assert_int_equal(isn_timestamp_offset(k.tcp, &tuple), offset);
+    assert_int_equal(isn_make(k.tcp, &tuple).timestamp_offset, offset);
     core_down(&k);
 }
 
@@ -138,7 +145,7 @@ static void the_whole_range_is_used(void **state) {
 
 static uint32_t take(struct core *k, struct tuple tuple, uint16_t port) {
     tuple.local_port = port;
-    uint32_t id = connection_new(k->tcp, &tuple, 0, DEMUX_NONE);
+    uint32_t id = connection_new(k->tcp, &tuple, demux_hash(&k->tcp->base, &tuple), 0, DEMUX_NONE);
     assert_int_not_equal(id, BK_NONE);
     return id;
 }

@@ -227,6 +227,21 @@ static void impossible_sources_are_dropped(void **state) {
     }
 }
 
+/* The same packet comes again, and meanwhile its source has become our own address: what was found out about it before counts no more. */
+static void known_addresses_are_judged_anew(void **state) {
+    (void)state;
+    EACH_FAMILY(k) {
+        struct world *w = settled();
+        struct pen f;
+        bk_addr peer = ip(peers[k]);
+        syn_frame(w, &f, k);
+        for (int i = 0; i < 2; i++) assert_reason(arrives(w, &f), ANSWER_RST_CLOSED);
+        assert_int_equal(bk_iface_address_add(w->stack, 0, &peer, k == 0 ? 24 : 64, true, w->now), 0);
+        assert_reason(arrives(w, &f), DROP_BAD_SOURCE);
+        world_close(w);
+    }
+}
+
 /* RFC 4291 2.5.2: the unspecified address is a source only while a node has none yet: neighbour discovery speaks from it, nothing else. */
 static void unspecified_ipv6_source_is_for_discovery_only(void **state) {
     (void)state;
@@ -459,6 +474,7 @@ int main(void) {
         cmocka_unit_test(what_we_send_is_atomic),
         cmocka_unit_test(ttl_is_configurable),
         cmocka_unit_test(impossible_sources_are_dropped),
+        cmocka_unit_test(known_addresses_are_judged_anew),
         cmocka_unit_test(unspecified_ipv6_source_is_for_discovery_only),
         cmocka_unit_test(mapped_addresses_are_dropped),
         cmocka_unit_test(other_destinations_are_dropped),

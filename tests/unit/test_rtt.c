@@ -21,7 +21,8 @@ static void bench_up_least(struct bench *b, uint32_t rto_min_ms) {
     b->k = core_up(&config, 0);
     base_now(b->k.base, START);
     struct tuple tuple = {bk_addr_ipv4(192, 0, 2, 1), bk_addr_ipv4(192, 0, 2, 2), 80, 40000};
-    b->c = connection_at(b->k.tcp, connection_new(b->k.tcp, &tuple, 0, DEMUX_NONE));
+    b->c =
+        connection_at(b->k.tcp, connection_new(b->k.tcp, &tuple, demux_hash(&b->k.tcp->base, &tuple), 0, DEMUX_NONE));
     b->c->snd_una = b->c->snd_nxt = UINT32_MAX - 100; /* the numbers wrap */
 }
 

@@ -47,6 +47,7 @@ static uint64_t earliest(const struct bench *b) {
 }
 
 static void arm(struct bench *b, uint32_t id, uint64_t deadline) {
+    b->k.base->now = b->now;
     wheel_arm(&b->of, id, deadline);
     b->model[id] = deadline;
 }

@@ -1,0 +1,67 @@
+/* A Beckon stack behind a TAP device; see device.h. */
+#define _GNU_SOURCE 1
+#include "device.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "base/common.h"
+#include "kernel.h"
+
+#define DEVICE_NAME "bench0"
+
+bk_addr device_stack_address(void) {
+    return bk_addr_ipv4(10, 0, 0, 1);
+}
+
+bk_addr device_kernel_address(void) {
+    return bk_addr_ipv4(10, 1, 0, 1);
+}
+
+static int device_stack(struct device *d, const struct bk_config *config, struct bench_run *run) {
+    const struct bk_iface_config iface = {.layer = BK_LAYER_ETHERNET, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
+    const bk_addr address = device_stack_address();
+    uint64_t now = bk_link_clock();
+    if (bench_stack_create(&d->memory, config, 1, now, run) < 0) return -1;
+    d->stack = d->memory.stack;
+    int r = bk_iface_add(d->stack, &iface, now);
+    if (r >= 0) r = bk_iface_address_add(d->stack, 0, &address, 8, true, now);
+    return r < 0 ? bench_fail(run, "cannot set the stack up: %s", strerror(-r)) : 0;
+}
+
+int device_open(struct device *d, const struct bk_config *config, struct bench_run *run) {
+    const struct bk_tap_options options = {.name = DEVICE_NAME, .fd = -1};
+    const struct netns_address kernel = {.addr = device_kernel_address(), .prefix_length = 8};
+    const char *why = "entering the namespace";
+    *d = (struct device){.ns = {.fd = -1, .home = -1}};
+    if (kernel_namespace(&d->ns, run) < 0 || device_stack(d, config, run) < 0) return -1;
+    int r = netns_enter(&d->ns);
+    if (r == 0) r = bk_tap_open(d->stack, 0, &options, &d->link, &why);
+    netns_leave(&d->ns);
+    if (r == 0) r = netns_configure(&d->ns, DEVICE_NAME, &kernel, 1, &why);
+    return r < 0 ? bench_fail(run, "TAP: %s: %s", why, strerror(-r)) : 0;
+}
+
+int device_pump(struct device *d, uint64_t now, struct bench_run *run) {
+    int moved = bk_link_pump(d->link, now);
+    return moved < 0 ? bench_fail(run, "the TAP device fails: %s", strerror(-moved)) : moved;
+}
+
+void device_sleep(const struct device *d, uint64_t now, uint64_t until) {
+    uint64_t next = u64_min(bk_next_deadline(d->stack), until);
+    struct timespec timeout = {0};
+    struct pollfd p = {.fd = bk_link_fd(d->link), .events = POLLIN};
+    if (bk_link_wants_write(d->link)) p.events |= POLLOUT;
+    if (next > now) {
+        timeout.tv_sec = (time_t)((next - now) / NS_PER_S);
+        timeout.tv_nsec = (long)((next - now) % NS_PER_S);
+    }
+    ppoll(&p, 1, &timeout, NULL);
+}
+
+void device_close(struct device *d) {
+    bk_link_close(d->link);
+    bench_stack_destroy(&d->memory);
+    netns_destroy(&d->ns);
+    *d = (struct device){.ns = {.fd = -1, .home = -1}};
+}

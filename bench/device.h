@@ -1,0 +1,27 @@
+/* A Beckon stack behind a TAP device, with the kernel of a private namespace on the other side: 10.0.0.1 is Beckon's,
+ * 10.1.0.1 the kernel's. */
+#ifndef BENCH_DEVICE_H
+#define BENCH_DEVICE_H
+
+#include "beckon/link.h"
+#include "cmd/netns.h"
+#include "world.h"
+
+struct device {
+    struct netns ns; /* the kernel's side */
+    struct bench_stack memory;
+    bk_stack *stack;
+    bk_link *link;
+};
+
+bk_addr device_stack_address(void);
+bk_addr device_kernel_address(void);
+/* Makes namespace, stack and device. Returns 0, or -1 and run->why; close it in either case. */
+int device_open(struct device *d, const struct bk_config *config, struct bench_run *run);
+/* Moves frames; returns how many, or -1 and run->why. */
+int device_pump(struct device *d, uint64_t now, struct bench_run *run);
+/* Sleeps until a frame comes, there is room for one, a deadline of the stack's, or `until`. */
+void device_sleep(const struct device *d, uint64_t now, uint64_t until);
+void device_close(struct device *d);
+
+#endif
