@@ -58,8 +58,8 @@ struct tcp {
         request_fifo[2][REQUEST_LEVELS]; /* by how often the wait has doubled: each list is in order of its deadlines */
     struct list time_wait_fifo[2];       /* in order of expiry: all wait equally long */
     struct list path_fifo;               /* likewise */
-    uint64_t quiet;                      /* before this time nothing in these lists is due; may be earlier than that */
     uint32_t path_epoch;                 /* grows when a path's MTU may have changed */
+    uint64_t quiet; /* before this time nothing in request_fifo, time_wait_fifo, path_fifo is due; may be earlier */
     struct frame_queue replies;
     struct tcp_path path[TCP_PATHS];
     struct bk_tcp_mib mib;
