@@ -1,4 +1,5 @@
-/* The two users of a bulk transfer: a source that writes 64 KB at a time, and a sink that reads 64 KB at a time.
+/* The two users of a bulk transfer: a source that writes 64 KB at a time, or less if told so, and a sink that reads 64 KB at a time. Both copy, or
+ * pass references to chunks.
  *
  * Both are driven by readiness, which is edge-triggered: each works until the stack says -EAGAIN, and then waits to hear. What
  * is sent is a pattern with a period of its own, so that a verifying sink sees bytes that are lost, doubled or
@@ -21,13 +22,15 @@ struct flow_source {
     uint64_t total, sent;
     bool ready;  /* worth trying: connected, and no -EAGAIN since it was heard to be writable */
     bool verify; /* send the pattern, and not the same bytes again */
+    bool by_reference;
+    uint32_t write; /* bytes at a time; 0: FLOW_UNIT */
 };
 
 struct flow_sink {
     bk_stack *stack;
     bk_conn conn;
     uint64_t received;
-    bool ready, verify;
+    bool ready, verify, by_reference;
     bool ended; /* the peer has closed and all is read */
     uint8_t buffer[FLOW_UNIT];
 };

@@ -18,7 +18,6 @@
 
 #include "base/common.h"
 
-#define WORLD_MTU      1500u
 #define WORLD_PATIENCE (10 * NS_PER_S)
 #define WORLD_STEP     1000u /* ns of virtual time from one look at the clock to the next */
 
@@ -77,10 +76,10 @@ bk_addr bench_client_address(uint32_t i) {
     return bk_addr_ipv4(10, 0, (uint8_t)((i + 1) >> 8), (uint8_t)(i + 1));
 }
 
-static int world_iface(struct bench_world *w, uint32_t side, enum bench_world_kind kind) {
+static int world_iface(struct bench_world *w, uint32_t side, enum bench_world_kind kind, uint32_t mtu) {
     struct bk_iface_config config = {.layer = kind == BENCH_SOCKETS ? BK_LAYER_ETHERNET : BK_LAYER_IP,
                                      .mac = {2, 0, 0, 0, 0, (uint8_t)side},
-                                     .mtu = WORLD_MTU};
+                                     .mtu = mtu};
     config.accept_any = kind == BENCH_MEMORY_BY_REFERENCE && side == 1;
     return bk_iface_add(w->stack[side], &config, w->clock.now);
 }
@@ -125,6 +124,11 @@ static int world_link(struct bench_world *w, enum bench_world_kind kind, uint32_
 
 int bench_world_open(struct bench_world *w, enum bench_world_kind kind, const struct bk_config *config,
                      uint32_t clients, struct bench_run *run) {
+    return bench_world_open_mtu(w, kind, BENCH_MTU, config, clients, run);
+}
+
+int bench_world_open_mtu(struct bench_world *w, enum bench_world_kind kind, uint32_t mtu,
+                         const struct bk_config *config, uint32_t clients, struct bench_run *run) {
     struct bk_config c = *config;
     memset(w, 0, sizeof *w);
     w->run = run;
@@ -137,7 +141,7 @@ int bench_world_open(struct bench_world *w, enum bench_world_kind kind, const st
         if (bench_stack_create(&w->memory[side], &c, (uint8_t)(side + 1), w->clock.now, run) < 0) return -1;
     w->stack[0] = w->memory[0].stack;
     w->stack[1] = w->same ? w->stack[0] : w->memory[1].stack;
-    int near = world_iface(w, 0, kind), far = world_iface(w, 1, kind);
+    int near = world_iface(w, 0, kind, mtu), far = world_iface(w, 1, kind, mtu);
     if (near < 0 || far < 0) return bench_fail(run, "cannot add interfaces: %s", strerror(near < 0 ? -near : -far));
     const char *why = "addresses";
     int r = world_addresses(w, clients, (uint32_t)near, (uint32_t)far);

@@ -47,9 +47,14 @@ struct bench_world {
 #define BENCH_PORT 80u
 
 bk_addr bench_client_address(uint32_t i);
+/* The MTU of the links, but where another is asked for. */
+#define BENCH_MTU 1500u
 /* Builds it; `clients` is how many addresses side 0 has. Returns 0, or -1 with run->why; close it in either case. */
 int bench_world_open(struct bench_world *w, enum bench_world_kind kind, const struct bk_config *config,
                      uint32_t clients, struct bench_run *run);
+/* The same with links of another MTU. */
+int bench_world_open_mtu(struct bench_world *w, enum bench_world_kind kind, uint32_t mtu,
+                         const struct bk_config *config, uint32_t clients, struct bench_run *run);
 void bench_world_close(struct bench_world *w);
 /* Moves frames once, at `now`. `busy` says that the user has done something since the last turn. When nothing moves, virtual time
  * goes on to what is due next, and real time goes by; when nothing has moved for ten seconds, that is an error.

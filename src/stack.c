@@ -9,7 +9,9 @@
 #include "base/checksum.h"
 #include "base/config.h"
 #include "base/extent.h"
+#include "net/coalesce.h"
 #include "tcp/path_cache.h"
+#include "tcp/port_map.h"
 #include "wire/ip.h"
 
 #define REGION_MAGIC UINT64_C(0x4245434b4f4e3031) /* "BECKON01" */
@@ -162,6 +164,7 @@ int bk_config_change(bk_stack *s, const struct bk_config *config, const char **w
     if (fault == NULL && busy == NULL) {
         b->config = *config;
         s->net.tcp.path_epoch++; /* how MTUs are found out may be another matter now */
+        port_map_reconsider(&s->net.tcp);
         return 0;
     }
     if (why != NULL) *why = fault != NULL ? fault : busy;
@@ -223,31 +226,17 @@ static bool iface_exists(const bk_stack *s, uint32_t iface) {
     return iface < NET_IFACES && s->net.iface[iface].in_use;
 }
 
-static uint16_t input_frame(bk_stack *s, uint32_t iface, const struct bk_rx *frame) {
-    if (!iface_exists(s, iface)) return BK_REASON_DROP_IFACE;
-    if (frame->flags & BK_RX_REFUSED)
-        return frame->reason < BK_REASON_COUNT ? frame->reason : BK_REASON_DROP_OFFLOAD_SHORT;
-    struct packet p = {
-        .parts = frame->parts,
-        .part_count = frame->part_count,
-        .gso_size = frame->gso_size,
-        .rx_flags = frame->flags,
-        .iface = (uint8_t)iface,
-        .mtu = s->net.tcp.path[iface].mtu,
-        .now = base_of(s)->now,
-    };
-    for (uint32_t i = 0; i < frame->part_count; i++) p.length += frame->parts[i].length;
-    return net_input(&s->net, &p);
-}
-
 void bk_input(bk_stack *s, uint32_t iface, struct bk_rx *frames, size_t n, uint64_t now) {
     struct base *b = base_of(s);
     base_now(b, now);
+    if (iface_exists(s, iface)) {
+        coalesce_input(&s->net, iface, frames, n);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
-        struct bk_rx *frame = &frames[i];
-        frame->reason = input_frame(s, iface, frame);
-        reason_count(b, frame->reason);
-        for (uint32_t k = 0; k < frame->part_count; k++) chunk_release(b, frame->parts[k].chunk);
+        frames[i].reason = BK_REASON_DROP_IFACE;
+        reason_count(b, BK_REASON_DROP_IFACE);
+        for (uint32_t k = 0; k < frames[i].part_count; k++) chunk_release(b, frames[i].parts[k].chunk);
     }
 }
 

@@ -116,6 +116,7 @@ struct bk_config {
     uint32_t routes;
     uint32_t neighbours;    /* ARP and ND cache entries */
     uint32_t paths;         /* destinations whose path MTU is remembered */
+    uint32_t port_maps;     /* destinations towards which ports are found at once though most are taken; 8 KiB each */
     uint32_t reassemblies;  /* datagrams being put together from fragments */
     uint32_t frames;        /* frames on their way out: built and not yet let go of by a link */
     uint32_t chunk_size;    /* bytes of a frame chunk, a power of two, 256 to 65,536 */
@@ -196,6 +197,8 @@ struct bk_config {
     /* Linux's account: buffers count with the memory that segments take there, and windows follow (receive_window.c); for what
      * was written to run against Linux. */
     bool receive_overhead;
+    /* Frames of one batch that continue each other are handled as one segment (net/coalesce.h). */
+    bool receive_coalescing;
     bool reset_on_unread; /* CLOSE with unread data sends RST (RFC 9293 3.6.1) */
 };
 
@@ -334,7 +337,8 @@ struct bk_rx {
 };
 
 /* Handles a batch of frames that arrived on `iface`, and takes over the caller's reference to each part's chunk,
- * whatever becomes of the frame. Sets each frame's `reason`. Any bytes are fine: bad ones are dropped, with
+ * whatever becomes of the frame. Frames of one connection are handled in their order; those that continue each other, as one
+ * (config.receive_coalescing). Sets each frame's `reason`. Any bytes are fine: bad ones are dropped, with
  * a reason. */
 BK_API void bk_input(bk_stack *stack, uint32_t iface, struct bk_rx *frames, size_t n, uint64_t now);
 

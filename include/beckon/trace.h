@@ -203,6 +203,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_OFFLOAD_CHECKSUM, BK_DROPPED, "", "", "the device puts the checksum beyond the frame")                      \
     R(NO_CHUNK, BK_DROPPED, "", "", "no free chunk for an arriving frame")                                             \
     /* bounds that were hit, and other facts worth a count */                                                          \
+    R(NOTE_COALESCED, BK_NOTED, "", "", "a frame joined the one before it on the way in")                              \
     R(NOTE_NO_FRAME, BK_NOTED, "", "", "a unit waited: no output frame was free")                                      \
     R(NOTE_REPLY_LOST, BK_NOTED, "", "", "an answer was not sent: no output frame was free")                           \
     R(NOTE_SEND_FULL, BK_NOTED, "", "", "the user was told to wait: send buffer full")                                 \

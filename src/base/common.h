@@ -20,6 +20,11 @@
 #define BK_LIKELY(x)    __builtin_expect(!!(x), 1)
 #define BK_UNLIKELY(x)  __builtin_expect(!!(x), 0)
 #define BK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* Asks for `bytes` of memory from p on that will be read soon: at any address, and without a trace. */
+#define BK_CACHE_LINE 64u
+static inline void bk_prefetch(const void *p, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += BK_CACHE_LINE) __builtin_prefetch((const uint8_t *)p + at);
+}
 
 #define NS_PER_US UINT64_C(1000)
 #define NS_PER_MS UINT64_C(1000000)

@@ -16,6 +16,7 @@ void bk_config_default(struct bk_config *c) {
         .routes = 32,
         .neighbours = 256,
         .paths = 1024,
+        .port_maps = 16,
         .reassemblies = 16,
         .frames = 1024,
         .chunk_size = 2048,
@@ -76,6 +77,7 @@ void bk_config_default(struct bk_config *c) {
         .hystart = true,
         .pacing = false,
         .slow_start_after_idle = true,
+        .receive_coalescing = true,
         .reset_on_unread = true,
     };
 }
@@ -91,6 +93,7 @@ void bk_config_tiny(struct bk_config *c) {
     c->routes = 2;
     c->neighbours = 2;
     c->paths = 2;
+    c->port_maps = 0;
     c->reassemblies = 1;
     c->frames = 8;
     c->chunk_size = 1024;
@@ -122,6 +125,7 @@ static const struct config_range config_ranges[] = {
     RANGE(routes, 1, 1048576),
     RANGE(neighbours, 1, 1048576),
     RANGE(paths, 0, 1048576),
+    RANGE(port_maps, 0, 64),
     RANGE(reassemblies, 0, 65536),
     RANGE(frames, 2, 16777216),
     RANGE(chunk_size, 256, 65536),

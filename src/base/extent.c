@@ -12,29 +12,46 @@ void extent_queue_init(struct extent_queue *q) {
     q->limit = UINT32_MAX;
 }
 
-/* A new extent for a chunk that is charged to the budget, not yet linked; BK_NONE at a bound. */
-static uint32_t extent_alloc(struct base *b, const struct extent_queue *q) {
-    if (b->buffer_chunks_used >= u32_min(b->config.buffer_chunks, q->limit)) return BK_NONE;
+/* Whether the budget, and what the queue may have of it, allow another chunk. */
+static bool budget_left(const struct base *b, const struct extent_queue *q) {
+    return b->buffer_chunks_used < u32_min(b->config.buffer_chunks, q->limit);
+}
+
+/* A new extent that takes over a reference to the part's chunk, not yet linked; BK_NONE at a bound. */
+static inline uint32_t extent_take(struct base *b, const struct extent_queue *q, uint32_t seq,
+                                   const struct bk_part *part) {
+    if (!budget_left(b, q)) return BK_NONE;
     uint32_t id = pool_alloc(b, &b->extents);
-    if (id != BK_NONE) b->buffer_chunks_used++;
+    if (id == BK_NONE) return BK_NONE;
+    b->buffer_chunks_used++;
+    *extent_at(b, id) = (struct extent){
+        .next = BK_NONE, .chunk = part->chunk, .seq = seq, .offset = part->offset, .length = part->length};
     return id;
 }
 
-void extent_free(struct base *b, uint32_t id) {
-    chunk_release(b, extent_at(b, id)->chunk);
+static inline void extent_give(struct base *b, uint32_t id, const struct extent *e) {
+    chunk_release(b, e->chunk);
     b->buffer_chunks_used--;
     pool_free(b, &b->extents, id);
 }
 
-void extent_queue_link_tail(struct base *b, struct extent_queue *q, uint32_t id) {
-    extent_at(b, id)->next = BK_NONE;
+void extent_free(struct base *b, uint32_t id) {
+    extent_give(b, id, extent_at(b, id));
+}
+
+static inline void link_tail(struct base *b, struct extent_queue *q, uint32_t id, struct extent *e) {
+    e->next = BK_NONE;
     if (q->tail != BK_NONE)
         extent_at(b, q->tail)->next = id;
     else
         q->head = id;
     q->tail = id;
-    q->bytes += extent_at(b, id)->length;
+    q->bytes += e->length;
     q->count++;
+}
+
+void extent_queue_link_tail(struct base *b, struct extent_queue *q, uint32_t id) {
+    link_tail(b, q, id, extent_at(b, id));
 }
 
 void extent_queue_clear(struct base *b, struct extent_queue *q) {
@@ -61,100 +78,113 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     return end < extent_chunk_bytes(b) ? extent_chunk_bytes(b) - end : 0;
 }
 
-uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq) {
-    uint32_t id = extent_alloc(b, q);
-    if (id == BK_NONE) return BK_NONE;
-    uint32_t chunk = chunk_alloc(b);
-    if (chunk == BK_NONE) {
-        b->buffer_chunks_used--;
-        pool_free(b, &b->extents, id);
-        return BK_NONE;
-    }
-    *extent_at(b, id) = (struct extent){.next = BK_NONE, .chunk = chunk, .seq = seq};
+uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq, uint16_t length) {
+    if (!budget_left(b, q)) return BK_NONE;
+    struct bk_part part = {.chunk = chunk_alloc(b), .length = length};
+    if (part.chunk == BK_NONE) return BK_NONE;
+    uint32_t id = extent_take(b, q, seq, &part);
+    if (id == BK_NONE) chunk_release(b, part.chunk);
     return id;
 }
 
 uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32_t seq, const void *data, uint32_t n) {
     const uint8_t *from = data;
-    uint32_t done = 0;
-    while (done < n) {
-        uint32_t room = tail_room(b, q);
-        if (room == 0) {
-            uint32_t id = extent_new_chunk(b, q, seq + done);
-            if (id == BK_NONE) break;
-            extent_queue_link_tail(b, q, id);
-            room = extent_chunk_bytes(b);
-        }
+    uint32_t done = u32_min(tail_room(b, q), n), size = extent_chunk_bytes(b);
+    if (done != 0) {
         struct extent *e = extent_at(b, q->tail);
-        uint32_t take = u32_min(room, n - done);
-        memcpy(chunk_data(b, e->chunk) + e->offset + e->length, from + done, take);
-        e->length = (uint16_t)(e->length + take);
-        q->bytes += take;
+        memcpy(chunk_data(b, e->chunk) + e->offset + e->length, from, done);
+        e->length = (uint16_t)(e->length + done);
+        q->bytes += done;
+    }
+    while (done < n) {
+        uint32_t take = u32_min(size, n - done), id = extent_new_chunk(b, q, seq + done, (uint16_t)take);
+        if (id == BK_NONE) break;
+        struct extent *e = extent_at(b, id);
+        memcpy(chunk_data(b, e->chunk), from + done, take);
+        link_tail(b, q, id, e);
         done += take;
     }
     return done;
 }
 
 uint32_t extent_refer(struct base *b, const struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
-    uint32_t id = extent_alloc(b, q);
-    if (id == BK_NONE) return BK_NONE;
-    chunk_hold(b, part->chunk);
-    *extent_at(b, id) = (struct extent){
-        .next = BK_NONE, .chunk = part->chunk, .seq = seq, .offset = part->offset, .length = part->length};
+    uint32_t id = extent_take(b, q, seq, part);
+    if (id != BK_NONE) chunk_hold(b, part->chunk);
     return id;
 }
 
 bool extent_queue_append_part(struct base *b, struct extent_queue *q, uint32_t seq, const struct bk_part *part) {
     uint32_t id = extent_refer(b, q, seq, part);
     if (id == BK_NONE) return false;
-    extent_queue_link_tail(b, q, id);
+    link_tail(b, q, id, extent_at(b, id));
     return true;
-}
-
-struct bk_part extent_packet_part(const struct packet *p, uint32_t offset, uint32_t n) {
-    uint32_t skip = p->start + offset;
-    const struct bk_part *part = p->parts;
-    while (skip >= part->length) skip -= part++->length;
-    return (struct bk_part){part->chunk, (uint16_t)(part->offset + skip), (uint16_t)u32_min(n, part->length - skip)};
 }
 
 bool extent_is_small(const struct base *b, uint32_t n) {
     return n < b->config.chunk_size / 2;
 }
 
-bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p,
-                                uint32_t offset, uint32_t n) {
-    uint32_t before = q->tail, before_bytes = q->bytes, before_count = q->count;
-    uint16_t before_length = before == BK_NONE ? 0 : extent_at(b, before)->length;
-    for (uint32_t done = 0; done < n;) {
-        struct bk_part part = extent_packet_part(p, offset + done, n - done);
+/* How far a queue had come, to go back there when a bound is hit. */
+struct mark {
+    struct extent_queue queue;
+    uint16_t length; /* of the tail extent */
+};
+
+static struct mark queue_mark(const struct base *b, const struct extent_queue *q) {
+    return (struct mark){*q, q->tail == BK_NONE ? 0 : extent_at(b, q->tail)->length};
+}
+
+static void queue_return(struct base *b, struct extent_queue *q, const struct mark *m) {
+    uint32_t tail = m->queue.tail, id = tail == BK_NONE ? q->head : extent_at(b, tail)->next;
+    while (id != BK_NONE) {
+        uint32_t next = extent_at(b, id)->next;
+        extent_free(b, id);
+        id = next;
+    }
+    *q = m->queue;
+    if (tail == BK_NONE) return;
+    extent_at(b, tail)->next = BK_NONE;
+    extent_at(b, tail)->length = m->length;
+}
+
+/* Whether any packet of so many parts finds room, and nothing will have to be taken back. */
+static bool room_for_parts(const struct base *b, const struct extent_queue *q, uint32_t parts) {
+    uint32_t bound = u32_min(b->config.buffer_chunks, q->limit);
+    return b->buffer_chunks_used < bound && bound - b->buffer_chunks_used >= parts && chunk_free_count(b) >= parts;
+}
+
+/* Appends a piece that is worth its chunk; `taken`: with the packet's own reference. */
+static bool append_large(struct base *b, struct extent_queue *q, uint32_t seq, const struct bk_part *piece,
+                         bool taken) {
+    if (!taken) return extent_queue_append_part(b, q, seq, piece);
+    uint32_t id = extent_take(b, q, seq, piece);
+    if (id == BK_NONE) return false;
+    link_tail(b, q, id, extent_at(b, id));
+    return true;
+}
+
+bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t seq, struct packet *p, uint32_t offset,
+                                uint32_t n) {
+    bool certain = room_for_parts(b, q, p->part_count);
+    struct mark mark = queue_mark(b, q);
+    struct packet_walk w = packet_walk(p, offset, n);
+    while (w.left != 0) {
+        uint64_t reference = certain && w.index < PACKET_OWNED ? p->owned & UINT64_C(1) << w.index : 0;
+        uint32_t at = seq + (n - w.left);
+        struct bk_part piece = packet_walk_next(&w);
         bool ok;
-        if (extent_is_small(b, part.length))
-            ok = extent_queue_append_copy(b, q, seq + done, chunk_data(b, part.chunk) + part.offset, part.length) ==
-                 part.length;
-        else
-            ok = extent_queue_append_part(b, q, seq + done, &part);
-        if (ok) {
-            done += part.length;
-            continue;
-        }
-        /* A bound was hit in the middle: take back what was appended. */
-        uint32_t id = before == BK_NONE ? q->head : extent_at(b, before)->next;
-        while (id != BK_NONE) {
-            uint32_t next = extent_at(b, id)->next;
-            extent_free(b, id);
-            id = next;
-        }
-        q->tail = before;
-        q->bytes = before_bytes;
-        q->count = before_count;
-        if (before == BK_NONE) {
-            q->head = BK_NONE;
+        if (extent_is_small(b, piece.length)) {
+            const uint8_t *from = chunk_data(b, piece.chunk) + piece.offset;
+            ok = extent_queue_append_copy(b, q, at, from, piece.length) == piece.length;
         } else {
-            extent_at(b, before)->next = BK_NONE;
-            extent_at(b, before)->length = before_length;
+            ok = append_large(b, q, at, &piece, reference != 0);
+            p->owned &= ~reference;
         }
-        return false;
+        if (!ok) {
+            BK_ASSERT(!certain, "what was handed over is not taken back");
+            queue_return(b, q, &mark);
+            return false;
+        }
     }
     return true;
 }
@@ -171,19 +201,22 @@ void extent_queue_pop_head(struct base *b, struct extent_queue *q) {
 
 void extent_queue_consume(struct base *b, struct extent_queue *q, uint32_t n) {
     BK_ASSERT(n <= q->bytes, "no more is consumed than is queued");
+    q->bytes -= n;
     while (n != 0) {
-        struct extent *e = extent_at(b, q->head);
-        if (e->length <= n) {
-            n -= e->length;
-            extent_queue_pop_head(b, q);
-            continue;
+        uint32_t id = q->head;
+        struct extent *e = extent_at(b, id);
+        if (e->length > n) {
+            e->offset = (uint16_t)(e->offset + n);
+            e->length = (uint16_t)(e->length - n);
+            e->seq += n;
+            return;
         }
-        e->offset = (uint16_t)(e->offset + n);
-        e->length = (uint16_t)(e->length - n);
-        e->seq += n;
-        q->bytes -= n;
-        n = 0;
+        n -= e->length;
+        q->head = e->next;
+        q->count--;
+        extent_give(b, id, e);
     }
+    if (q->head == BK_NONE) q->tail = BK_NONE;
 }
 
 void extent_queue_copy(const struct base *b, const struct extent_queue *q, void *to, uint32_t n) {

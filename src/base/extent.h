@@ -46,9 +46,9 @@ uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32
 /* Appends a run by reference (taking one of its own); false if the budget or the pool is spent. */
 bool extent_queue_append_part(struct base *b, struct extent_queue *q, uint32_t seq, const struct bk_part *part);
 /* Appends bytes [offset, offset + n) of a packet's current layer, copied where that is the cheaper way to hold them, by
- * reference otherwise; all or nothing. */
-bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t seq, const struct packet *p,
-                                uint32_t offset, uint32_t n);
+ * reference otherwise; all or nothing. References that the packet owns are taken over, unless a bound is near. */
+bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t seq, struct packet *p, uint32_t offset,
+                                uint32_t n);
 /* The queue's last byte is the last of a record: see ends_record. */
 void extent_queue_end_record(struct base *b, struct extent_queue *q);
 /* How many of the n bytes from `seq` on, which are in the queue, belong to the record that `seq` is in. `hint` as in extent_queue_find. */

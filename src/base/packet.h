@@ -19,15 +19,40 @@ struct packet {
     uint8_t traffic_class;
     bool link_broadcast; /* came to the link's broadcast or a multicast address */
     bool ip_multicast;   /* came to an IP broadcast or multicast address */
+    bool pushed;         /* the last of several frames has PSH */
     uint8_t family;      /* 4 or 6 */
     uint32_t mtu;        /* of the interface it came by */
     uint32_t start;      /* where the current layer begins, bytes from the frame's start */
     uint32_t length;     /* bytes of the current layer: header and payload, padding cut off */
     uint32_t ip_start;   /* where the IP header began (for ICMP errors) */
     uint32_t ip_length;
+    uint32_t joined; /* frames that came after the first, and were made one packet with it (net/coalesce.h) */
+    uint32_t longer; /* and the bytes of their text, of which the first one's IP header does not know */
     bk_addr src, dst;
     uint64_t now;
+    uint64_t
+        owned; /* bit i: the packet has a reference of its own to part i's chunk, which who keeps the part may take over */
 };
+#define PACKET_OWNED 64u /* parts that have a bit there */
+
+/* Goes over a range of the current layer, part by part. */
+struct packet_walk {
+    const struct packet *packet;
+    uint32_t index; /* of the next part */
+    uint32_t skip;  /* bytes of it before the range */
+    uint32_t left;
+};
+/* Stands before bytes [offset, offset + n), which must be there. */
+struct packet_walk packet_walk(const struct packet *p, uint32_t offset, uint32_t n);
+/* The next piece: what one part holds of the range. There must be one (left != 0); it lay in part index - 1. */
+static inline struct bk_part packet_walk_next(struct packet_walk *w) {
+    const struct bk_part *part = &w->packet->parts[w->index++];
+    uint32_t n = u32_min(w->left, part->length - w->skip);
+    struct bk_part piece = {part->chunk, (uint16_t)(part->offset + w->skip), (uint16_t)n};
+    w->left -= n;
+    w->skip = 0;
+    return piece;
+}
 
 /* packet_bytes, wherever they lie. */
 const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,

@@ -72,27 +72,12 @@ void *pool_at_plain(const struct base *b, const struct pool *p, uint32_t id) {
     return (uint8_t *)(uintptr_t)b + slab + (uint64_t)(id - before) * p->object_size;
 }
 
-uint32_t pool_alloc(struct base *b, struct pool *p) {
-    uint32_t id = p->free_head;
-    if (id != BK_NONE) {
-        memcpy(&p->free_head, pool_at(b, p, id), 4);
-    } else {
-        if (p->fresh == p->made) {
-            if (p->made == p->capacity) return BK_NONE;
-            pool_grow(b, p);
-        }
-        id = p->fresh++;
+uint32_t pool_fresh(struct base *b, struct pool *p) {
+    if (p->fresh == p->made) {
+        if (p->made == p->capacity) return BK_NONE;
+        pool_grow(b, p);
     }
-    if (p->zero) memset(pool_at(b, p, id), 0, p->object_size);
-    if (++p->in_use > p->high_water) p->high_water = p->in_use;
-    return id;
-}
-
-void pool_free(struct base *b, struct pool *p, uint32_t id) {
-    BK_ASSERT(id < p->fresh && p->in_use != 0, "a pool takes back only what it gave");
-    memcpy(pool_at(b, p, id), &p->free_head, 4);
-    p->free_head = id;
-    p->in_use--;
+    return p->fresh++;
 }
 
 void pool_reserve(struct base *b, struct pool *p, uint32_t count) {
@@ -134,18 +119,4 @@ void trace_write(struct base *b, const struct bk_event *event) {
         r->lost++;
         r->read++;
     }
-}
-
-uint32_t chunk_alloc(struct base *b) {
-    uint32_t id = pool_alloc(b, &b->chunks);
-    if (id == BK_NONE) return BK_NONE;
-    if (b->chunk_refs.fresh <= id) pool_reserve(b, &b->chunk_refs, id + 1);
-    *chunk_references(b, id) = 1;
-    return id;
-}
-
-void chunk_release(struct base *b, uint32_t chunk) {
-    uint32_t *references = chunk_references(b, chunk);
-    BK_ASSERT(*references != 0, "a chunk is released once for each reference");
-    if (--*references == 0) pool_free(b, &b->chunks, chunk);
 }

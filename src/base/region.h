@@ -71,9 +71,8 @@ struct base {
 void pool_init(struct pool *p, uint32_t object_size, uint32_t capacity, uint32_t first, uint32_t align, bool zero);
 /* Bytes of region that the pool takes when full, alignment included. */
 uint64_t pool_bytes_max(const struct pool *p);
-/* A new object, or BK_NONE at the capacity. */
-uint32_t pool_alloc(struct base *b, struct pool *p);
-void pool_free(struct base *b, struct pool *p, uint32_t id);
+/* One that was never handed out, or BK_NONE at the capacity. */
+uint32_t pool_fresh(struct base *b, struct pool *p);
 /* Makes sure that there is memory for ids below `count`, without handing any out: for tables that index the pool
  * themselves. New memory is zero. */
 void pool_reserve(struct base *b, struct pool *p, uint32_t count);
@@ -90,6 +89,25 @@ static inline void *pool_at(const struct base *b, const struct pool *p, uint32_t
     if (!BK_FAST) return pool_at_plain(b, p, id);
     uint32_t j = id + p->first;
     return (uint8_t *)(uintptr_t)b + p->slab[u32_highest_bit(j)] + (uint64_t)j * p->object_size;
+}
+
+/* A new object, or BK_NONE at the capacity. */
+static inline uint32_t pool_alloc(struct base *b, struct pool *p) {
+    uint32_t id = p->free_head;
+    if (BK_LIKELY(id != BK_NONE))
+        memcpy(&p->free_head, pool_at(b, p, id), 4);
+    else if ((id = pool_fresh(b, p)) == BK_NONE)
+        return BK_NONE;
+    if (p->zero) memset(pool_at(b, p, id), 0, p->object_size);
+    if (++p->in_use > p->high_water) p->high_water = p->in_use;
+    return id;
+}
+
+static inline void pool_free(struct base *b, struct pool *p, uint32_t id) {
+    BK_ASSERT(id < p->fresh && p->in_use != 0, "a pool takes back only what it gave");
+    memcpy(pool_at(b, p, id), &p->free_head, 4);
+    p->free_head = id;
+    p->in_use--;
 }
 
 /* Takes `bytes` of the region. bk_region_size has counted them all, so this cannot fail. */
@@ -120,9 +138,6 @@ static inline bool trace_on(const struct base *b) {
 /* Appends an event; only when trace_on. */
 void trace_write(struct base *b, const struct bk_event *event);
 
-/* Chunks. A new chunk has one reference; its bytes are whatever they were. BK_NONE if none is free. */
-uint32_t chunk_alloc(struct base *b);
-void chunk_release(struct base *b, uint32_t chunk);
 static inline uint8_t *chunk_data(const struct base *b, uint32_t chunk) {
     return pool_at(b, &b->chunks, chunk);
 }
@@ -131,6 +146,19 @@ static inline uint32_t *chunk_references(const struct base *b, uint32_t chunk) {
 }
 static inline void chunk_hold(struct base *b, uint32_t chunk) {
     ++*chunk_references(b, chunk);
+}
+/* A new chunk has one reference; its bytes are whatever they were. BK_NONE if none is free. */
+static inline uint32_t chunk_alloc(struct base *b) {
+    uint32_t id = pool_alloc(b, &b->chunks);
+    if (id == BK_NONE) return BK_NONE;
+    if (BK_UNLIKELY(b->chunk_refs.fresh <= id)) pool_reserve(b, &b->chunk_refs, id + 1);
+    *chunk_references(b, id) = 1;
+    return id;
+}
+static inline void chunk_release(struct base *b, uint32_t chunk) {
+    uint32_t *references = chunk_references(b, chunk);
+    BK_ASSERT(*references != 0, "a chunk is released once for each reference");
+    if (--*references == 0) pool_free(b, &b->chunks, chunk);
 }
 /* Free chunks now. */
 static inline uint32_t chunk_free_count(const struct base *b) {

@@ -109,11 +109,10 @@ static bool run_join(struct base *b, struct runs *r, const struct place *at, con
 /* An extent for a piece: copied where that is the cheaper way to hold it, by reference otherwise. BK_NONE at a bound. */
 static uint32_t run_extent(struct base *b, const struct runs *r, uint32_t seq, const struct bk_part *part) {
     if (!extent_is_small(b, part->length)) return extent_refer(b, &r->queue, seq, part);
-    uint32_t id = extent_new_chunk(b, &r->queue, seq);
+    uint32_t id = extent_new_chunk(b, &r->queue, seq, part->length);
     if (id == BK_NONE) return BK_NONE;
-    struct extent *e = extent_at(b, id);
+    const struct extent *e = extent_at(b, id);
     memcpy(chunk_data(b, e->chunk), chunk_data(b, part->chunk) + part->offset, part->length);
-    e->length = part->length;
     return id;
 }
 
@@ -121,14 +120,14 @@ static uint32_t run_extent(struct base *b, const struct runs *r, uint32_t seq, c
  * until then stays, for it is good data. */
 static bool run_extend(struct base *b, struct runs *r, struct place *at, uint32_t seq, const struct packet *p,
                        uint32_t offset, uint32_t n, uint32_t max) {
-    for (uint32_t done = 0; done < n;) {
-        struct bk_part part = extent_packet_part(p, offset + done, n - done);
-        if (!run_join(b, r, at, &part)) {
-            uint32_t id = r->queue.count < max ? run_extent(b, r, seq + done, &part) : BK_NONE;
-            if (id == BK_NONE) return false;
-            run_link(b, r, at, id);
-        }
-        done += part.length;
+    struct packet_walk w = packet_walk(p, offset, n);
+    while (w.left != 0) {
+        uint32_t number = seq + (n - w.left);
+        struct bk_part piece = packet_walk_next(&w);
+        if (piece.length == 0 || run_join(b, r, at, &piece)) continue;
+        uint32_t id = r->queue.count < max ? run_extent(b, r, number, &piece) : BK_NONE;
+        if (id == BK_NONE) return false;
+        run_link(b, r, at, id);
     }
     return true;
 }

@@ -20,6 +20,7 @@
 #include "base/common.h"
 #include "cmd/cmd.h"
 #include "lab/script_run.h"
+#include "lab/turnover.h"
 
 #define SIM_SEEDS       1000u
 #define SIM_SHRINK_RUNS 20000u
@@ -190,6 +191,8 @@ enum {
     SIM_SEED,
     SIM_PRESET,
     SIM_SCENARIO,
+    SIM_TIME_WAITS,
+    SIM_IPV6,
     SIM_LIST,
     SIM_THREADS,
     SIM_FAILURES_KEY,
@@ -208,6 +211,9 @@ static const struct argp_option sim_options[] = {
     {"seed", SIM_SEED, "N", 0, "The world of this seed alone, told at length; with --preset, the preset's chances", 1},
     {"preset", SIM_PRESET, "NAME", 0, "A world with a name", 1},
     {"scenario", SIM_SCENARIO, "FILE", 0, "A world as a file tells it", 1},
+    {"time-waits", SIM_TIME_WAITS, "N", 0,
+     "100,000 connections a second come and go over N TIME-WAITs of one stack, 1,000 to 20,000,000", 1},
+    {"ipv6", SIM_IPV6, NULL, 0, "... over IPv6", 1},
     {"list", SIM_LIST, NULL, 0, "List the presets", 1},
     {NULL, 0, NULL, 0, "How:", 2},
     {"threads", SIM_THREADS, "N", 0, "Threads (as many as there are processors)", 2},
@@ -249,6 +255,7 @@ static bool sim_switch(struct sim_command *c, int key) {
                      : key == SIM_ASCII     ? &c->ascii
                      : key == SIM_PROGRESS  ? &c->progress
                      : key == SIM_JSON      ? &c->json
+                     : key == SIM_IPV6      ? &c->ipv6
                                             : NULL;
     if (to != NULL) *to = true;
     return to != NULL;
@@ -263,6 +270,9 @@ static void sim_together(const struct sim_command *c, struct argp_state *state) 
         argp_error(state, "--ladder and --pcap are of one run: --seed, --preset or --scenario");
     if (c->one && (c->threads != 0 || c->failures != 0)) argp_error(state, "--threads and --failures are for --seeds");
     if (c->ladder && c->json) argp_error(state, "--ladder draws, and --json does not");
+    if (c->time_waits != 0 && (c->many || c->preset != NULL || c->scenario != NULL || c->ladder || c->capture))
+        argp_error(state, "--time-waits is a world of its own, and takes --seed and --ipv6");
+    if (c->ipv6 && c->time_waits == 0) argp_error(state, "--ipv6 is for --time-waits");
     if (c->ascii && !c->ladder) argp_error(state, "--ascii is for --ladder");
 }
 
@@ -288,6 +298,10 @@ static error_t sim_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case SIM_OUTPUT:
         c->output = arg;
+        return 0;
+    case SIM_TIME_WAITS:
+        sim_number("--time-waits", arg, TURNOVER_MAX, &c->time_waits, state);
+        if (c->time_waits < TURNOVER_MIN) argp_error(state, "--time-waits takes %u at least", TURNOVER_MIN);
         return 0;
     case SIM_THREADS:
         sim_number("--threads", arg, 256, &c->threads, state);
@@ -322,5 +336,6 @@ int cmd_sim(int argc, char **argv) {
         return CMD_WORKED;
     }
     sim_catch_crashes();
+    if (c.time_waits != 0) return sim_turnover(&c);
     return c.one ? sim_one(&c) : sim_many(&c);
 }

@@ -11,6 +11,8 @@ struct sim_command {
     bool list, json, progress, no_shrink, ladder, capture, text, ascii;
     const char *preset, *scenario, *output;
     uint32_t threads, failures;
+    uint32_t time_waits; /* --time-waits; 0: not asked for */
+    bool ipv6;
 };
 
 /* How far a range is, as a line that is drawn again and again on standard error. */
@@ -27,5 +29,8 @@ void sim_tell_failure(const struct sim_command *c, uint64_t seed, const struct f
 void sim_tell_run(const struct sim_command *c, const struct scenario *s, const struct sim_result *result,
                   double seconds);
 void sim_tell_list(void);
+
+/* --time-waits: lab/turnover.h. Returns an exit status. */
+int sim_turnover(const struct sim_command *c);
 
 #endif

@@ -12,6 +12,7 @@
 #include "net/neighbour.h"
 #include "net/reassembly.h"
 #include "tcp/lookup.h"
+#include "tcp/port_map.h"
 #include "tcp/request.h"
 #include "tcp/time_wait.h"
 
@@ -187,6 +188,24 @@ static bool audit_chunks(struct audit *a) {
 
 /* ---- TCP's records --------------------------------------------------------------------------------- */
 
+/* What a map says is taken is taken. */
+static bool audit_port_maps(struct audit *a) {
+    struct fault *fault = a->fault;
+    for (uint32_t id = 0; id < a->t->port_maps.in_use; id++) {
+        const struct port_map *m = pool_at(a->b, &a->t->port_maps, id);
+        struct tuple tuple = m->destination;
+        FAULT_UNLESS(port_map_find(a->t, &tuple) == m, "a map of ports is not found by its destination");
+        for (uint32_t port = 1; port <= UINT16_MAX; port++) {
+            if (m->taken[port / 64] == 0) port |= 63; /* none of these */
+            if (!port_map_taken(m, (uint16_t)port)) continue;
+            tuple.local_port = (uint16_t)port;
+            FAULT_UNLESS(lookup_tuple(a->t, &tuple, demux_hash(a->b, &tuple)) != DEMUX_NONE,
+                         "a map says that port %u is taken, and it is not", port);
+        }
+    }
+    return true;
+}
+
 static bool audit_found(struct audit *a, enum demux_kind kind, bool ipv6, uint32_t id, const struct tuple *tuple,
                         uint32_t hash) {
     struct fault *fault = a->fault;
@@ -351,8 +370,8 @@ static bool audit_small_records(struct audit *a) {
 
 static bool audit_all(struct audit *a) {
     struct fault *fault = a->fault;
-    if (!audit_pools(a) || !audit_connections(a) || !audit_lists(a) || !audit_small_records(a) || !audit_frames(a) ||
-        !audit_reassemblies(a) || !audit_chunks(a))
+    if (!audit_pools(a) || !audit_connections(a) || !audit_lists(a) || !audit_small_records(a) || !audit_port_maps(a) ||
+        !audit_frames(a) || !audit_reassemblies(a) || !audit_chunks(a))
         return false;
     uint64_t next = u64_min(tcp_next_deadline(a->t), net_next_deadline(a->n));
     FAULT_UNLESS(next <= a->earliest, "the next deadline is later than something that waits");

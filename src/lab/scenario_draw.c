@@ -85,6 +85,7 @@ static void draw_tight(struct bk_config *c, uint64_t *r) {
         c->chunks = draw_log(r, 8, 128);
         c->buffer_chunks = draw_range(r, 2, c->chunks - 4);
     }
+    if (one_in(r, 2)) c->port_maps = draw_below(r, 3);
     if (one_in(r, 4)) c->ephemeral_last = (uint16_t)(c->ephemeral_first + draw_below(r, 4));
 }
 
@@ -188,6 +189,7 @@ static void draw_device(struct scenario_host *h, uint64_t *r) {
     if (one_in(r, 3)) f->merge_ppm = draw_log(r, 10000, 1000000);
     if (one_in(r, 3)) h->offload = draw_below(r, 8);
     if (one_in(r, 3)) h->unit_max = draw_log(r, 100, 60000);
+    h->config.receive_coalescing = !one_in(r, 3);
 }
 
 static void draw_host(struct scenario_host *h, const struct scenario *s, bool patient, uint64_t *r) {

@@ -67,6 +67,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(time_waits_ipv6),
     CONFIG(neighbours),
     CONFIG(paths),
+    CONFIG(port_maps),
     CONFIG(frames),
     CONFIG(chunk_size),
     CONFIG(chunks),
@@ -126,6 +127,7 @@ static const struct scenario_field fields_host[] = {
     CONFIG(pacing),
     CONFIG(slow_start_after_idle),
     CONFIG(reset_on_unread),
+    CONFIG(receive_coalescing),
 };
 
 static const struct scenario_field fields_flow[] = {

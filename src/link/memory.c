@@ -13,7 +13,8 @@
 #include "base/frame.h"
 #include "link/link.h"
 
-#define MEMORY_QUEUE 256u
+#define MEMORY_QUEUE  256u
+#define MEMORY_CHUNKS 256u /* taken at once, for frames of one unit */
 
 struct memory_frame {
     struct bk_part *parts; /* room for memory_queue.parts of them */
@@ -41,7 +42,8 @@ static bool memory_full(const struct memory *m, const struct memory_queue *q) {
 }
 
 static struct memory_frame *memory_tail(const struct memory *m, struct memory_queue *q) {
-    return &q->frame[(q->head + q->count) % m->size];
+    uint32_t at = q->head + q->count;
+    return &q->frame[at < m->size ? at : at - m->size];
 }
 
 static int memory_receive(bk_link *l, unsigned end, struct link_batch *batch, uint64_t now) {
@@ -51,11 +53,11 @@ static int memory_receive(bk_link *l, unsigned end, struct link_batch *batch, ui
     while (q->count > 0) {
         const struct memory_frame *f = &q->frame[q->head];
         if (!link_batch_room(batch, f->part_count)) break;
-        memcpy(&batch->part[batch->part_count], f->parts, f->part_count * sizeof *f->parts);
+        for (uint32_t i = 0; i < f->part_count; i++) batch->part[batch->part_count + i] = f->parts[i];
         struct bk_rx *rx = link_batch_push(batch, f->part_count);
         rx->gso_size = f->gso_size;
         rx->flags = f->flags;
-        q->head = (q->head + 1) % m->size;
+        if (++q->head == m->size) q->head = 0;
         q->count--;
     }
     return 0;
@@ -78,28 +80,40 @@ static int memory_transmit(bk_link *l, unsigned end, const struct iovec *iov, in
     return 1;
 }
 
-/* Cuts the next frame straight into the chunk that will hold it. */
-static int memory_cut(struct memory *m, unsigned end, struct cut *cut, uint64_t now) {
+/* Writes a frame that needs several chunks, by way of the scratch buffer. */
+static int memory_cut_long(struct memory *m, unsigned end, struct cut *cut, uint64_t now) {
+    struct cut next = *cut;
+    struct iovec iov = {.iov_base = m->link.scratch};
+    iov.iov_len = cut_next(&next, m->link.scratch, sizeof m->link.scratch);
+    int r = memory_transmit(&m->link, end, &iov, 1, now);
+    if (r != 1) return r;
+    *cut = next;
+    link_sent(&m->link, iov.iov_len);
+    return 1;
+}
+
+/* Cuts frames straight into the chunks that will hold them, one each (no frame of a unit is longer than its first), as many as find room. Returns as
+ * transmit_unit does. */
+static int memory_cut_all(struct memory *m, unsigned end, struct cut *cut) {
     struct memory_queue *q = &m->queue[1 - end];
     bk_stack *to = m->link.end[1 - end].stack;
-    size_t length = cut_length(cut);
-    if (link_chunks(to, length) > 1) {
-        struct cut next = *cut;
-        struct iovec iov = {.iov_base = m->link.scratch, .iov_len = length};
-        cut_next(&next, m->link.scratch, sizeof m->link.scratch);
-        int r = memory_transmit(&m->link, end, &iov, 1, now);
-        if (r == 1) *cut = next;
-        return r;
+    uint32_t chunks[MEMORY_CHUNKS], size = bk_config_of(to)->chunk_size;
+    while (!cut_end(cut)) {
+        uint32_t room = u32_min(m->size - q->count, MEMORY_CHUNKS), wanted = u32_min(cut->count - cut->index, room);
+        uint32_t got = (uint32_t)bk_chunk_alloc(to, chunks, wanted);
+        for (uint32_t i = 0; i < got; i++) {
+            struct memory_frame *f = memory_tail(m, q);
+            size_t length = cut_next(cut, bk_chunk_data(to, chunks[i]), size);
+            f->parts[0] = (struct bk_part){.chunk = chunks[i], .offset = 0, .length = (uint16_t)length};
+            f->part_count = 1;
+            f->gso_size = 0;
+            f->flags = 0;
+            q->count++;
+            link_sent(&m->link, length);
+        }
+        if (got < wanted) m->link.counters.no_chunk++;
+        if (got < wanted || room == 0) return 0;
     }
-    uint32_t chunk;
-    if (memory_full(m, q) || !link_chunks_alloc(&m->link, to, &chunk, 1)) return 0;
-    struct memory_frame *f = memory_tail(m, q);
-    f->parts[0] = (struct bk_part){.chunk = chunk, .offset = 0, .length = (uint16_t)length};
-    f->part_count = 1;
-    f->gso_size = 0;
-    f->flags = 0;
-    cut_next(cut, bk_chunk_data(to, chunk), bk_config_of(to)->chunk_size);
-    q->count++;
     return 1;
 }
 
@@ -132,13 +146,10 @@ static int memory_transmit_unit(bk_link *l, unsigned end, struct cut *cut, uint6
     if (m->by_reference && cut->index == 0 && cut->unit->part_count < m->queue[1 - end].parts &&
         cut->unit->header_length <= bk_config_of(l->end[0].stack)->chunk_size)
         return memory_refer(m, end, cut);
-    while (!cut_end(cut)) {
-        size_t length = cut_length(cut);
-        int r = memory_cut(m, end, cut, now);
-        if (r != 1) return r;
-        link_sent(l, length);
-    }
-    return 1;
+    if (link_chunks(l->end[1 - end].stack, cut_length(cut)) == 1) return memory_cut_all(m, end, cut);
+    int r = 1;
+    while (r == 1 && !cut_end(cut)) r = memory_cut_long(m, end, cut, now);
+    return r;
 }
 
 static bool memory_busy(const bk_link *l) {

@@ -5,7 +5,7 @@
  * and which nobody cuts, since they never meet a wire. A unit leaves from where it lies, header and parts, in one write. What the header
  * cannot express, and what a capture or an impairment wants to see, is cut by the pump and written as plain frames.
  *
- * Frames are read into chunks, as many as a frame of the interface's MTU asks for, or a merged one where those may come and there are so many,
+ * Frames are read into chunks, as many as a frame of the interface's MTU asks for, or a merged one while those come,
  * and then into a spare buffer: should the frame be longer, the rest is copied from there and nothing is cut short.
  *
  * A socket that keeps frames apart may take the device's place: a user-mode network or a virtual machine on its other end, or
@@ -22,16 +22,16 @@
 #include "beckon/trace.h"
 #include "link/tap.h"
 
+#define TAP_SMALL 64u                   /* small frames in succession after which merged ones are no longer expected */
 #define TAP_BATCH (4u * LINK_FRAME_MAX) /* bytes that are read before the stack is asked what it says to them */
 
 /* ---- in ---- */
 
-/* Takes chunks until as many are in hand as the largest frame needs. A stack that is short of them goes on with fewer, but not with
+/* Takes chunks until enough are in hand for the frames that come of late: those of the MTU, or merged ones. A stack that is short of them goes on with fewer, but not with
  * less than a frame of the MTU takes. */
 static bool tap_stock(struct tap *t) {
     bk_stack *stack = t->link.end[0].stack;
-    if (t->kept < t->chunks_most)
-        t->kept += (uint32_t)bk_chunk_alloc(stack, t->chunk + t->kept, t->chunks_most - t->kept);
+    if (t->kept < t->ready) t->kept += (uint32_t)bk_chunk_alloc(stack, t->chunk + t->kept, t->ready - t->kept);
     if (t->kept >= t->chunks) return true;
     t->link.counters.no_chunk++;
     return false;
@@ -62,12 +62,22 @@ static ssize_t tap_read(struct tap *t) {
     return got == 0 && t->socket ? -EPIPE : got;
 }
 
+/* A merged frame is likely to be followed by others; many small ones are answers, for which it is a waste to hold so many chunks ready. */
+static void tap_expect(struct tap *t, uint32_t length, uint32_t size) {
+    t->small = length > t->chunks * size ? 0 : t->small + 1;
+    if (t->small == 0)
+        t->ready = t->chunks_most;
+    else if (t->small >= TAP_SMALL)
+        t->ready = t->chunks;
+}
+
 /* Adds the frame that tap_read read, of `length` bytes. If its rest, in `spare`, finds no chunks, it is lost (and counted). */
 static void tap_push(struct tap *t, struct link_batch *batch, uint32_t length) {
     bk_stack *stack = t->link.end[0].stack;
     uint32_t size = u32_min(bk_config_of(stack)->chunk_size, UINT16_MAX);
     uint32_t fits = t->kept * size, used = u32_min(link_chunks(stack, length), t->kept), more = 0, left = length;
     struct bk_part *part = &batch->part[batch->part_count];
+    tap_expect(t, length, size);
     if (length > fits) {
         uint32_t extra[TAP_CHUNKS];
         struct iovec iov = {.iov_base = t->spare, .iov_len = length - fits};

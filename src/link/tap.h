@@ -19,7 +19,9 @@ struct tap {
     uint32_t vnet;                 /* bytes of virtio_net_hdr before each message; 0: none */
     struct bk_tap_offload offload; /* as agreed */
     uint32_t chunks;               /* that a frame of the interface's MTU needs */
-    uint32_t chunks_most;          /* that are held ready: enough for a merged frame, if they may come */
+    uint32_t chunks_most;          /* enough for a merged frame, if they may come */
+    uint32_t ready;                /* of these, as many as the frames of late call for */
+    uint32_t small;                /* frames in succession that needed no more than `chunks` */
     uint32_t kept;                 /* chunks in hand */
     uint32_t chunk[TAP_CHUNKS];
     uint8_t vnet_header[VNET_HEADER_MAX];

@@ -145,6 +145,7 @@ static int tap_agree_all(struct tap *t, const struct bk_tap_options *options, bo
     if (t->vnet == 0 && !t->socket && !options->plain)
         t->offload.refused = "IFF_VNET_HDR: the device has no header to say so";
     t->chunks_most = t->offload.merged ? link_chunks(t->link.end[0].stack, LINK_FRAME_MAX) : t->chunks;
+    t->ready = t->chunks;
     return 0;
 }
 

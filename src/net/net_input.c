@@ -244,7 +244,7 @@ static uint16_t ipv4_input(struct net *n, struct packet *p) {
     if (reason != BK_REASON_NONE) return reason;
     p->family = 4;
     p->ip_start = p->start;
-    p->ip_length = h.total_length;
+    p->ip_length = h.total_length + p->longer;
     p->src = h.src;
     p->dst = h.dst;
     p->protocol = h.protocol;
@@ -252,7 +252,7 @@ static uint16_t ipv4_input(struct net *n, struct packet *p) {
     p->traffic_class = h.traffic_class;
     reason = addresses_check(n, p);
     if (reason != BK_REASON_NONE) return reason;
-    packet_enter(p, h.header_length, (uint32_t)h.total_length - h.header_length);
+    packet_enter(p, h.header_length, p->ip_length - h.header_length);
     if (h.fragment_offset == 0 && !h.more_fragments) return deliver_transport(n, p, false);
     if (!ipv4_fragment_possible(&h, p->length)) return BK_REASON_DROP_FRAGMENT_BAD;
     struct fragment f = {.id = h.id, .offset = h.fragment_offset, .protocol = h.protocol, .more = h.more_fragments};
@@ -268,7 +268,7 @@ static uint16_t ipv6_input(struct net *n, struct packet *p) {
     if (reason != BK_REASON_NONE) return reason;
     p->family = 6;
     p->ip_start = p->start;
-    p->ip_length = WIRE_IPV6_LENGTH + (uint32_t)h.payload_length;
+    p->ip_length = WIRE_IPV6_LENGTH + (uint32_t)h.payload_length + p->longer;
     p->src = h.src;
     p->dst = h.dst;
     p->protocol = h.next_header;
@@ -276,7 +276,7 @@ static uint16_t ipv6_input(struct net *n, struct packet *p) {
     p->traffic_class = h.traffic_class;
     reason = addresses_check(n, p);
     if (reason != BK_REASON_NONE) return reason;
-    packet_enter(p, WIRE_IPV6_LENGTH, h.payload_length);
+    packet_enter(p, WIRE_IPV6_LENGTH, p->ip_length - WIRE_IPV6_LENGTH);
     return ipv6_headers(n, p, false);
 }
 

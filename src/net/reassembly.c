@@ -253,6 +253,7 @@ static uint16_t reassembly_deliver(struct net *n, const struct packet *p, uint32
     whole.length = r->total;
     whole.ip_start = 0;
     whole.ip_length = header + r->total;
+    whole.owned = 0; /* the reassembly gives its chunks up itself */
     uint16_t reason = net_deliver(n, &whole, true);
     reassembly_free(n, id);
     return reason;

@@ -1,6 +1,8 @@
 /* The life of a connection record: made, found by its handle, changed in state, ended, freed. See connection.h. */
 #include "tcp/connection.h"
 
+#include "tcp/port_map.h"
+
 static demux_ref connection_ref(const struct connection *c) {
     return demux_ref_make(DEMUX_CONNECTION, connection_is_ipv6(c), c->self);
 }
@@ -250,7 +252,10 @@ static void connection_detach(struct tcp *t, struct connection *c) {
     struct wheel_of wheel = connection_wheel(t);
     wheel_arm(&wheel, c->self, BK_NEVER);
     connection_unorphan(t, c);
-    if (!c->detached) demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
+    if (!c->detached) {
+        port_map_leave(t, &c->tuple);
+        demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
+    }
     c->detached = true;
     connection_settle(t, c);
 }

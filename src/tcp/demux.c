@@ -125,6 +125,10 @@ void demux_remove(struct base *b, struct demux *d, uint32_t hash, demux_ref ref)
     d->entries--;
 }
 
+void demux_foresee(const struct base *b, const struct demux *d, uint32_t hash) {
+    bk_prefetch(bucket_home(b, d, home_of(d, hash)), sizeof(struct bucket));
+}
+
 /* demux_next as if there were no homes: through all buckets, by number of home and of entry in its chain. */
 static demux_ref demux_next_plain(const struct base *b, const struct demux *d, uint32_t hash, uint64_t *position) {
     for (uint32_t home = (uint32_t)(*position >> 32); home < d->buckets.fresh;

@@ -60,4 +60,7 @@ void demux_replace(struct base *b, struct demux *d, uint32_t hash, demux_ref old
 /* Walks candidates with this hash: set *position to 0 first; DEMUX_NONE at the end. The caller compares tuples. */
 demux_ref demux_next(const struct base *b, const struct demux *d, uint32_t hash, uint64_t *position);
 
+/* Asks the memory for the bucket that demux_next will look at first. */
+void demux_foresee(const struct base *b, const struct demux *d, uint32_t hash);
+
 #endif

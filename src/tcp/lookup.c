@@ -31,3 +31,22 @@ demux_ref lookup_tuple(const struct tcp *t, const struct tuple *tuple, uint32_t 
         if (holds(t, ref, tuple)) return ref;
     return DEMUX_NONE;
 }
+
+void lookup_foresee(const struct tcp *t, uint32_t hash) {
+    uint64_t position = 0;
+    demux_ref ref = demux_next(&t->base, &t->demux, hash, &position);
+    if (ref == DEMUX_NONE) return;
+    bool ipv6 = demux_ref_ipv6(ref);
+    uint32_t id = demux_ref_id(ref);
+    switch (demux_ref_kind(ref)) {
+    case DEMUX_REQUEST:
+        bk_prefetch(request_at(t, ipv6, id), request_size(ipv6));
+        return;
+    case DEMUX_TIME_WAIT:
+        bk_prefetch(time_wait_at(t, ipv6, id), time_wait_size(ipv6));
+        return;
+    case DEMUX_CONNECTION:
+        bk_prefetch(connection_at(t, id), sizeof(struct connection));
+        return;
+    }
+}

@@ -6,6 +6,7 @@
 #include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/options.h"
+#include "tcp/port_map.h"
 #include "tcp/user_calls.h"
 
 #define LINK offsetof(struct request, link)
@@ -110,6 +111,7 @@ static void request_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason)
     event_state(t, &about, BK_SYN_RECEIVED, BK_LISTEN, reason);
     t->mib.attempt_fails++;
     request_unlist(t, ipv6, id);
+    port_map_leave(t, &tuple);
     demux_remove(&t->base, &t->demux, r->hash, demux_ref_make(DEMUX_REQUEST, ipv6, id));
     pool_free(&t->base, &t->requests[ipv6], id);
 }

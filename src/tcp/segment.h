@@ -7,8 +7,8 @@
 
 struct segment {
     struct wire_tcp header;
-    const struct packet *packet; /* stands at the TCP header */
-    struct tuple tuple;          /* local, remote: as this host sees it */
+    struct packet *packet; /* stands at the TCP header */
+    struct tuple tuple;    /* local, remote: as this host sees it */
     uint32_t hash;
     uint32_t data_length; /* bytes of text */
     uint32_t length;      /* SEG.LEN: text, and one each for SYN and FIN */

@@ -3,6 +3,7 @@
 
 #include "tcp/connection.h"
 #include "tcp/path_cache.h"
+#include "tcp/port_map.h"
 #include "tcp/request.h"
 #include "tcp/time_wait.h"
 #include "tcp/timeouts.h"
@@ -26,6 +27,7 @@ static void tcp_pools(struct tcp *t) {
     uint32_t buckets = path_cache_buckets(c);
     pool_init(&t->paths, sizeof(struct path_entry), c->paths, 2, 8, true);
     pool_init(&t->path_buckets, sizeof(uint32_t), buckets, buckets, 4, true);
+    pool_init(&t->port_maps, sizeof(struct port_map), c->port_maps, 1, 64, false);
     demux_init(&t->base, &t->demux, records_max(c));
 }
 
@@ -37,7 +39,7 @@ uint64_t tcp_bytes_max(const struct bk_config *config) {
     tcp_pools(&t);
     uint64_t bytes = pool_bytes_max(&t.connections) + pool_bytes_max(&t.active) + pool_bytes_max(&t.listeners) +
                      pool_bytes_max(&t.sent) + pool_bytes_max(&t.paths) + pool_bytes_max(&t.path_buckets) +
-                     demux_bytes_max(&t.demux);
+                     pool_bytes_max(&t.port_maps) + demux_bytes_max(&t.demux);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
         bytes += pool_bytes_max(&t.requests[ipv6]) + pool_bytes_max(&t.time_waits[ipv6]);
     return bytes;
@@ -63,6 +65,8 @@ void tcp_init(struct tcp *t) {
     t->cookie_until = 0;
     t->orphans = t->pad = 0;
     for (uint32_t i = 0; i < BK_COUNT(t->port_counter); i++) t->port_counter[i] = (uint32_t)base_random(&t->base);
+    memset(t->port_tag, 0, sizeof t->port_tag);
+    t->port_searches = t->port_looks = 0;
 }
 
 #define MIX(hash, value)             (((hash) ^ (uint64_t)(value)) * UINT64_C(0x100000001b3))
@@ -74,6 +78,7 @@ uint64_t tcp_layout(uint64_t hash) {
     hash = MIX(hash, sizeof(struct active));
     hash = MIX(hash, sizeof(struct listener));
     hash = MIX(hash, sizeof(struct sent_run));
+    hash = MIX(hash, sizeof(struct port_map));
     hash = MIX_FIELD(hash, struct active, board);
     hash = MIX_FIELD(hash, struct active, recovery);
     hash = MIX(hash, request_size(false));

@@ -37,6 +37,7 @@ struct tcp_error {
 };
 
 #define LISTENER_BUCKETS 32u
+#define PORT_MAPS_MAX    64u
 #define REQUEST_LEVELS   12u /* SYN-ACKs of a request, and times between them that can be told apart: one list each */
 
 struct tcp {
@@ -57,8 +58,8 @@ struct tcp {
         request_fifo[2][REQUEST_LEVELS]; /* by how often the wait has doubled: each list is in order of its deadlines */
     struct list time_wait_fifo[2];       /* in order of expiry: all wait equally long */
     struct list path_fifo;               /* likewise */
-    uint64_t quiet;                      /* before this time nothing in these lists is due; may be earlier than that */
     uint32_t path_epoch;                 /* grows when a path's MTU may have changed */
+    uint64_t quiet; /* before this time nothing in request_fifo, time_wait_fifo, path_fifo is due; may be earlier */
     struct frame_queue replies;
     struct tcp_path path[TCP_PATHS];
     struct bk_tcp_mib mib;
@@ -67,6 +68,9 @@ struct tcp {
     uint32_t orphans;                           /* connections whose user has closed */
     uint32_t pad;
     uint32_t port_counter[64];          /* RFC 6056 algorithm 4 */
+    struct pool port_maps;              /* port_map.h; none is ever given back */
+    uint32_t port_tag[PORT_MAPS_MAX];   /* of each of them */
+    uint64_t port_searches, port_looks; /* for an ephemeral port; look-ups of 4-tuples that they took */
     struct tcp_error error[TCP_ERRORS]; /* a ring */
     uint32_t error_first, error_count;
 };

@@ -4,6 +4,7 @@
 #include "tcp/connection.h"
 #include "tcp/lookup.h"
 #include "tcp/options.h"
+#include "tcp/port_map.h"
 #include "wire/ip.h"
 
 #define LINK offsetof(struct time_wait, link)
@@ -34,6 +35,8 @@ static void time_wait_free(struct tcp *t, bool ipv6, uint32_t id, uint16_t reaso
 }
 
 static void time_wait_drop(struct tcp *t, bool ipv6, uint32_t id, uint16_t reason) {
+    struct tuple tuple = time_wait_tuple(t, ipv6, id);
+    port_map_leave(t, &tuple);
     demux_remove(&t->base, &t->demux, time_wait_at(t, ipv6, id)->hash, time_wait_ref(ipv6, id));
     time_wait_free(t, ipv6, id, reason);
 }
@@ -125,20 +128,18 @@ void time_wait_abort(struct tcp *t, const struct connection *c) {
         time_wait_drop(t, demux_ref_ipv6(ref), demux_ref_id(ref), BK_REASON_SEND_RST_ABORT);
 }
 
-#define TIME_WAIT_REUSE_NS NS_PER_S /* one tick of the slowest timestamp clock there is (RFC 7323 5.4) */
-
-bool time_wait_may_reuse(const struct tcp *t, demux_ref ref) {
+uint64_t time_wait_reusable_from(const struct tcp *t, demux_ref ref) {
     uint32_t mode = t->base.config.time_wait_reuse;
-    if (ref == DEMUX_NONE || demux_ref_kind(ref) != DEMUX_TIME_WAIT || mode == BK_REUSE_NEVER) return false;
+    if (ref == DEMUX_NONE || demux_ref_kind(ref) != DEMUX_TIME_WAIT || mode == BK_REUSE_NEVER) return BK_NEVER;
     bool ipv6 = demux_ref_ipv6(ref);
     const struct time_wait *w = time_wait_at(t, ipv6, demux_ref_id(ref));
-    if (!w->timestamps || !t->base.config.timestamps) return false;
+    if (!w->timestamps || !t->base.config.timestamps) return BK_NEVER;
+    if (mode == BK_REUSE_LOOPBACK) {
+        struct tuple tuple = time_wait_tuple(t, ipv6, demux_ref_id(ref));
+        if (!wire_addr_is_loopback(&tuple.remote)) return BK_NEVER;
+    }
     /* The record was made, or the peer's FIN answered again, 2 MSL before it expires. */
-    uint64_t wait = 2 * t->base.config.msl_ms * NS_PER_MS;
-    if (t->base.now + wait < w->expires + TIME_WAIT_REUSE_NS) return false;
-    if (mode == BK_REUSE_ALWAYS) return true;
-    struct tuple tuple = time_wait_tuple(t, ipv6, demux_ref_id(ref));
-    return wire_addr_is_loopback(&tuple.remote);
+    return w->expires - 2 * t->base.config.msl_ms * NS_PER_MS + TIME_WAIT_REUSE_NS;
 }
 
 void time_wait_take_over(struct tcp *t, demux_ref ref, struct connection *c) {

@@ -15,6 +15,8 @@
 
 struct connection;
 
+#define TIME_WAIT_REUSE_NS NS_PER_S /* one tick of the slowest timestamp clock there is (RFC 7323 5.4) */
+
 struct time_wait {
     struct link link; /* in time_wait_fifo[family] */
     uint64_t expires;
@@ -48,8 +50,12 @@ static inline uint32_t time_wait_size(bool ipv6) {
 void time_wait_enter(struct tcp *t, struct connection *c, uint16_t reason, uint8_t news);
 /* The user who still holds the connection aborts it: the record goes (RFC 9293 3.10.5). */
 void time_wait_abort(struct tcp *t, const struct connection *c);
-/* Whether the record named by `ref` is a TIME-WAIT whose 4-tuple an active open may take (config.time_wait_reuse). */
-bool time_wait_may_reuse(const struct tcp *t, demux_ref ref);
+/* From when on an active open may take the 4-tuple of the record named by `ref`: BK_NEVER if it is no TIME-WAIT, or not one of those
+ * (config.time_wait_reuse). Until the record goes, or that setting changes, it only becomes later. */
+uint64_t time_wait_reusable_from(const struct tcp *t, demux_ref ref);
+static inline bool time_wait_may_reuse(const struct tcp *t, demux_ref ref) {
+    return time_wait_reusable_from(t, ref) <= t->base.now;
+}
 /* The record's place in the table went to `c`, an active open that has sent nothing yet: the record goes, and `c` begins beyond it. */
 void time_wait_take_over(struct tcp *t, demux_ref ref, struct connection *c);
 /* A segment for a TIME-WAIT. Returns its reason. */

@@ -216,6 +216,7 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->routes = 4;
     c->neighbours = 2 + below(w, 4);
     c->paths = below(w, 3);
+    c->port_maps = below(w, 3);
     c->mtu_probing = below(w, 3);
     c->base_mss = 500 + below(w, 900);
     c->path_mtu_expiry_s = 1 + below(w, 30);
@@ -255,6 +256,7 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->reset_on_unread = one_in(w, 2);
     c->ecn = below(w, 3);
     c->ecn_fallback = one_in(w, 2);
+    c->receive_coalescing = !one_in(w, 4);
 }
 
 #define LINK_LOCAL 0u

@@ -146,6 +146,7 @@ static const struct peer_field {
     PEER_FIELD(hystart),
     PEER_FIELD(slow_start_after_idle),
     PEER_FIELD(reset_on_unread),
+    PEER_FIELD(receive_coalescing),
 };
 
 static uint64_t peer_number(const char *text, uint64_t max) {

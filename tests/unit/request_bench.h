@@ -41,7 +41,7 @@ static inline void bench_up(struct bench *b, bool ipv6, uint32_t requests, uint3
 }
 
 /* A segment of peer number n. */
-static inline struct segment segment_of(const struct bench *b, uint32_t n, uint8_t flags, uint32_t seq, uint32_t ack) {
+static inline struct segment segment_of(struct bench *b, uint32_t n, uint8_t flags, uint32_t seq, uint32_t ack) {
     struct segment s;
     memset(&s, 0, sizeof s);
     bk_addr local, remote;

@@ -187,7 +187,7 @@ static struct wire_tcp answer_of(struct bench *b, uint32_t peer, uint8_t scale, 
 }
 
 /* The ACK of that answer, which echoes its timestamp. */
-static struct segment ack_of(const struct bench *b, uint32_t peer, const struct wire_tcp *answer) {
+static struct segment ack_of(struct bench *b, uint32_t peer, const struct wire_tcp *answer) {
     struct segment s = segment_of(b, peer, WIRE_ACK, 5001, answer->seq + 1);
     s.header.window = 1024;
     s.header.option =

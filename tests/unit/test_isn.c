@@ -207,12 +207,144 @@ static void a_single_port(void **state) {
     core_down(&k);
 }
 
+/* ---- the cost of a port ---------------------------------------------------------------------------- */
+
+#define WIDE_FIRST 32768u
+#define WIDE_PORTS 28232u /* 32768 to 60999 */
+
+struct crowd {
+    struct core k;
+    uint32_t *id; /* of the connections that hold ports, in no order */
+    uint32_t count;
+    uint64_t random;
+};
+
+static void crowd_up(struct crowd *w, uint32_t maps) {
+    struct bk_config config;
+    bk_config_tiny(&config);
+    config.connections = 2 * WIDE_PORTS;
+    config.ephemeral_first = WIDE_FIRST;
+    config.ephemeral_last = WIDE_FIRST + WIDE_PORTS - 1;
+    config.port_maps = maps;
+    *w = (struct crowd){.k = core_up(&config, 0), .id = malloc(WIDE_PORTS * sizeof *w->id), .random = 5};
+    assert_non_null(w->id);
+}
+
+static void crowd_down(struct crowd *w) {
+    free(w->id);
+    core_down(&w->k);
+}
+
+static void crowd_open(struct crowd *w, struct tuple tuple) {
+    uint16_t port = isn_port(w->k.tcp, &tuple);
+    assert_int_not_equal(port, 0);
+    w->id[w->count++] = take(&w->k, tuple, port);
+}
+
+/* Any one of them goes. */
+static void crowd_close(struct crowd *w) {
+    uint32_t i = core_below(&w->random, w->count);
+    connection_free(w->k.tcp, connection_at(w->k.tcp, w->id[i]));
+    w->id[i] = w->id[--w->count];
+}
+
+/* Connections come and go with so many ports taken; which are free is random, and new connections do not follow each other where the old ones
+ * end. Returns the look-ups that an open took on average. */
+static double looks_at(struct crowd *w, struct tuple tuple, uint32_t taken, uint32_t opens) {
+    while (w->count < taken) crowd_open(w, tuple);
+    for (uint32_t i = 0; i < 2 * WIDE_PORTS; i++) {
+        crowd_close(w);
+        crowd_open(w, tuple);
+    }
+    uint64_t before = w->k.tcp->port_looks;
+    for (uint32_t i = 0; i < opens; i++) {
+        if (w->count != 0 && w->count >= taken) crowd_close(w);
+        crowd_open(w, tuple);
+    }
+    return (double)(w->k.tcp->port_looks - before) / opens;
+}
+
+/* An open takes two look-ups at most on average, however many of the ports to the destination are taken: each taken port is met once, and a
+ * free one is found. Without a map the last rows are 50 and 470. */
+static void a_port_costs_two_looks(void **state) {
+    (void)state;
+    static const double row[] = {0, 0.5, 0.9, 0.99, 0.999};
+    struct crowd w;
+    crowd_up(&w, 1);
+    printf("ports to a destination taken, and look-ups for each open:");
+    for (size_t i = 0; i < BK_COUNT(row); i++) {
+        uint32_t taken = (uint32_t)(row[i] * WIDE_PORTS);
+        double looks = looks_at(&w, tuple_to(1, 0, 80), taken < 1 ? 1 : taken, 20000);
+        printf(" %g %% %.2f%s", 100 * row[i], looks, i + 1 == BK_COUNT(row) ? "\n" : ",");
+        assert_true(looks < 2.1);
+    }
+    crowd_down(&w);
+}
+
+/* That no port is left is known without looking, and that one came free again. */
+static void an_exhausted_destination_costs_nothing(void **state) {
+    (void)state;
+    struct crowd w;
+    struct tuple tuple = tuple_to(1, 0, 80);
+    crowd_up(&w, 1);
+    while (w.count < WIDE_PORTS) crowd_open(&w, tuple);
+    /* Then all have been met: the first three of the search that made the map are by the next one. */
+    for (int i = 0; i < 2; i++) assert_int_equal(isn_port(w.k.tcp, &tuple), 0);
+    uint64_t before = w.k.tcp->port_looks;
+    for (uint32_t i = 0; i < 1000; i++) assert_int_equal(isn_port(w.k.tcp, &tuple), 0);
+    assert_int_equal(w.k.tcp->port_looks, before);
+    crowd_close(&w);
+    crowd_open(&w, tuple);
+    assert_int_equal(w.k.tcp->port_looks, before + 1);
+    crowd_down(&w);
+}
+
+/* Which port is chosen does not depend on there being a map, or on another destination having taken it. */
+static void maps_change_no_choice(void **state) {
+    (void)state;
+    struct core k[2];
+    uint32_t id[2][3][PORTS], count[3] = {0};
+    uint64_t random = 17;
+    for (uint32_t maps = 0; maps < 2; maps++) {
+        struct bk_config config;
+        bk_config_tiny(&config);
+        config.connections = 4 * PORTS;
+        config.ephemeral_first = FIRST;
+        config.ephemeral_last = LAST;
+        config.port_maps = 2 * maps;
+        k[maps] = core_up(&config, 0);
+    }
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint32_t host = core_below(&random, 3); /* more than there are maps */
+        struct tuple tuple = tuple_to(host, 0, 80);
+        if (count[host] != 0 && core_below(&random, 2 * PORTS) < count[host]) {
+            uint32_t gone = core_below(&random, count[host]--);
+            for (uint32_t maps = 0; maps < 2; maps++) {
+                connection_free(k[maps].tcp, connection_at(k[maps].tcp, id[maps][host][gone]));
+                id[maps][host][gone] = id[maps][host][count[host]];
+            }
+            continue;
+        }
+        uint16_t port = isn_port(k[0].tcp, &tuple);
+        assert_int_equal(isn_port(k[1].tcp, &tuple), port);
+        assert_true((port == 0) == (count[host] == PORTS));
+        if (port == 0) continue;
+        for (uint32_t maps = 0; maps < 2; maps++) id[maps][host][count[host]] = take(&k[maps], tuple, port);
+        count[host]++;
+    }
+    assert_int_equal(k[1].tcp->port_maps.in_use, 2);
+    assert_true(k[1].tcp->port_looks < k[0].tcp->port_looks * 2 / 3);
+    for (uint32_t maps = 0; maps < 2; maps++) core_down(&k[maps]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_clock_ticks_every_4_us),    cmocka_unit_test(tuples_tell_nothing_of_each_other),
         cmocka_unit_test(all_of_tuple_and_secret_count), cmocka_unit_test(timestamp_offsets_stay),
         cmocka_unit_test(the_whole_range_is_used),       cmocka_unit_test(ports_in_use_are_skipped),
         cmocka_unit_test(destinations_begin_apart),      cmocka_unit_test(a_single_port),
+        cmocka_unit_test(a_port_costs_two_looks),        cmocka_unit_test(an_exhausted_destination_costs_nothing),
+        cmocka_unit_test(maps_change_no_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,7 +166,7 @@ static void our_own_mistakes_are_named(void **state) {
     expect_panic(pool_init(&p, 8, 10, 2, 12, false));
     pool_init(&p, 8, 10, 2, 8, false);
     expect_panic(pool_free(k.base, &p, 0)); /* never given */
-    uint32_t id = pool_alloc(k.base, &p);
+    volatile uint32_t id = pool_alloc(k.base, &p);
     pool_free(k.base, &p, id);
     expect_panic(pool_free(k.base, &p, id)); /* none is out */
     expect_panic(region_take(k.base, k.size, 4));

@@ -85,7 +85,7 @@ static void bound_changes(void **state) {
     core_down(&b.k);
 }
 
-static uint32_t the_request(const struct bench *b) {
+static uint32_t the_request(struct bench *b) {
     for (uint32_t level = 0; level < REQUEST_LEVELS; level++)
         if (b->t->request_fifo[0][level].head != BK_NONE) return b->t->request_fifo[0][level].head;
     return BK_NONE;

@@ -152,11 +152,69 @@ static void free_ports_come_first(void **state) {
     assert_int_equal(bk_tcp_connect(fx.stack, &open, fx.now, &conn), -EADDRNOTAVAIL);
 }
 
+/* Six ports, five of them held by connections, and the sixth in TIME-WAIT. */
+static void one_port_of_six(uint64_t ms) {
+    fx.config.ephemeral_first = 50000;
+    fx.config.ephemeral_last = 50005;
+    fx.config.connections = 16;
+    fx.config.port_maps = 1;
+    fx.flow.local_port = 50003;
+    client_in_time_wait(true, ms);
+    struct bk_tcp_open open = open_like(&fx.flow, 0);
+    bk_conn conn;
+    for (int i = 0; i < 5; i++) assert_int_equal(bk_tcp_connect(fx.stack, &open, fx.now, &conn), 0);
+}
+
+static int connect_anywhere(bk_conn *conn) {
+    struct bk_tcp_open open = open_like(&fx.flow, 0);
+    return bk_tcp_connect(fx.stack, &open, fx.now, conn);
+}
+
+/* It is had a second after the TIME-WAIT began and not before, also by a stack that remembers that there was none; and what comes free is had at once. */
+static void none_is_free_for_a_second(void **state) {
+    (void)state;
+    bk_conn conn;
+    one_port_of_six(300);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(connect_anywhere(&conn), -EADDRNOTAVAIL);
+        advance_by(i < 6 ? 100 : 99);
+    }
+    assert_int_equal(connect_anywhere(&conn), -EADDRNOTAVAIL);
+    advance_by(1);
+    assert_int_equal(connect_anywhere(&conn), 0);
+    assert_int_equal(reused(), 1);
+    bk_conn none;
+    assert_int_equal(connect_anywhere(&none), -EADDRNOTAVAIL);
+    assert_int_equal(bk_tcp_abort(fx.stack, conn, fx.now), 0);
+    assert_int_equal(connect_anywhere(&conn), 0);
+}
+
+/* What was remembered holds only as long as the configuration that it was found with. */
+static void none_is_free_until_the_configuration_changes(void **state) {
+    (void)state;
+    bk_conn conn;
+    fx.config.time_wait_reuse = BK_REUSE_NEVER;
+    one_port_of_six(2000);
+    for (int i = 0; i < 2; i++) assert_int_equal(connect_anywhere(&conn), -EADDRNOTAVAIL);
+    struct bk_config config = fx.config;
+    config.time_wait_reuse = BK_REUSE_ALWAYS;
+    assert_int_equal(bk_config_change(fx.stack, &config, NULL), 0);
+    assert_int_equal(connect_anywhere(&conn), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(after_a_second),       BOTH(a_second_after_the_last_fin),   BOTH(not_without_timestamps),
-        BOTH(not_if_configured_so), BOTH(not_beyond_loopback),           BOTH(no_room_for_the_next),
-        BOTH(the_clock_goes_on),    BOTH(the_old_one_may_still_be_held), BOTH(free_ports_come_first),
+        BOTH(after_a_second),
+        BOTH(a_second_after_the_last_fin),
+        BOTH(not_without_timestamps),
+        BOTH(not_if_configured_so),
+        BOTH(not_beyond_loopback),
+        BOTH(no_room_for_the_next),
+        BOTH(the_clock_goes_on),
+        BOTH(the_old_one_may_still_be_held),
+        BOTH(free_ports_come_first),
+        BOTH(none_is_free_for_a_second),
+        BOTH(none_is_free_until_the_configuration_changes),
     };
     return run_fixture_tests(tests);
 }
