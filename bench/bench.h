@@ -78,7 +78,7 @@ struct bench_workload {
 };
 
 extern const struct bench_workload bench_bulk, bench_connections, bench_crowd, bench_scale, bench_latency, bench_memory,
-    bench_flood, bench_tap, bench_http, bench_kernel, bench_path, bench_limits;
+    bench_flood, bench_tap, bench_http, bench_kernel, bench_xdp, bench_path, bench_limits;
 
 /* The case's metrics: its own, or its workload's. */
 static inline uint32_t bench_metrics(const struct bench_workload *w, const struct bench_case *c,

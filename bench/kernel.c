@@ -37,22 +37,26 @@ int kernel_available(struct bench_run *run) {
 }
 
 /* The process must be inside. */
-static int kernel_timestamps_off(void) {
-    int fd = open("/proc/sys/net/ipv4/tcp_timestamps", O_WRONLY | O_CLOEXEC);
+static int kernel_write_setting(const char *path, const char *value) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -errno;
-    int error = write(fd, "0", 1) == 1 ? 0 : errno;
+    int error = write(fd, value, strlen(value)) == (ssize_t)strlen(value) ? 0 : errno;
     close(fd);
     return -error;
+}
+
+int kernel_set(const struct netns *ns, const char *path, const char *value, struct bench_run *run) {
+    int r = netns_enter(ns);
+    if (r == 0) r = kernel_write_setting(path, value);
+    netns_leave(ns);
+    return r < 0 ? bench_fail(run, "%s in a namespace: %s", path, strerror(-r)) : 0;
 }
 
 int kernel_namespace(struct netns *ns, struct bench_run *run) {
     const char *why;
     int r = netns_create(ns, &why);
     if (r < 0) return bench_fail(run, "%s: %s", why, strerror(-r));
-    r = netns_enter(ns);
-    if (r == 0) r = kernel_timestamps_off();
-    netns_leave(ns);
-    return r < 0 ? bench_fail(run, "turning TCP timestamps off in a namespace: %s", strerror(-r)) : 0;
+    return kernel_set(ns, "/proc/sys/net/ipv4/tcp_timestamps", "0", run);
 }
 
 /* ---- processors ---- */

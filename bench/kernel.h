@@ -41,6 +41,8 @@ struct kernel_peer {
 int kernel_available(struct bench_run *run);
 /* A namespace whose TCP is as said above. Destroyed by netns_destroy. */
 int kernel_namespace(struct netns *ns, struct bench_run *run);
+/* Writes a setting of the namespace, a file below /proc/sys/net. Returns 0, or -1 and run->why. */
+int kernel_set(const struct netns *ns, const char *path, const char *value, struct bench_run *run);
 /* A socket that listens inside. Returns it, or a negative errno. */
 int kernel_listen(const struct netns *ns, uint16_t port, int backlog);
 /* Starts a process, on the last processor of the set, that listens at KERNEL_PORT inside and plays its role once. It listens when

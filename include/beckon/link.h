@@ -101,6 +101,73 @@ BK_API void bk_tap_offload(const bk_link *link, struct bk_tap_offload *out);
 /* The device's name. */
 BK_API const char *bk_tap_name(const bk_link *link);
 
+/* ---- AF_XDP: a network device's frames, past the kernel's stack ------------------------------------- */
+
+/* What a device says about itself. */
+struct bk_xdp_device {
+    char driver[32]; /* "veth", "ixgbe", ...; "" if it does not tell */
+    uint32_t index, mtu, queues;
+    uint8_t mac[6];
+};
+/* Asks a device, in the namespace that /run/netns has under that name (NULL: here). The stack's interface should have its MAC and its MTU. Returns
+ * 0 and *out, or a negative errno of socket(2)/ioctl(2), -EINVAL if it is not Ethernet; *why (if why is not NULL) says which step failed. */
+BK_API int bk_xdp_device(const char *name, const char *netns, struct bk_xdp_device *out, const char **why);
+
+struct bk_xdp_options {
+    const char *name;  /* of the device, which must be there */
+    const char *netns; /* name under /run/netns that it is in; NULL: here */
+    uint32_t queue;    /* of the device: the link has its frames, and the kernel those of other queues */
+    /* Frames that each ring holds, a power of two; 0: as many as a quarter of `chunks` less `buffer_chunks` allows, 2,048 at most. A
+     * link holds twice as many chunks while it is open. */
+    uint32_t frames;
+    /* While frames keep coming at this distance or less, bk_link_busy stays true, so that the caller looks for the next one instead of sleeping: to be
+     * woken costs both ends more. 0: 50; 1 is as good as not at all. */
+    uint32_t spin_us;
+    bool zero_copy; /* the device reads and writes chunks itself, or the link is not opened */
+    /* Checksums that a sender on this machine has left unfinished are wrong on veth, too: see below. */
+    bool verify;
+};
+/* Opens an AF_XDP socket on a queue of a device for `iface` of `stack`, which must be Ethernet. Every frame of that queue goes to the stack and the
+ * kernel sees none of them, so the device should be the stack's alone: no address of the kernel's on it, no other XDP program.
+ *
+ * The stack's chunks are the memory that the kernel copies frames to and from (UMEM): all of them are touched and pinned as long as the link is open,
+ * so `chunks` * `chunk_size` bytes count against RLIMIT_MEMLOCK (unless CAP_IPC_LOCK). chunk_size must be 2,048 or 4,096, and frames of the
+ * device's MTU must fit into a chunk with 256 bytes before them. Of a zero-copy device, chunks that it holds are not given back when the
+ * link is closed: nobody says when it writes no more.
+ *
+ * An AF_XDP socket is told nothing of a frame's checksum. A sender on this machine leaves it unfinished if its device lets it (`ethtool
+ * -k DEVICE`, tx-checksumming), and veth hands that over as it is. So on veth, and only there, a TCP or UDP checksum that is exactly
+ * the pseudo header's sum is taken as unfinished (BK_RX_CHECKSUM_LOCAL); any other is verified, as all are on other devices.
+ * With `verify` unfinished ones are dropped, with a reason of their own.
+ *
+ * Needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF (root has them). Returns 0 and *out, or a negative errno of socket(2), setsockopt(2), mmap(2), bind(2) or
+ * bpf(2); -EINVAL, -EMSGSIZE for what is said above; -EOPNOTSUPP if zero_copy is asked for and the driver has none; *why (if why is
+ * not NULL) says which step failed. */
+BK_API int bk_xdp_open(bk_stack *stack, uint32_t iface, const struct bk_xdp_options *options, bk_link **out,
+                       const char **why);
+
+/* How a link was opened. */
+struct bk_xdp_info {
+    struct bk_xdp_device device;
+    uint32_t queue, frames;
+    bool zero_copy;  /* or frames are copied */
+    bool native;     /* the program runs in the device's driver, or (slower) in the kernel's generic hook */
+    bool unfinished; /* unfinished checksums are taken */
+};
+/* What the kernel (the first six, XDP_STATISTICS) and the link have counted. No frame is lost that is not here, or at the device. */
+struct bk_xdp_counters {
+    uint64_t receive_dropped;   /* larger than a chunk takes, mostly */
+    uint64_t receive_ring_full; /* arrived while the stack read too slowly, */
+    uint64_t fill_ring_empty;   /* or found no chunk */
+    uint64_t receive_invalid, transmit_invalid;
+    uint64_t transmit_ring_empty;
+    uint64_t wakeups;       /* system calls made to send */
+    uint64_t transmit_lost; /* frames that the device refused */
+};
+/* Return 0, or -EINVAL if the link is none of AF_XDP. */
+BK_API int bk_xdp_info(const bk_link *link, struct bk_xdp_info *out);
+BK_API int bk_xdp_counters(const bk_link *link, struct bk_xdp_counters *out);
+
 /* ---- impairment: loss, delay and damage on the way ------------------------------------------------- */
 
 /* Chances are parts per million; each direction draws on its own from `seed`. */

@@ -322,6 +322,9 @@ enum bk_rx_flag {
     BK_RX_CHECKSUM_VALID = 1,   /* the device checked the TCP/UDP checksum */
     BK_RX_CHECKSUM_PARTIAL = 2, /* from a local sender that left it unfinished; nothing to check */
     BK_RX_REFUSED = 4,          /* the link has found something wrong, and set `reason`: it is only counted */
+    /* The device does not say whether a local sender left it unfinished. Then the field holds the sum of the pseudo header alone, and
+     * that is taken; any other checksum is verified. */
+    BK_RX_CHECKSUM_LOCAL = 8,
 };
 
 /* A frame that arrived. The link header (Ethernet) or the IP header comes first in parts[0]. */

@@ -151,6 +151,8 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_TCP_SHORT, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "shorter than a TCP header")                            \
     R(DROP_TCP_OFFSET, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "TCP data offset below 5 or past the end")             \
     R(DROP_TCP_CHECKSUM, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "TCP checksum")                                      \
+    R(DROP_TCP_UNFINISHED, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs",                                                    \
+      "TCP checksum that the sender left to a device, which did not finish it")                                        \
     R(DROP_TCP_OPTION, BK_DROPPED, "RFC 9293 3.1", "tcpInErrs", "TCP option of impossible length")                     \
     /* other frames */                                                                                                 \
     R(ACCEPT_ARP, BK_ACCEPTED, "RFC 826", "", "ARP that concerns us")                                                  \

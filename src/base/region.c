@@ -52,6 +52,18 @@ static void pool_grow(struct base *b, struct pool *p) {
     p->made += n;
 }
 
+void pool_grow_all(struct base *b, struct pool *p) {
+    while (p->made < p->capacity) pool_grow(b, p);
+}
+
+/* Slabs are taken one after the other, so the highest one that does not begin behind the byte holds it; half of all objects
+ * are in the last one, a quarter in that before. */
+uint32_t pool_id_at(const struct pool *p, uint64_t offset) {
+    uint32_t bit = u32_highest_bit(p->made - 1 + p->first), lowest = u32_highest_bit(p->first);
+    while (bit > lowest && offset < p->slab[bit] + (UINT64_C(1) << bit) * p->object_size) bit--;
+    return (uint32_t)((offset - p->slab[bit]) / p->object_size) - p->first;
+}
+
 void *pool_at_plain(const struct base *b, const struct pool *p, uint32_t id) {
     BK_ASSERT(id < p->made, "an id names an object for which there is memory");
     uint32_t k = 0, before = 0; /* the slab, and the objects in the slabs before it */

@@ -77,6 +77,11 @@ uint32_t pool_fresh(struct base *b, struct pool *p);
  * themselves. New memory is zero. */
 void pool_reserve(struct base *b, struct pool *p, uint32_t count);
 
+/* Takes the memory for all objects that the pool may ever have. What it took until then stays where it is; the rest lies in one piece. */
+void pool_grow_all(struct base *b, struct pool *p);
+/* The id of the object in which the byte at `offset` of the region lies: the inverse of pool_at. The byte must be the pool's. */
+uint32_t pool_id_at(const struct pool *p, uint64_t offset);
+
 /* Slab by slab. */
 void *pool_at_plain(const struct base *b, const struct pool *p, uint32_t id);
 

@@ -3,16 +3,13 @@
  * Unless they are refused, all offloads that the driver knows are asked for. A device that does not know them, or a stack
  * with too few chunks for merged frames, makes them fewer, and bk_tap_offload says so: nothing fails for want of an offload.
  *
- * A device in another network namespace is opened by a thread of its own, which enters the namespace and ends: nobody else of
- * the process is ever in it, and there is no way back that could fail.
+ * A device in another network namespace is opened from there (netns.h).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/common.h"
+#include "link/netns.h"
 #include "link/tap.h"
 
 #define TAP_MERGED 2u /* merged frames that the stack's chunks must have room for besides what queues may hold */
@@ -50,7 +48,8 @@ static int tap_attach(const struct tap_opening *o, int header) {
     return ioctl(o->fd, TUNSETIFF, &request) == 0 ? 0 : -errno;
 }
 
-static void tap_open_here(struct tap_opening *o) {
+static void tap_open_here(void *opening) {
+    struct tap_opening *o = opening;
     o->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (o->fd < 0) {
         tap_fail(o, "open /dev/net/tun");
@@ -62,35 +61,10 @@ static void tap_open_here(struct tap_opening *o) {
     if (r != 0) tap_fail(o, "TUNSETIFF: make or attach to the device");
 }
 
-static void *tap_open_there(void *opening) {
-    struct tap_opening *o = opening;
-    char path[256];
-    int n = snprintf(path, sizeof path, "/run/netns/%s", o->options->netns);
-    int netns = n < (int)sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : (errno = ENAMETOOLONG, -1);
-    if (netns < 0) {
-        tap_fail(o, "open the network namespace");
-        return NULL;
-    }
-    if (setns(netns, CLONE_NEWNET) != 0)
-        tap_fail(o, "setns: enter the network namespace");
-    else
-        tap_open_here(o);
-    close(netns);
-    return NULL;
-}
-
 /* Opens a new descriptor, in the namespace asked for. */
 static void tap_open_new(struct tap_opening *o) {
-    pthread_t thread;
-    if (o->options->netns == NULL || o->options->netns[0] == 0) {
-        tap_open_here(o);
-        return;
-    }
-    errno = pthread_create(&thread, NULL, tap_open_there, o);
-    if (errno != 0)
-        tap_fail(o, "start a thread to enter the network namespace");
-    else
-        pthread_join(thread, NULL);
+    int r = link_in_netns(o->options->netns, tap_open_here, o, &o->why);
+    if (r != 0) o->fd = r;
 }
 
 /* Whether it is a socket that keeps frames apart. No frame is empty, so reading nothing means that the other end is gone. */

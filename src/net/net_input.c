@@ -27,9 +27,20 @@ static bool checksum_known(const struct packet *p) {
     return (p->rx_flags & (BK_RX_CHECKSUM_VALID | BK_RX_CHECKSUM_PARTIAL)) != 0;
 }
 
-static bool checksum_good(const struct net *n, const struct packet *p, uint32_t length) {
+enum checksum_at { TCP_CHECKSUM = 16, UDP_CHECKSUM = 6 };
+enum checksum_state { CHECKSUM_BAD, CHECKSUM_UNFINISHED, CHECKSUM_GOOD };
+
+/* What the checksum at `field` is worth. An unfinished one is no more than the pseudo header's sum, which a sender leaves there for its
+ * device to finish. */
+static enum checksum_state checksum_judge(const struct net *n, const struct packet *p, uint32_t field,
+                                          uint32_t length) {
+    if (checksum_known(p)) return CHECKSUM_GOOD;
     uint64_t sum = checksum_pseudo(&p->src, &p->dst, p->protocol, length);
-    return checksum_fold(packet_checksum(&n->tcp.base, p, 0, length, sum)) == 0xffff;
+    if (checksum_fold(packet_checksum(&n->tcp.base, p, 0, length, sum)) == 0xffff) return CHECKSUM_GOOD;
+    uint8_t scratch[2];
+    const uint8_t *at = packet_bytes(&n->tcp.base, p, field, 2, scratch);
+    if (at == NULL || get_be16(at) != checksum_fold(sum)) return CHECKSUM_BAD;
+    return (p->rx_flags & BK_RX_CHECKSUM_LOCAL) != 0 ? CHECKSUM_GOOD : CHECKSUM_UNFINISHED;
 }
 
 /* Whether a segment that was taken with this reason shows that what we send arrives (RFC 4861 7.3.1). */
@@ -51,10 +62,13 @@ static bool shows_progress(uint16_t reason) {
 static uint16_t deliver_tcp(struct net *n, struct packet *p) {
     if (p->link_broadcast || p->ip_multicast) return BK_REASON_DROP_BROADCAST;
     bool whole = p->length >= WIRE_TCP_LENGTH;
-    if (!whole || (!checksum_known(p) && !checksum_good(n, p, p->length))) {
+    enum checksum_state checksum = whole ? checksum_judge(n, p, TCP_CHECKSUM, p->length) : CHECKSUM_BAD;
+    if (checksum != CHECKSUM_GOOD) {
         n->tcp.mib.in_segs++;
         n->tcp.mib.in_errs++;
-        return whole ? BK_REASON_DROP_TCP_CHECKSUM : BK_REASON_DROP_TCP_SHORT;
+        return !whole                            ? BK_REASON_DROP_TCP_SHORT
+               : checksum == CHECKSUM_UNFINISHED ? BK_REASON_DROP_TCP_UNFINISHED
+                                                 : BK_REASON_DROP_TCP_CHECKSUM;
     }
     bk_addr remote = p->src;
     bool ethernet = n->iface[p->iface].config.layer == BK_LAYER_ETHERNET;
@@ -71,7 +85,7 @@ static uint16_t deliver_udp(struct net *n, struct packet *p) {
     if (wire_udp_parse(bytes, p->length, &udp) != BK_REASON_NONE) return BK_REASON_DROP_UDP_BAD;
     bool without = udp.checksum == 0;
     if (without && p->family == 6) return BK_REASON_DROP_UDP_BAD; /* RFC 8200 8.1 */
-    if (!without && !checksum_known(p) && !checksum_good(n, p, udp.length)) return BK_REASON_DROP_UDP_BAD;
+    if (!without && checksum_judge(n, p, UDP_CHECKSUM, udp.length) != CHECKSUM_GOOD) return BK_REASON_DROP_UDP_BAD;
     if (p->link_broadcast || p->ip_multicast) return BK_REASON_DROP_IP_PROTOCOL;
     bool ipv4 = p->family == 4;
     return icmp_error_send(n, p, ipv4 ? WIRE_ICMP_UNREACHABLE : WIRE_ICMPV6_UNREACHABLE, ipv4 ? WIRE_ICMP_PORT : 4, 0,

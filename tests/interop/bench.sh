@@ -118,6 +118,7 @@ if (need_tap > /dev/null); then
     check "latency" against_the_kernel latency veth-spinning
     check "HTTP" against_the_kernel http short-kernel
     check "the kernel's own" against_the_kernel kernel
+    check "AF_XDP" against_the_kernel xdp answered-tap
     check "beside the kernel" beside_the_kernel
     check "--check" check_judges
 else

@@ -184,6 +184,9 @@ static bk_addr peer_address(const char *text) {
 enum peer_option {
     OPTION_DEVICE = 256,
     OPTION_TUN,
+    OPTION_XDP,
+    OPTION_VERIFY,
+    OPTION_ZERO_COPY,
     OPTION_NO_OFFLOAD,
     OPTION_MULTI_QUEUE,
     OPTION_LOCAL,
@@ -213,6 +216,9 @@ enum peer_option {
 static const struct option peer_long[] = {
     {"device", 1, NULL, OPTION_DEVICE}, /* the TAP's or TUN's name */
     {"tun", 0, NULL, OPTION_TUN},       /* it is a TUN */
+    {"xdp", 0, NULL, OPTION_XDP},       /* it is any device, taken over by AF_XDP */
+    {"verify", 0, NULL, OPTION_VERIFY}, /* and unfinished checksums are wrong */
+    {"zero-copy", 0, NULL, OPTION_ZERO_COPY},
     {"no-offload", 0, NULL, OPTION_NO_OFFLOAD},
     {"multi-queue", 0, NULL, OPTION_MULTI_QUEUE}, /* the device has several queues, and this is one of them */
     {"local", 1, NULL, OPTION_LOCAL},             /* our address, /24 or /64; once a family */
@@ -284,6 +290,15 @@ static void peer_option(struct peer_options *o, int option, const char *value) {
         break;
     case OPTION_TUN:
         o->tun = true;
+        break;
+    case OPTION_XDP:
+        o->xdp = true;
+        break;
+    case OPTION_VERIFY:
+        o->verify = true;
+        break;
+    case OPTION_ZERO_COPY:
+        o->zero_copy = true;
         break;
     case OPTION_NO_OFFLOAD:
         o->plain = true;
@@ -400,9 +415,11 @@ static void peer_stack_open(struct peer *p, uint64_t now) {
 static void peer_link_open(struct peer *p) {
     const struct peer_options *o = &p->o;
     const char *why = "?";
-    struct bk_tap_options tap = {
+    const struct bk_tap_options tap = {
         .name = o->device, .tun = o->tun, .plain = o->plain, .multi_queue = o->multi_queue, .fd = -1};
-    int error = bk_tap_open(p->stack, p->iface, &tap, &p->link, &why);
+    const struct bk_xdp_options xdp = {.name = o->device, .verify = o->verify, .zero_copy = o->zero_copy};
+    int error = o->xdp ? bk_xdp_open(p->stack, p->iface, &xdp, &p->link, &why)
+                       : bk_tap_open(p->stack, p->iface, &tap, &p->link, &why);
     if (error != 0) {
         fprintf(stderr, "peer: device %s: %s: %s\n", o->device, why, strerror(-error));
         exit(2);

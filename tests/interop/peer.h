@@ -32,7 +32,8 @@ struct peer_options {
     enum peer_close close;
     const char *device;
     bool tun, plain, multi_queue;
-    bk_addr local[2]; /* IPv4, IPv6; unspecified: none */
+    bool xdp, verify, zero_copy; /* an AF_XDP socket instead; every checksum verified; without copies */
+    bk_addr local[2];            /* IPv4, IPv6; unspecified: none */
     bk_addr gateway[2];
     uint32_t mtu;
     bk_addr remote;

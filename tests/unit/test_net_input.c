@@ -22,6 +22,16 @@ static void mend(struct pen *f) {
     put_be16(h + 10, checksum_finish(checksum_add(0, h, (h[0] & 15u) * 4)));
 }
 
+/* The frame comes from a device that says this of its checksum. */
+static uint16_t arrives_with(struct world *w, const struct pen *f, uint8_t flags) {
+    struct bk_part part = {.length = (uint16_t)f->length};
+    assert_int_equal(bk_chunk_alloc(w->stack, &part.chunk, 1), 1);
+    memcpy(bk_chunk_data(w->stack, part.chunk), f->bytes, f->length);
+    struct bk_rx rx = {.parts = &part, .part_count = 1, .flags = flags};
+    bk_input(w->stack, 0, &rx, 1, w->now);
+    return rx.reason;
+}
+
 static void sound_segment_reaches_tcp(void **state) {
     (void)state;
     EACH_FAMILY(k) {
@@ -372,13 +382,35 @@ static void tcp_checksum_is_verified(void **state) {
         for (size_t i = 0; i < 2; i++) {
             syn_frame(w, &f, k);
             f.bytes[begin + 16] ^= 1; /* the checksum itself */
-            struct bk_part part = {.length = (uint16_t)f.length};
-            assert_int_equal(bk_chunk_alloc(w->stack, &part.chunk, 1), 1);
-            memcpy(bk_chunk_data(w->stack, part.chunk), f.bytes, f.length);
-            struct bk_rx rx = {.parts = &part, .part_count = 1, .flags = flags[i]};
-            bk_input(w->stack, 0, &rx, 1, w->now);
-            assert_reason(rx.reason, ANSWER_RST_CLOSED);
+            assert_reason(arrives_with(w, &f, flags[i]), ANSWER_RST_CLOSED);
         }
+        world_close(w);
+    }
+}
+
+/* A device that cannot say whether a local sender left the checksum unfinished: that is the pseudo header's sum alone. 192.0.2.2 to .1, protocol 6,
+ * length 20: c000 + 0202 + c000 + 0201 + 0006 + 0014 = 1841d, folded 841e. 2001:db8::2 to ::1: 2001 + 0db8 + 0002 + 2001 +
+ * 0db8 + 0001 + 0006 + 0014 = 5b8f. Anything else is verified, and from any other device this is wrong, too. */
+static void unfinished_checksum_is_told_from_a_bad_one(void **state) {
+    (void)state;
+    static const uint16_t unfinished[] = {0x841e, 0x5b8f};
+    EACH_FAMILY(k) {
+        struct world *w = settled();
+        struct pen f;
+        uint8_t *field = f.bytes + (k == 0 ? 34 : 54) + 16;
+        syn_frame(w, &f, k);
+        assert_reason(arrives_with(w, &f, BK_RX_CHECKSUM_LOCAL), ANSWER_RST_CLOSED);
+        collect(w);
+        forget(w);
+        put_be16(field, (uint16_t)(unfinished[k] + 1));
+        assert_reason(arrives_with(w, &f, BK_RX_CHECKSUM_LOCAL), DROP_TCP_CHECKSUM);
+        put_be16(field, unfinished[k]);
+        assert_reason(arrives_with(w, &f, 0), DROP_TCP_UNFINISHED);
+        expect_silence(w);
+        assert_reason(arrives_with(w, &f, BK_RX_CHECKSUM_LOCAL), ANSWER_RST_CLOSED);
+        struct bk_tcp_mib mib;
+        bk_tcp_mib(w->stack, &mib);
+        assert_int_equal(mib.in_errs, 2);
         world_close(w);
     }
 }
@@ -482,6 +514,7 @@ int main(void) {
         cmocka_unit_test(tcp_to_groups_is_dropped),
         cmocka_unit_test(accept_any_answers_from_every_address),
         cmocka_unit_test(tcp_checksum_is_verified),
+        cmocka_unit_test(unfinished_checksum_is_told_from_a_bad_one),
         cmocka_unit_test(malformed_tcp_is_dropped),
         cmocka_unit_test(malformed_udp_is_dropped),
         cmocka_unit_test(damaged_frames_do_no_harm),

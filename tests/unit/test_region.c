@@ -128,6 +128,34 @@ static void reserved_memory_is_zero(void **state) {
     core_down(&k);
 }
 
+/* A pool that grew by itself and then for good: ids from anywhere in their objects, whatever lies between the slabs; and what was added
+ * at once lies in one piece. */
+static void ids_are_found_by_place(void **state) {
+    (void)state;
+    static const uint32_t capacities[] = {1, 3, 4, 5, 28, 100, 1000};
+    for (size_t i = 0; i < BK_COUNT(capacities); i++)
+        for (uint32_t before = 0; before <= 30; before += 15) {
+            struct core k = up();
+            struct pool p;
+            pool_init(&p, 128, capacities[i], 4, 128, false);
+            for (uint32_t n = 0; n < before && p.fresh < capacities[i]; n++) {
+                pool_alloc(k.base, &p);
+                region_take(k.base, 100, 4); /* somebody else's */
+            }
+            uint32_t made = p.made;
+            pool_grow_all(k.base, &p);
+            assert_int_equal(p.made, capacities[i]);
+            assert_int_equal(p.in_use, u32_min(before, capacities[i]));
+            for (uint32_t id = 0; id < p.made; id++) {
+                uint64_t at = (uint64_t)((uint8_t *)pool_at(k.base, &p, id) - (uint8_t *)k.base);
+                assert_int_equal(pool_id_at(&p, at), id);
+                assert_int_equal(pool_id_at(&p, at + 127), id);
+                if (id > made) assert_int_equal(pool_id_at(&p, at - 1), id - 1);
+            }
+            core_down(&k);
+        }
+}
+
 static void our_own_mistakes_are_named(void **state) {
     (void)state;
     struct core k = up();
@@ -288,12 +316,19 @@ static void the_trace_drops_its_oldest(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects_lie_apart),          cmocka_unit_test(freed_objects_come_back),
-        cmocka_unit_test(no_object_is_out_twice),     cmocka_unit_test(reserved_memory_is_zero),
-        cmocka_unit_test(our_own_mistakes_are_named), cmocka_unit_test(the_region_holds_every_pool_full),
-        cmocka_unit_test(chunks_count_references),    cmocka_unit_test(secrets_follow_from_the_seed),
-        cmocka_unit_test(random_numbers_are_even),    cmocka_unit_test(generations_skip_zero),
-        cmocka_unit_test(time_never_runs_backwards),  cmocka_unit_test(the_trace_drops_its_oldest),
+        cmocka_unit_test(objects_lie_apart),
+        cmocka_unit_test(freed_objects_come_back),
+        cmocka_unit_test(no_object_is_out_twice),
+        cmocka_unit_test(reserved_memory_is_zero),
+        cmocka_unit_test(ids_are_found_by_place),
+        cmocka_unit_test(our_own_mistakes_are_named),
+        cmocka_unit_test(the_region_holds_every_pool_full),
+        cmocka_unit_test(chunks_count_references),
+        cmocka_unit_test(secrets_follow_from_the_seed),
+        cmocka_unit_test(random_numbers_are_even),
+        cmocka_unit_test(generations_skip_zero),
+        cmocka_unit_test(time_never_runs_backwards),
+        cmocka_unit_test(the_trace_drops_its_oldest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
