@@ -120,6 +120,7 @@ no_such_directory() {
 
 # A signal ends it in good order: status 2, and nothing of it is left.
 interrupted() {
+    rm -f "$SCRATCH/signal.txt" # the one of the case before says TIME-WAIT, too
     "$BECKON" demo --msl 5 "$@" > "$SCRATCH/signal.txt" 2>&1 & # which takes 10 s
     local pid=$! status=0
     eventually 60 grep -q '^TIME-WAIT' "$SCRATCH/signal.txt"
