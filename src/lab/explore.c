@@ -13,7 +13,8 @@
 #include "lab/explore_reach.h"
 #include "lab/explore_snapshot.h"
 
-#define STATES_DEFAULT 100000000u
+/* Room is reserved for all of them, 32 to 40 bytes each: 3 GB of addresses are more than a machine of 32 bits may have in one piece. */
+#define STATES_DEFAULT (sizeof(void *) > 4 ? 100000000u : 10000000u)
 #define BATCH          16u
 
 /* The first fault of a level, in the order of one thread. */

@@ -18,7 +18,7 @@ struct explore_progress {
 };
 
 struct explore_limits {
-    uint64_t states; /* 0: 100 million */
+    uint64_t states; /* 0: 100 million; where addresses have 32 bits, 10 million */
     uint32_t depth;  /* 0: none */
     unsigned threads;
     uint32_t check_hash; /* of the transitions to states that are known, expand one in so many and compare; 0: none */
