@@ -391,7 +391,7 @@ void user_status(const struct tcp *t, const struct connection *c, struct bk_tcp_
         .snd_wl2 = c->snd_wl2,
         .snd_up = c->snd_up,
         .max_snd_wnd = c->max_snd_wnd,
-        .irs = c->state == BK_SYN_SENT || c->rcv_nxt == 0 ? 0 : connection_irs(c),
+        .irs = c->peer_mss == 0 ? 0 : connection_irs(c), /* no SYN of the peer's has come */
         .rcv_nxt = c->rcv_nxt,
         .rcv_wnd = connection_rcv_wnd(c),
         .rcv_up = c->urgent_in ? c->rcv_up : c->rcv_nxt,
