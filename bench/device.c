@@ -18,28 +18,38 @@ bk_addr device_kernel_address(void) {
     return bk_addr_ipv4(10, 1, 0, 1);
 }
 
-static int device_stack(struct device *d, const struct bk_config *config, struct bench_run *run) {
-    const struct bk_iface_config iface = {.layer = BK_LAYER_ETHERNET, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
+int device_stack(struct bench_stack *memory, const struct bk_config *config, const uint8_t mac[6],
+                 struct bench_run *run) {
+    struct bk_iface_config iface = {.layer = BK_LAYER_ETHERNET, .mtu = 1500};
     const bk_addr address = device_stack_address();
     uint64_t now = bk_link_clock();
-    if (bench_stack_create(&d->memory, config, 1, now, run) < 0) return -1;
-    d->stack = d->memory.stack;
-    int r = bk_iface_add(d->stack, &iface, now);
-    if (r >= 0) r = bk_iface_address_add(d->stack, 0, &address, 8, true, now);
+    memcpy(iface.mac, mac, sizeof iface.mac);
+    if (bench_stack_create(memory, config, 1, now, run) < 0) return -1;
+    int r = bk_iface_add(memory->stack, &iface, now);
+    if (r >= 0) r = bk_iface_address_add(memory->stack, 0, &address, 8, true, now);
     return r < 0 ? bench_fail(run, "cannot set the stack up: %s", strerror(-r)) : 0;
 }
 
-int device_open(struct device *d, const struct bk_config *config, struct bench_run *run) {
-    const struct bk_tap_options options = {.name = DEVICE_NAME, .fd = -1};
+int device_tap(const struct netns *ns, bk_stack *stack, bool plain, bk_link **link, struct bench_run *run) {
+    const struct bk_tap_options options = {.name = DEVICE_NAME, .plain = plain, .fd = -1};
     const struct netns_address kernel = {.addr = device_kernel_address(), .prefix_length = 8};
+    struct bk_tap_offload offload = {0};
     const char *why = "entering the namespace";
+    int r = netns_enter(ns);
+    if (r == 0) r = bk_tap_open(stack, 0, &options, link, &why);
+    netns_leave(ns);
+    if (r == 0) r = netns_configure(ns, DEVICE_NAME, &kernel, 1, &why);
+    if (r < 0) return bench_fail(run, "TAP: %s: %s", why, strerror(-r));
+    bk_tap_offload(*link, &offload);
+    return offload.refused != NULL ? bench_fail(run, "TAP: refused: %s", offload.refused) : 0;
+}
+
+int device_open(struct device *d, const struct bk_config *config, bool plain, struct bench_run *run) {
+    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
     *d = (struct device){.ns = {.fd = -1, .home = -1}};
-    if (kernel_namespace(&d->ns, run) < 0 || device_stack(d, config, run) < 0) return -1;
-    int r = netns_enter(&d->ns);
-    if (r == 0) r = bk_tap_open(d->stack, 0, &options, &d->link, &why);
-    netns_leave(&d->ns);
-    if (r == 0) r = netns_configure(&d->ns, DEVICE_NAME, &kernel, 1, &why);
-    return r < 0 ? bench_fail(run, "TAP: %s: %s", why, strerror(-r)) : 0;
+    if (kernel_namespace(&d->ns, run) < 0 || device_stack(&d->memory, config, mac, run) < 0) return -1;
+    d->stack = d->memory.stack;
+    return device_tap(&d->ns, d->stack, plain, &d->link, run);
 }
 
 int device_pump(struct device *d, uint64_t now, struct bench_run *run) {
@@ -47,11 +57,11 @@ int device_pump(struct device *d, uint64_t now, struct bench_run *run) {
     return moved < 0 ? bench_fail(run, "the TAP device fails: %s", strerror(-moved)) : moved;
 }
 
-void device_sleep(const struct device *d, uint64_t now, uint64_t until) {
-    uint64_t next = u64_min(bk_next_deadline(d->stack), until);
+void device_sleep(const bk_stack *stack, bk_link *link, uint64_t now, uint64_t until) {
+    uint64_t next = u64_min(bk_next_deadline(stack), until);
     struct timespec timeout = {0};
-    struct pollfd p = {.fd = bk_link_fd(d->link), .events = POLLIN};
-    if (bk_link_wants_write(d->link)) p.events |= POLLOUT;
+    struct pollfd p = {.fd = bk_link_fd(link), .events = POLLIN};
+    if (bk_link_wants_write(link)) p.events |= POLLOUT;
     if (next > now) {
         timeout.tv_sec = (time_t)((next - now) / NS_PER_S);
         timeout.tv_nsec = (long)((next - now) % NS_PER_S);

@@ -90,7 +90,7 @@ static int http_turn(struct device *d, struct http_server *server, struct bench_
     size_t n = bk_ready_poll(d->stack, events, HTTP_EVENTS);
     for (size_t i = 0; i < n; i++) http_server_ready(server, &events[i], now);
     http_server_advance(server, now);
-    if (moved == 0 && n == 0 && !bk_link_busy(d->link)) device_sleep(d, now, now + HTTP_WAIT);
+    if (moved == 0 && n == 0 && !bk_link_busy(d->link)) device_sleep(d->stack, d->link, now, now + HTTP_WAIT);
     return 0;
 }
 
@@ -116,7 +116,7 @@ static int http_on_beckon(const struct http_parameters *p, const cpu_set_t *set,
     bk_config_default(&config);
     config.timestamps = false;
     config.time_waits_ipv4 = HTTP_TIME_WAITS;
-    int r = device_open(&d, &config, run);
+    int r = device_open(&d, &config, false, run);
     if (r == 0) r = http_serve(&d, &server, p, set, rate, run);
     device_close(&d);
     return r;

@@ -149,7 +149,7 @@ static int latency_tap_pass(struct device *d, struct latency_asker *a, bool spin
         else if (now - progress > LATENCY_PATIENCE)
             return bench_fail(run, "nothing moves any more");
         else if (!spin && !bk_link_busy(d->link))
-            device_sleep(d, now, now + NS_PER_S);
+            device_sleep(d->stack, d->link, now, now + NS_PER_S);
     }
     return 0;
 }
@@ -170,7 +170,7 @@ static int latency_tap(struct latency_asker *a, bool spin, struct bench_run *run
     const bk_addr to = device_kernel_address();
     bench_bulk_config(&config, LATENCY_BUFFER);
     kernel_pin(&processors);
-    int r = device_open(&d, &config, run);
+    int r = device_open(&d, &config, false, run);
     if (r == 0) r = kernel_start(&peer, &d.ns, &processors, spin ? KERNEL_ECHO_SPINNING : KERNEL_ECHO, 0, run);
     if (r == 0) r = latency_open(a, d.stack, &to, KERNEL_PORT, bk_link_clock(), run);
     if (r == 0) r = latency_tap_pass(&d, a, spin, run);

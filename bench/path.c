@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +27,7 @@
 #include "base/common.h"
 #include "beckon/link.h"
 #include "bridge.h"
+#include "device.h"
 #include "flow.h"
 #include "kernel.h"
 #include "timed.h"
@@ -211,13 +211,9 @@ static void path_hear(struct path_world *w, const struct bench_run *run) {
     }
 }
 
-/* Sleeps until a frame comes, room for one, or a deadline. */
 static void path_sleep(const struct path_world *w, uint64_t until) {
-    uint64_t now = bk_link_clock(), next = u64_min(bk_next_deadline(w->stack), u64_min(until, now + 20 * NS_PER_MS));
-    struct pollfd p = {.fd = bk_link_fd(w->link), .events = POLLIN};
-    if (bk_link_wants_write(w->link)) p.events |= POLLOUT;
-    const struct timespec timeout = {.tv_nsec = next > now ? (long)(next - now) : 0};
-    ppoll(&p, 1, &timeout, NULL);
+    uint64_t now = bk_link_clock();
+    device_sleep(w->stack, w->link, now, u64_min(until, now + 20 * NS_PER_MS));
 }
 
 static uint64_t path_received(const struct path_world *w) {

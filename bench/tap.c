@@ -11,13 +11,13 @@
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "base/common.h"
 #include "beckon/link.h"
 #include "bulk.h"
+#include "device.h"
 #include "flow.h"
 #include "kernel.h"
 
@@ -35,69 +35,23 @@ struct tap_parameters {
 };
 
 struct tap {
-    struct netns ns, other; /* the second one for kernel to kernel */
+    struct device device; /* of kernel to kernel only the namespace, */
+    struct netns other;   /* and this one */
     struct kernel_peer peer;
     cpu_set_t processors;
-    struct bench_stack memory;
-    bk_stack *stack;
-    bk_link *link;
     struct flow_source source;
     struct flow_sink sink;
 };
 
-static const struct netns_address tap_kernel = {
-    .addr = {.byte = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 1, [14] = 0, [15] = 1}}, .prefix_length = 8};
-
-static int tap_device(struct tap *t, bool plain, struct bench_run *run) {
-    const char *why = "entering the namespace";
-    const struct bk_tap_options options = {.name = "bench0", .plain = plain, .fd = -1};
-    struct bk_tap_offload offload = {0};
-    int r = netns_enter(&t->ns);
-    if (r == 0) r = bk_tap_open(t->stack, 0, &options, &t->link, &why);
-    netns_leave(&t->ns);
-    if (r == 0) r = netns_configure(&t->ns, "bench0", &tap_kernel, 1, &why);
-    if (r < 0) return bench_fail(run, "TAP: %s: %s", why, strerror(-r));
-    bk_tap_offload(t->link, &offload);
-    return offload.refused != NULL ? bench_fail(run, "TAP: refused: %s", offload.refused) : 0;
-}
-
-static int tap_stack(struct tap *t, struct bench_run *run) {
-    struct bk_config config;
-    const struct bk_iface_config iface = {.layer = BK_LAYER_ETHERNET, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
-    uint64_t now = bk_link_clock();
-    bk_addr addr = bk_addr_ipv4(10, 0, 0, 1);
-    bench_bulk_config(&config, TAP_BUFFER);
-    if (bench_stack_create(&t->memory, &config, 1, now, run) < 0) return -1;
-    t->stack = t->memory.stack;
-    int r = bk_iface_add(t->stack, &iface, now);
-    if (r >= 0) r = bk_iface_address_add(t->stack, 0, &addr, 8, true, now);
-    return r < 0 ? bench_fail(run, "cannot set the stack up: %s", strerror(-r)) : 0;
-}
-
 static void tap_close(struct tap *t) {
     kernel_kill(&t->peer);
-    bk_link_close(t->link);
-    bench_stack_destroy(&t->memory);
-    netns_destroy(&t->ns);
+    device_close(&t->device);
     netns_destroy(&t->other);
-}
-
-/* Sleeps until a frame comes, room for one, or a deadline. */
-static void tap_sleep(const struct tap *t, uint64_t now) {
-    uint64_t next = u64_min(bk_next_deadline(t->stack), now + NS_PER_S);
-    struct timespec timeout = {0};
-    struct pollfd p = {.fd = bk_link_fd(t->link), .events = POLLIN};
-    if (bk_link_wants_write(t->link)) p.events |= POLLOUT;
-    if (next > now) {
-        timeout.tv_sec = (time_t)((next - now) / NS_PER_S);
-        timeout.tv_nsec = (long)((next - now) % NS_PER_S);
-    }
-    ppoll(&p, 1, &timeout, NULL);
 }
 
 static void tap_hear(struct tap *t) {
     struct bk_ready events[TAP_EVENTS];
-    size_t n = bk_ready_poll(t->stack, events, TAP_EVENTS);
+    size_t n = bk_ready_poll(t->device.stack, events, TAP_EVENTS);
     for (size_t i = 0; i < n; i++) {
         flow_source_hear(&t->source, &events[i]);
         flow_sink_hear(&t->sink, &events[i]);
@@ -109,8 +63,8 @@ static int tap_transfer(struct tap *t, struct bench_run *run) {
     uint64_t progress = bk_link_clock();
     while (!t->sink.ended) {
         uint64_t now = bk_link_clock();
-        int moved = bk_link_pump(t->link, now);
-        if (moved < 0) return bench_fail(run, "the TAP device fails: %s", strerror(-moved));
+        int moved = device_pump(&t->device, now, run);
+        if (moved < 0) return -1;
         tap_hear(t);
         int in = flow_sink_work(&t->sink, now, run), out = flow_source_work(&t->source, now, run);
         if (in < 0 || out < 0) return -1;
@@ -118,19 +72,17 @@ static int tap_transfer(struct tap *t, struct bench_run *run) {
             progress = now;
         else if (now - progress > TAP_PATIENCE)
             return bench_fail(run, "nothing moves any more");
-        else if (!bk_link_busy(t->link))
-            tap_sleep(t, now);
+        else if (!bk_link_busy(t->device.link))
+            device_sleep(t->device.stack, t->device.link, now, now + NS_PER_S);
     }
     return 0;
 }
 
 /* Lets the stack finish its side of the connection, so that the kernel's process can end. */
 static int tap_finish(struct tap *t, struct bench_run *run) {
-    bk_tcp_close(t->stack, t->source.conn, bk_link_clock());
-    for (int i = 0; i < 4; i++) {
-        int r = bk_link_pump(t->link, bk_link_clock());
-        if (r < 0) return bench_fail(run, "the TAP device fails: %s", strerror(-r));
-    }
+    bk_tcp_close(t->device.stack, t->source.conn, bk_link_clock());
+    for (int i = 0; i < 4; i++)
+        if (device_pump(&t->device, bk_link_clock(), run) < 0) return -1;
     return kernel_finish(&t->peer, run);
 }
 
@@ -139,14 +91,17 @@ static struct tap tap; /* large, and one at a time */
 static int tap_beckon(struct tap *t, const struct tap_parameters *p, uint64_t bytes, double *seconds,
                       struct bench_run *run) {
     bool sends = p->direction == TAP_STACK_TO_KERNEL;
-    if (tap_stack(t, run) < 0 || tap_device(t, p->plain, run) < 0) return -1;
-    if (kernel_start(&t->peer, &t->ns, &t->processors, sends ? KERNEL_SINK : KERNEL_SOURCE, bytes, run) < 0) return -1;
-    const struct bk_tcp_open open = {.remote = tap_kernel.addr, .remote_port = KERNEL_PORT};
+    struct bk_config config;
+    bench_bulk_config(&config, TAP_BUFFER);
+    if (device_open(&t->device, &config, p->plain, run) < 0) return -1;
+    if (kernel_start(&t->peer, &t->device.ns, &t->processors, sends ? KERNEL_SINK : KERNEL_SOURCE, bytes, run) < 0)
+        return -1;
+    const struct bk_tcp_open open = {.remote = device_kernel_address(), .remote_port = KERNEL_PORT};
     uint64_t start = bk_link_clock();
-    int r = bk_tcp_connect(t->stack, &open, start, &t->source.conn);
+    int r = bk_tcp_connect(t->device.stack, &open, start, &t->source.conn);
     if (r < 0) return bench_fail(run, "connect: %s", strerror(-r));
     t->sink.conn = t->source.conn;
-    t->source.stack = t->sink.stack = t->stack;
+    t->source.stack = t->sink.stack = t->device.stack;
     t->source.verify = t->sink.verify = run->verify;
     t->source.total = sends ? bytes : 0;
     if (tap_transfer(t, run) < 0) return -1;
@@ -157,9 +112,11 @@ static int tap_beckon(struct tap *t, const struct tap_parameters *p, uint64_t by
 }
 
 static int tap_kernels(struct tap *t, uint64_t bytes, double *seconds, struct bench_run *run) {
-    const bk_addr to = tap_kernel.addr;
-    if (kernel_namespace(&t->other, run) < 0 || kernel_veth(&t->ns, &t->other, run) < 0) return -1;
-    if (kernel_start(&t->peer, &t->ns, &t->processors, KERNEL_SINK, bytes, run) < 0) return -1;
+    const bk_addr to = device_kernel_address();
+    if (kernel_namespace(&t->device.ns, run) < 0 || kernel_namespace(&t->other, run) < 0 ||
+        kernel_veth(&t->device.ns, &t->other, run) < 0)
+        return -1;
+    if (kernel_start(&t->peer, &t->device.ns, &t->processors, KERNEL_SINK, bytes, run) < 0) return -1;
     return kernel_send(&t->other, &to, bytes, seconds, run) < 0 ? -1 : kernel_finish(&t->peer, run);
 }
 
@@ -180,12 +137,10 @@ static int tap_run(const struct bench_case *c, struct bench_run *run, double *va
     uint64_t bytes = run->quick || run->verify ? TAP_BYTES / 64 : TAP_BYTES;
     double seconds = 0;
     memset(&tap, 0, sizeof tap);
-    tap.ns = tap.other = (struct netns){.fd = -1, .home = -1};
+    tap.device.ns = tap.other = (struct netns){.fd = -1, .home = -1};
     kernel_pin(&tap.processors);
-    int r = kernel_namespace(&tap.ns, run);
     double processor = tap_processor();
-    if (r == 0)
-        r = p->direction == TAP_KERNEL_TO_KERNEL ? tap_kernels(&tap, bytes, &seconds, run)
+    int r = p->direction == TAP_KERNEL_TO_KERNEL ? tap_kernels(&tap, bytes, &seconds, run)
                                                  : tap_beckon(&tap, p, bytes, &seconds, run);
     processor = tap_processor() - processor;
     tap_close(&tap);

@@ -12,6 +12,7 @@
 
 #include "base/common.h"
 #include "beckon/link.h"
+#include "device.h"
 #include "load.h"
 #include "world.h"
 
@@ -39,37 +40,22 @@ struct xdp_world {
     bk_listener listener;
 };
 
-static const struct netns_address xdp_kernel_address = {
-    .addr = {.byte = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 1, [15] = 1}}, .prefix_length = 8};
-
 /* ---- Beckon ---------------------------------------------------------------------------------------- */
 
 static int xdp_stack(struct xdp_world *w, const uint8_t mac[6], struct bench_run *run) {
     struct bk_config config;
-    struct bk_iface_config iface = {.layer = BK_LAYER_ETHERNET, .mtu = 1500};
-    const bk_addr addr = bk_addr_ipv4(10, 0, 0, 1), any = bk_addr_ipv4(0, 0, 0, 0);
-    uint64_t now = bk_link_clock();
+    const bk_addr any = bk_addr_ipv4(0, 0, 0, 0);
     bk_config_default(&config);
-    memcpy(iface.mac, mac, 6);
     memcpy(w->options.mac, mac, 6);
-    if (bench_stack_create(&w->memory, &config, 1, now, run) < 0) return -1;
+    if (device_stack(&w->memory, &config, mac, run) < 0) return -1;
     w->stack = w->memory.stack;
-    int r = bk_iface_add(w->stack, &iface, now);
-    if (r >= 0) r = bk_iface_address_add(w->stack, 0, &addr, 8, true, now);
-    if (r >= 0) r = bk_tcp_listen(w->stack, &any, KERNEL_PORT, 1024, 0, now, &w->listener);
-    return r < 0 ? bench_fail(run, "cannot set the stack up: %s", strerror(-r)) : 0;
+    int r = bk_tcp_listen(w->stack, &any, KERNEL_PORT, 1024, 0, bk_link_clock(), &w->listener);
+    return r < 0 ? bench_fail(run, "cannot listen: %s", strerror(-r)) : 0;
 }
 
 static int xdp_tap(struct xdp_world *w, struct bench_run *run) {
     static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
-    const struct bk_tap_options options = {.name = "bench0", .fd = -1};
-    const char *why = "entering the namespace";
-    if (xdp_stack(w, mac, run) < 0) return -1;
-    int r = netns_enter(&w->ns);
-    if (r == 0) r = bk_tap_open(w->stack, 0, &options, &w->link, &why);
-    netns_leave(&w->ns);
-    if (r == 0) r = netns_configure(&w->ns, "bench0", &xdp_kernel_address, 1, &why);
-    return r < 0 ? bench_fail(run, "TAP: %s: %s", why, strerror(-r)) : 0;
+    return xdp_stack(w, mac, run) < 0 ? -1 : device_tap(&w->ns, w->stack, false, &w->link, run);
 }
 
 static int xdp_veth(struct xdp_world *w, struct bench_run *run) {

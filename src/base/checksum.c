@@ -7,9 +7,6 @@
  */
 #include "base/checksum_ways.h"
 
-/* What every machine has that runs this build. */
-enum { WAY_COMMON = CHECKSUM_HAS_128 ? CHECKSUM_128 : CHECKSUM_WORDS };
-
 /* The definition: words of two bytes, the last one filled up with zero (RFC 1071 1). */
 static uint16_t sum_bytes_plain(const uint8_t *from, size_t n) {
     uint64_t sum = 0;
@@ -73,7 +70,7 @@ uint64_t checksum_add_by(uint8_t way, uint64_t sum, const void *data, size_t len
 }
 
 uint64_t checksum_add(uint64_t sum, const void *data, size_t length) {
-    return checksum_add_by(WAY_COMMON, sum, data, length);
+    return checksum_add_by(CHECKSUM_COMMON, sum, data, length);
 }
 
 uint64_t checksum_add_at_by(uint8_t way, uint64_t sum, const void *data, size_t length, size_t offset) {
@@ -83,20 +80,12 @@ uint64_t checksum_add_at_by(uint8_t way, uint64_t sum, const void *data, size_t 
     return add_piece(sum, piece);
 }
 
-uint64_t checksum_add_at(uint64_t sum, const void *data, size_t length, size_t offset) {
-    return checksum_add_at_by(WAY_COMMON, sum, data, length, offset);
-}
-
 uint64_t checksum_copy_by(uint8_t way, uint64_t sum, void *to, const void *from, size_t length) {
     if (!BK_FAST) {
         memcpy(to, from, length);
         return add_piece(sum, sum_bytes_plain(from, length));
     }
     return add_piece(sum, checksum_turn(checksum_fold(copy_native(way, to, from, length))));
-}
-
-uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t length) {
-    return checksum_copy_by(WAY_COMMON, sum, to, from, length);
 }
 
 /* RFC 9293 3.1 for IPv4 (protocol and length take a word each), RFC 8200 8.1 for IPv6. */

@@ -1,7 +1,7 @@
 /* The Internet checksum (RFC 1071), kept as an unfolded sum so that pieces can be added in any order.
  *
  * A sum is of 16-bit words in network order, read as big-endian numbers. A piece that begins at an odd offset of
- * its message is added with checksum_add_at.
+ * its message is added with checksum_add_at_by.
  *
  * There are several ways to pass over the bytes, which all give the same sum. Who has a stack gives the way that was chosen
  * for it (struct base); who has none, and few bytes, leaves it away and gets one that every machine of the kind has. */
@@ -34,10 +34,8 @@ uint64_t checksum_add_by(uint8_t way, uint64_t sum, const void *data, size_t len
 uint64_t checksum_add(uint64_t sum, const void *data, size_t length);
 /* The same for bytes that stand at `offset` of the message: odd offsets count swapped. */
 uint64_t checksum_add_at_by(uint8_t way, uint64_t sum, const void *data, size_t length, size_t offset);
-uint64_t checksum_add_at(uint64_t sum, const void *data, size_t length, size_t offset);
 /* Copies `length` bytes and adds them to the sum, in one pass. */
 uint64_t checksum_copy_by(uint8_t way, uint64_t sum, void *to, const void *from, size_t length);
-uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t length);
 
 /* Folds to 16 bits, not complemented. Adding the halves crosswise leaves their sum in the high half, its carry included. */
 static inline uint16_t checksum_fold(uint64_t sum) {

@@ -11,6 +11,8 @@
 #else
 #define CHECKSUM_HAS_128 0
 #endif
+/* What every machine has that runs this build. */
+enum { CHECKSUM_COMMON = CHECKSUM_HAS_128 ? CHECKSUM_128 : CHECKSUM_WORDS };
 #if defined(__x86_64__) && defined(__SSE2__)
 #define CHECKSUM_HAS_AVX 1
 #else

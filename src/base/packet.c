@@ -14,13 +14,6 @@ static const uint8_t *piece_data(const struct base *b, const struct bk_part *pie
     return chunk_data(b, piece->chunk) + piece->offset;
 }
 
-/* Where the range lies, if it lies in the first part as a whole, as nearly all headers and small segments do; else NULL. */
-static const uint8_t *in_first_part(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n) {
-    const struct bk_part *first = p->parts;
-    if (!BK_FAST || (uint64_t)p->start + offset + n > first->length) return NULL;
-    return chunk_data(b, first->chunk) + first->offset + p->start + offset;
-}
-
 const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
                              uint8_t *scratch) {
     if ((uint64_t)offset + n > p->length) return NULL;
@@ -34,7 +27,7 @@ const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint3
 
 uint64_t packet_checksum(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n, uint64_t sum) {
     BK_ASSERT((uint64_t)offset + n <= p->length, "a range lies within its packet");
-    const uint8_t *first = in_first_part(b, p, offset, n);
+    const uint8_t *first = packet_first(b, p, offset, n);
     if (first != NULL) return checksum_add_by(b->checksum_way, sum, first, n);
     struct packet_walk w = packet_walk(p, offset, n);
     while (w.left != 0) {

@@ -54,6 +54,13 @@ static inline struct bk_part packet_walk_next(struct packet_walk *w) {
     return piece;
 }
 
+/* Where the range lies, if it lies in the first part as a whole, as nearly all headers and small segments do; else NULL. */
+static inline const uint8_t *packet_first(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n) {
+    const struct bk_part *first = p->parts;
+    if (!BK_FAST || (uint64_t)p->start + offset + n > first->length) return NULL;
+    return chunk_data(b, first->chunk) + first->offset + p->start + offset;
+}
+
 /* packet_bytes, wherever they lie. */
 const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
                              uint8_t *scratch);
@@ -62,8 +69,8 @@ const uint8_t *packet_gather(const struct base *b, const struct packet *p, uint3
 static inline const uint8_t *packet_bytes(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n,
                                           uint8_t *scratch) {
     bool there = n != 0 && (uint64_t)offset + n <= p->length;
-    if (!BK_FAST || !there || p->start + offset + n > p->parts->length) return packet_gather(b, p, offset, n, scratch);
-    return chunk_data(b, p->parts->chunk) + p->parts->offset + p->start + offset;
+    const uint8_t *first = there ? packet_first(b, p, offset, n) : NULL;
+    return first != NULL ? first : packet_gather(b, p, offset, n, scratch);
 }
 /* Adds bytes [offset, offset + n) of the current layer to a checksum. They must be there. */
 uint64_t packet_checksum(const struct base *b, const struct packet *p, uint32_t offset, uint32_t n, uint64_t sum);

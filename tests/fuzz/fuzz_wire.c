@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/checksum.h"
+#include "base/checksum_ways.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"
@@ -220,8 +220,8 @@ static void fuzz_values(const uint8_t *p, size_t n) {
     size_t cut = p[0] % n;
     uint8_t *copy = malloc(n);
     CHECK(copy != NULL);
-    CHECK(checksum_fold(checksum_add_at(checksum_add(0, p, cut), p + cut, n - cut, cut)) == naive);
-    CHECK(checksum_fold(checksum_copy(0, copy, p, n)) == naive);
+    CHECK(checksum_fold(checksum_add_at_by(CHECKSUM_COMMON, checksum_add(0, p, cut), p + cut, n - cut, cut)) == naive);
+    CHECK(checksum_fold(checksum_copy_by(CHECKSUM_COMMON, 0, copy, p, n)) == naive);
     CHECK(memcmp(copy, p, n) == 0);
     free(copy);
 }

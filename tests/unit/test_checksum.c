@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/checksum.h"
+#include "base/checksum_ways.h"
 
 #define LENGTH_MAX 200u
 
@@ -35,7 +35,7 @@ static void test_known_sum(void **state) {
     assert_int_equal(checksum_finish(checksum_add(0, data, sizeof data)), 0x220d);
     /* An odd last byte is the high half of a word: 0001 + f200. */
     assert_int_equal(checksum_fold(checksum_add(0, data, 3)), 0xf201);
-    assert_int_equal(checksum_fold(checksum_add_at(0, data, 3, 1)), 0x01f2);
+    assert_int_equal(checksum_fold(checksum_add_at_by(CHECKSUM_COMMON, 0, data, 3, 1)), 0x01f2);
 }
 
 static void test_every_alignment_and_length(void **state) {
@@ -46,8 +46,8 @@ static void test_every_alignment_and_length(void **state) {
         for (size_t n = 0; n <= LENGTH_MAX; n++) {
             const uint8_t *p = buffer + align;
             assert_int_equal(checksum_fold(checksum_add(0, p, n)), reference(p, n, 0));
-            assert_int_equal(checksum_fold(checksum_add_at(0, p, n, 6)), reference(p, n, 0));
-            assert_int_equal(checksum_fold(checksum_add_at(0, p, n, 7)), reference(p, n, 1));
+            assert_int_equal(checksum_fold(checksum_add_at_by(CHECKSUM_COMMON, 0, p, n, 6)), reference(p, n, 0));
+            assert_int_equal(checksum_fold(checksum_add_at_by(CHECKSUM_COMMON, 0, p, n, 7)), reference(p, n, 1));
         }
 }
 
@@ -70,8 +70,8 @@ static void test_pieces_in_any_order(void **state) {
     uint16_t whole = reference(message, sizeof message, 0);
     for (size_t i = 0; i <= sizeof message; i++)
         for (size_t j = i; j <= sizeof message; j++) {
-            uint64_t sum = checksum_add_at(0, message + j, sizeof message - j, j);
-            sum = checksum_add_at(sum, message + i, j - i, i);
+            uint64_t sum = checksum_add_at_by(CHECKSUM_COMMON, 0, message + j, sizeof message - j, j);
+            sum = checksum_add_at_by(CHECKSUM_COMMON, sum, message + i, j - i, i);
             sum = checksum_add(sum, message, i);
             assert_int_equal(checksum_fold(sum), whole);
         }
@@ -85,7 +85,7 @@ static void test_copy(void **state) {
         for (size_t n = 0; n <= LENGTH_MAX; n++) {
             uint8_t *target = to + 1 + (align * 5) % 8;
             memset(to, 0xa5, sizeof to);
-            uint64_t sum = checksum_copy(0x12345, target, from + align, n);
+            uint64_t sum = checksum_copy_by(CHECKSUM_COMMON, 0x12345, target, from + align, n);
             assert_int_equal(checksum_fold(sum), checksum_fold(0x12345u + (uint64_t)reference(from + align, n, 0)));
             if (n > 0) assert_memory_equal(target, from + align, n);
             assert_int_equal(target[-1], 0xa5);
@@ -104,7 +104,7 @@ static void test_large_sums(void **state) {
     uint8_t big[65535];
     fill(big, sizeof big, 4);
     uint64_t sum = 0;
-    for (unsigned i = 0; i < 64; i++) sum = checksum_add_at(sum, big, sizeof big, i * sizeof big);
+    for (unsigned i = 0; i < 64; i++) sum = checksum_add_at_by(CHECKSUM_COMMON, sum, big, sizeof big, i * sizeof big);
     assert_true(sum >> 33 == 0);
     uint32_t expected = 0;
     for (unsigned i = 0; i < 64; i++) expected += reference(big, sizeof big, i);
