@@ -309,8 +309,7 @@ size_t bk_output(bk_stack *s, uint32_t iface, struct bk_tx *units, size_t n, uin
 }
 
 bool bk_output_pending(const bk_stack *s, uint32_t iface) {
-    return iface_exists(s, iface) && (s->net.iface[iface].ready.count != 0 || s->net.tcp.replies.count != 0 ||
-                                      tcp_output_pending(&s->net.tcp, iface));
+    return iface_exists(s, iface) && stack_output_pending(s, iface);
 }
 
 void bk_output_done(bk_stack *s, const uint32_t *ids, size_t n) {
@@ -324,7 +323,8 @@ uint64_t bk_next_deadline(const bk_stack *s) {
 }
 
 void bk_advance(bk_stack *s, uint64_t now) {
-    base_now(base_of(s), now);
+    now = base_now(base_of(s), now);
+    if (BK_FAST && stack_quiet(s, now)) return;
     tcp_advance(&s->net.tcp);
     net_advance(&s->net);
 }
