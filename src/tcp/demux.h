@@ -46,7 +46,8 @@ struct demux {
     uint32_t entries;
     uint32_t round_mask; /* home buckets at the start of this round of splitting, less one */
     uint32_t split;      /* the next home bucket to split */
-    uint32_t pad;
+    demux_ref
+        latest; /* a connection in the table, for which a segment was the latest that was for one; or DEMUX_NONE */
 };
 
 uint32_t demux_hash(const struct base *b, const struct tuple *tuple);

@@ -1,4 +1,6 @@
-/* From a 4-tuple to its record: the connection table's candidates, compared in full. */
+/* From a 4-tuple to its record: the connection table's candidates, compared in full.
+ *
+ * A segment is often for the connection that the one before it was for, whose tuple then tells so without a hash. */
 #include "tcp/lookup.h"
 
 #include "tcp/connection.h"
@@ -30,6 +32,20 @@ demux_ref lookup_tuple(const struct tcp *t, const struct tuple *tuple, uint32_t 
     while ((ref = demux_next(&t->base, &t->demux, hash, &position)) != DEMUX_NONE)
         if (holds(t, ref, tuple)) return ref;
     return DEMUX_NONE;
+}
+
+demux_ref lookup_segment(struct tcp *t, const struct tuple *tuple, uint32_t *hash) {
+    demux_ref latest = t->demux.latest;
+    bool again = latest != DEMUX_NONE && holds(t, latest, tuple);
+    if (BK_FAST && again) {
+        *hash = connection_at(t, demux_ref_id(latest))->hash;
+        return latest;
+    }
+    *hash = demux_hash(&t->base, tuple);
+    demux_ref ref = lookup_tuple(t, tuple, *hash);
+    BK_ASSERT(!again || ref == latest, "the connection of the latest segment stands in the table");
+    if (ref != DEMUX_NONE && demux_ref_kind(ref) == DEMUX_CONNECTION) t->demux.latest = ref;
+    return ref;
 }
 
 void lookup_foresee(const struct tcp *t, uint32_t hash) {

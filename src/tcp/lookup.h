@@ -8,6 +8,8 @@
 struct tuple lookup_tuple_of(const struct tcp *t, demux_ref ref);
 /* The record for a tuple with this hash, or DEMUX_NONE. */
 demux_ref lookup_tuple(const struct tcp *t, const struct tuple *tuple, uint32_t hash);
+/* The same for a segment's tuple, whose hash it finds out. */
+demux_ref lookup_segment(struct tcp *t, const struct tuple *tuple, uint32_t *hash);
 
 /* Asks the memory for the record that probably has a tuple of this hash. */
 void lookup_foresee(const struct tcp *t, uint32_t hash);
