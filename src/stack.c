@@ -296,14 +296,16 @@ size_t bk_output(bk_stack *s, uint32_t iface, struct bk_tx *units, size_t n, uin
     size_t i = 0;
     while (i < n) {
         id = frame_queue_pop(b, &s->net.iface[iface].ready);
-        if (id != BK_NONE) {
-            output_unit(b, id, &units[i++]);
-            continue;
+        if (id == BK_NONE) {
+            if (!tcp_output_pending(&s->net.tcp, iface)) break;
+            id = tcp_output_next(&s->net.tcp, iface);
+            if (id == BK_NONE) break;
+            if (!BK_FAST || !net_send_usual(&s->net, id)) {
+                net_send(&s->net, id);
+                continue;
+            }
         }
-        if (!tcp_output_pending(&s->net.tcp, iface)) break;
-        id = tcp_output_next(&s->net.tcp, iface);
-        if (id == BK_NONE) break;
-        net_send(&s->net, id);
+        output_unit(b, id, &units[i++]);
     }
     return i;
 }
