@@ -62,10 +62,14 @@ struct frame_queue {
 uint32_t frame_alloc(struct base *b);
 /* The same for a frame that nobody makes again when there is none: that is counted (NOTE_REPLY_LOST). */
 uint32_t frame_alloc_reply(struct base *b);
-/* Gives the frame back, with its references to chunks. */
-void frame_free(struct base *b, uint32_t id);
 static inline struct frame *frame_at(const struct base *b, uint32_t id) {
     return pool_at(b, &b->frames, id);
+}
+/* Gives the frame back, with its references to chunks. */
+static inline void frame_free(struct base *b, uint32_t id) {
+    struct frame *f = frame_at(b, id);
+    for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->part[i].chunk);
+    pool_free(b, &b->frames, id);
 }
 /* Adds payload by reference, taking a reference of its own. Returns false if the frame has no room for another part. */
 bool frame_add_part(struct base *b, struct frame *f, uint32_t chunk, uint16_t offset, uint16_t length);

@@ -1,6 +1,6 @@
 /* The pump: what all links have in common.
  *
- * A turn of the pump reads a batch at each end and gives it to the stack, fires the timers, and writes what the stack then
+ * A turn of the pump, at each end, reads a batch and gives it to the stack, fires the timers, and writes what the stack then
  * has to say; turns follow each other until nothing moves or the round is full. A batch is acknowledged as a whole
  * because output is asked for only after it was handled. Nobody is asked in vain: a driver that has said that nothing more is there is read again only
  * when something was written, which may have been answered, and a stack is asked only if it may have something to say.
@@ -39,14 +39,15 @@ static void link_error(struct link_round *round, int r) {
 }
 
 /* Reads one batch and gives it to the stack. */
-static void link_receive(bk_link *l, struct link_end *end, uint64_t now, struct link_round *round) {
+static void link_receive(bk_link *l, unsigned e, uint64_t now, struct link_round *round) {
+    struct link_end *end = &l->end[e];
     struct link_batch *b = &l->batch;
     b->count = b->part_count = 0;
     b->drained = false;
-    link_error(round, l->ops->receive(l, (unsigned)(end - l->end), b, now));
+    link_error(round, l->ops->receive(l, e, b, now));
     end->drained = b->drained;
     if (b->count == 0) return;
-    bool captured = l->capture != NULL && end == l->end;
+    bool captured = l->capture != NULL && e == 0;
     if (captured) link_capture_hold(l->capture, end->stack, b);
     round->moved = true;
     round->in += b->count;
@@ -122,8 +123,8 @@ static bool link_has_output(const struct link_end *end) {
 }
 
 /* Writes until the stack has nothing more, the device is full, or a batch's worth of frames has left. There is something to be asked for. */
-static void link_send(bk_link *l, struct link_end *end, uint64_t now, struct link_round *round) {
-    unsigned e = (unsigned)(end - l->end);
+static void link_send(bk_link *l, unsigned e, uint64_t now, struct link_round *round) {
+    struct link_end *end = &l->end[e];
     const struct bk_link_counters *c = &l->counters;
     uint64_t sent = c->frames_out, bytes = c->bytes_out + LINK_BYTES;
     uint32_t lost = 0;
@@ -145,7 +146,7 @@ static void link_send(bk_link *l, struct link_end *end, uint64_t now, struct lin
             link_error(round, r);
             link_done(end);
         }
-    } while (!end->blocked && link_has_output(end) && c->frames_out - sent + lost < LINK_FRAMES &&
+    } while (!end->blocked && end->count == LINK_UNITS && c->frames_out - sent + lost < LINK_FRAMES &&
              c->bytes_out < bytes);
     lost += (uint32_t)(c->frames_out - sent);
     if (lost == 0) return;
@@ -171,21 +172,20 @@ static void link_flush(bk_link *l, uint64_t now, struct link_round *round) {
 }
 
 static void link_turn(bk_link *l, uint64_t now, struct link_round *round) {
-    const struct link_end *last = &l->end[l->ends - 1];
+    struct link_end *end = l->end;
     round->moved = false;
-    for (struct link_end *end = l->end; end <= last; end++) {
-        if (!end->drained) link_receive(l, end, now, round);
+    for (unsigned e = 0; e < l->ends; e++, end++) {
+        if (!end->drained) link_receive(l, e, now, round);
         if (!stack_quiet(end->stack, now)) bk_advance(end->stack, now);
+        if (link_has_output(end)) link_send(l, e, now, round);
     }
-    for (struct link_end *end = l->end; end <= last; end++)
-        if (link_has_output(end)) link_send(l, end, now, round);
     if (l->ops->flush != NULL) link_flush(l, now, round);
 }
 
 /* Whether another turn may find something to do. */
 static bool link_expects(const bk_link *l) {
-    const struct link_end *last = &l->end[l->ends - 1];
-    for (const struct link_end *end = l->end; end <= last; end++)
+    const struct link_end *end = l->end;
+    for (unsigned e = 0; e < l->ends; e++, end++)
         if (!end->drained || link_has_output(end)) return true;
     return false;
 }

@@ -62,6 +62,7 @@ struct coalesce {
     uint32_t iface;
     struct bk_rx *batch;
     uint32_t latest, next; /* the run that was last joined; whose place is taken when all are in use */
+    uint32_t open;         /* runs that have begun and are not delivered */
     struct run run[COALESCE_RUNS];
 };
 
@@ -174,43 +175,52 @@ static bool tcp_sound(const struct coalesce *c, const struct bk_rx *f, const str
 /* ---- delivering ---- */
 
 /* Takes a packet to its end. */
-static uint16_t deliver(const struct coalesce *c, struct packet *p) {
-    struct base *b = &c->net->tcp.base;
-    p->iface = (uint8_t)c->iface;
+static inline uint16_t deliver(struct net *n, struct packet *p) {
+    struct base *b = &n->tcp.base;
     p->now = b->now;
     for (uint32_t i = 0; i < p->part_count; i++) p->length += p->parts[i].length;
     p->owned = p->part_count < PACKET_OWNED ? (UINT64_C(1) << p->part_count) - 1 : UINT64_MAX;
-    uint16_t reason = net_input(c->net, p);
+    uint16_t reason = net_input(n, p);
     b->reasons[reason] += 1 + p->joined;
     for (uint32_t i = 0; i < p->part_count; i++)
         if (i >= PACKET_OWNED || (p->owned >> i & 1)) chunk_release(b, p->parts[i].chunk);
     return reason;
 }
 
-static void deliver_frame(const struct coalesce *c, struct bk_rx *f) {
-    struct base *b = &c->net->tcp.base;
-    if (f->flags & BK_RX_REFUSED) { /* the link has said why */
-        if (f->reason >= BK_REASON_COUNT) f->reason = BK_REASON_DROP_OFFLOAD_SHORT;
-        reason_count(b, f->reason);
-        for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->parts[i].chunk);
-        return;
-    }
-    struct packet p = {.parts = f->parts, .part_count = f->part_count, .gso_size = f->gso_size, .rx_flags = f->flags};
-    f->reason = deliver(c, &p);
+/* The link has said why. */
+static void refuse_frame(struct base *b, struct bk_rx *f) {
+    if (f->reason >= BK_REASON_COUNT) f->reason = BK_REASON_DROP_OFFLOAD_SHORT;
+    reason_count(b, f->reason);
+    for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->parts[i].chunk);
 }
 
-static void deliver_run(const struct coalesce *c, struct run *r) {
+static void deliver_frame(struct net *n, uint32_t iface, struct bk_rx *f) {
+    if (f->flags & BK_RX_REFUSED) {
+        refuse_frame(&n->tcp.base, f);
+        return;
+    }
+    struct packet p = {.parts = f->parts,
+                       .part_count = f->part_count,
+                       .gso_size = f->gso_size,
+                       .rx_flags = f->flags,
+                       .iface = (uint8_t)iface};
+    f->reason = deliver(n, &p);
+}
+
+static void deliver_run(struct coalesce *c, struct run *r) {
     if (r->frames == 0) return;
+    c->open--;
     struct packet p = {
         .parts = r->part,
         .part_count = (uint16_t)r->part_count,
         .gso_size = r->frames > 1 ? r->size : 0,
         .rx_flags = r->flags | BK_RX_CHECKSUM_VALID,
+        .iface = (uint8_t)c->iface,
         .pushed = r->pushed,
         .joined = r->frames - 1,
         .longer = r->longer,
     };
-    uint16_t reason = deliver(c, &p);
+    uint16_t reason = deliver(c->net, &p);
     c->net->tcp.base.reasons[BK_REASON_NOTE_COALESCED] += p.joined;
     for (uint32_t i = 0; i < r->frames; i++) c->batch[r->frame[i]].reason = reason;
     r->frames = 0;
@@ -270,13 +280,14 @@ static bool run_begin(struct coalesce *c, uint32_t number, const struct view *v)
     r->tcp_sum = tcp_sum;
     run_add(r, number, f, v, 0);
     c->latest = at;
+    c->open++;
     return true;
 }
 
 /* ---- a batch ---- */
 
 static void deliver_all(struct coalesce *c) {
-    for (uint32_t i = 0; i < COALESCE_RUNS; i++) deliver_run(c, &c->run[i]);
+    for (uint32_t i = 0; i < COALESCE_RUNS && c->open != 0; i++) deliver_run(c, &c->run[i]);
 }
 
 /* The run of the connection that the frame is for, or NULL. */
@@ -291,48 +302,52 @@ static void take_frame(struct coalesce *c, uint32_t number) {
     struct run *latest = &c->run[c->latest];
     struct view v;
     if (f->flags & BK_RX_REFUSED) {
-        deliver_frame(c, f);
+        deliver_frame(c->net, c->iface, f);
         return;
     }
     if (latest->frames != 0 && run_join(c, latest, number)) return;
     enum look seen = look(c, f, &v);
     if (seen == LOOK_OPAQUE) {
         deliver_all(c);
-        deliver_frame(c, f);
+        deliver_frame(c->net, c->iface, f);
         return;
     }
-    struct run *r = run_of(c, &v);
+    struct run *r = c->open != 0 ? run_of(c, &v) : NULL;
     if (r != NULL && r != latest && seen == LOOK_TEXT && run_join(c, r, number)) {
         c->latest = (uint32_t)(r - c->run);
         return;
     }
     if (r != NULL) deliver_run(c, r);
-    if (seen != LOOK_TEXT || !run_begin(c, number, &v)) deliver_frame(c, f);
+    if (seen != LOOK_TEXT || !run_begin(c, number, &v)) deliver_frame(c->net, c->iface, f);
 }
 
 /* Before frame i of the batch: asks for what it and those behind it will need. */
-static void foresee(const struct coalesce *c, size_t count, size_t i) {
+static void foresee(const struct net *n, uint32_t iface, const struct bk_rx *frames, size_t count, size_t i) {
     if (!BK_FAST || count < FORESEE_LEAST || i % FORESEE_RUN != 0) return;
-    net_foresee(c->net, c->iface, &c->batch[i], count - i < FORESEE_RUN ? count - i : FORESEE_RUN);
+    net_foresee(n, iface, &frames[i], count - i < FORESEE_RUN ? count - i : FORESEE_RUN);
 }
 
-void coalesce_input(struct net *n, uint32_t iface, struct bk_rx *frames, size_t count) {
+static void coalesce_batch(struct net *n, uint32_t iface, struct bk_rx *frames, size_t count) {
     struct coalesce c; /* large, and but for these fields written before it is read */
     c.net = n;
     c.iface = iface;
     c.batch = frames;
-    if (count == 1 || !n->tcp.base.config.receive_coalescing) {
-        for (size_t i = 0; i < count; i++) {
-            foresee(&c, count, i);
-            deliver_frame(&c, &frames[i]);
-        }
-        return;
-    }
-    c.latest = c.next = 0;
+    c.latest = c.next = c.open = 0;
     for (uint32_t i = 0; i < COALESCE_RUNS; i++) c.run[i].frames = 0;
     for (size_t i = 0; i < count; i++) {
-        foresee(&c, count, i);
+        foresee(n, iface, frames, count, i);
         take_frame(&c, (uint32_t)i);
     }
     deliver_all(&c);
+}
+
+void coalesce_input(struct net *n, uint32_t iface, struct bk_rx *frames, size_t count) {
+    if (count > 1 && n->tcp.base.config.receive_coalescing) {
+        coalesce_batch(n, iface, frames, count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        foresee(n, iface, frames, count, i);
+        deliver_frame(n, iface, &frames[i]);
+    }
 }

@@ -26,7 +26,11 @@ struct cut {
 void cut_sums(struct cut *c);
 /* Stands before the first frame of a unit, which must stay where it is. */
 static inline void cut_begin(struct cut *c, const bk_stack *stack, const struct bk_tx *unit) {
-    *c = (struct cut){.base = (const struct base *)(const void *)stack, .unit = unit, .count = 1};
+    c->base = (const struct base *)(const void *)stack;
+    c->unit = unit;
+    c->count = 1;
+    c->index = c->passed = c->part = c->part_offset = 0;
+    c->rewrite = false;
     c->checksum = unit->l4_checksum_partial;
     if (unit->gso_size != 0) cut_sums(c);
 }

@@ -33,8 +33,9 @@ void demux_init(struct base *b, struct demux *d, uint32_t entries_max) {
     pool_init(&d->buckets, sizeof(struct bucket), homes, 1, 64, true);
     /* In the worst case all entries share one home. */
     pool_init(&d->overflow, sizeof(struct bucket), entries_max / BUCKET_ENTRIES + homes + 1, 1, 64, true);
-    d->entries = d->round_mask = d->split = 0;
-    d->latest = DEMUX_NONE;
+    d->entries = d->round_mask = d->split = d->pad = 0;
+    memset(d->latest, 0, sizeof d->latest);
+    for (uint32_t i = 0; i < DEMUX_LATEST; i++) d->latest[i].ref = DEMUX_NONE;
     if (b->size != 0) pool_reserve(b, &d->buckets, 1);
 }
 
@@ -103,7 +104,6 @@ static demux_ref *entry_find(struct base *b, struct demux *d, uint32_t hash, dem
 
 void demux_replace(struct base *b, struct demux *d, uint32_t hash, demux_ref old, demux_ref ref) {
     *entry_find(b, d, hash, old) = ref;
-    if (d->latest == old) d->latest = DEMUX_NONE;
 }
 
 void demux_remove(struct base *b, struct demux *d, uint32_t hash, demux_ref ref) {
@@ -125,7 +125,6 @@ void demux_remove(struct base *b, struct demux *d, uint32_t hash, demux_ref ref)
         before->more = 0;
     }
     d->entries--;
-    if (d->latest == ref) d->latest = DEMUX_NONE;
 }
 
 void demux_foresee(const struct base *b, const struct demux *d, uint32_t hash) {
