@@ -287,20 +287,23 @@ static void output_unit(struct base *b, uint32_t id, struct bk_tx *unit) {
     };
 }
 
+/* The next frame that TCP wants to leave by this interface, or a reply by whatever interface; BK_NONE if there is none. */
+static uint32_t output_ask(struct tcp *t, uint32_t iface) {
+    if (t->replies.count != 0) return frame_queue_pop(&t->base, &t->replies);
+    return tcp_output_pending(t, iface) ? tcp_output_next(t, iface) : BK_NONE;
+}
+
 size_t bk_output(bk_stack *s, uint32_t iface, struct bk_tx *units, size_t n, uint64_t now) {
     struct base *b = base_of(s);
     base_now(b, now);
     if (!iface_exists(s, iface)) return 0;
-    uint32_t id;
-    while ((id = frame_queue_pop(b, &s->net.tcp.replies)) != BK_NONE) net_send(&s->net, id);
     size_t i = 0;
     while (i < n) {
-        id = frame_queue_pop(b, &s->net.iface[iface].ready);
+        uint32_t id = frame_queue_pop(b, &s->net.iface[iface].ready);
         if (id == BK_NONE) {
-            if (!tcp_output_pending(&s->net.tcp, iface)) break;
-            id = tcp_output_next(&s->net.tcp, iface);
+            id = output_ask(&s->net.tcp, iface);
             if (id == BK_NONE) break;
-            if (!BK_FAST || !net_send_usual(&s->net, id)) {
+            if (!BK_FAST || !net_send_usual(&s->net, id, iface)) {
                 net_send(&s->net, id);
                 continue;
             }

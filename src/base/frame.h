@@ -19,7 +19,7 @@
 #define FRAME_PARTS  34u  /* 64 KiB in chunks of 2 KiB, begun and ended anywhere */
 
 struct frame {
-    uint32_t next;   /* in a queue of frames, or the pool's free list */
+    uint32_t next;   /* in a queue of frames (else BK_NONE), or the pool's free list */
     uint32_t object; /* index of the connection it belongs to, or BK_NONE */
     bk_addr src, dst;
     uint32_t payload_length;
@@ -80,7 +80,6 @@ static inline void frame_queue_init(struct frame_queue *q) {
 }
 
 static inline void frame_queue_push(struct base *b, struct frame_queue *q, uint32_t id) {
-    frame_at(b, id)->next = BK_NONE;
     if (q->tail != BK_NONE)
         frame_at(b, q->tail)->next = id;
     else
@@ -93,7 +92,9 @@ static inline void frame_queue_push(struct base *b, struct frame_queue *q, uint3
 static inline uint32_t frame_queue_pop(struct base *b, struct frame_queue *q) {
     uint32_t id = q->head;
     if (id == BK_NONE) return BK_NONE;
-    q->head = frame_at(b, id)->next;
+    struct frame *f = frame_at(b, id);
+    q->head = f->next;
+    f->next = BK_NONE;
     if (q->head == BK_NONE) q->tail = BK_NONE;
     q->count--;
     return id;

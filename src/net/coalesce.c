@@ -38,7 +38,7 @@ struct view {
     const uint8_t *at;      /* the frame's first part, which holds all headers */
     uint16_t ip, tcp, text; /* where these begin */
     bool ipv4;
-    uint32_t length; /* of the frame */
+    uint32_t length, ip_length; /* of the frame, and of the packet as the IP header says */
 };
 
 struct run {
@@ -86,10 +86,8 @@ static bool find_tcp(const struct coalesce *c, uint32_t held, struct view *v) {
     return ip[0] >> 4 == 6 && ip[IPV6_NEXT] == WIRE_TCP && held >= v->tcp + WIRE_TCP_LENGTH;
 }
 
-/* The IP packet's length as its header says. */
-static uint32_t ip_length(const struct view *v) {
-    const uint8_t *ip = v->at + v->ip;
-    return v->ipv4 ? get_be16(ip + IPV4_LENGTH) : WIRE_IPV6_LENGTH + get_be16(ip + IPV6_LENGTH);
+static uint32_t ip_length(bool ipv4, const uint8_t *ip) {
+    return ipv4 ? get_be16(ip + IPV4_LENGTH) : WIRE_IPV6_LENGTH + get_be16(ip + IPV6_LENGTH);
 }
 
 static enum look look(const struct coalesce *c, const struct bk_rx *f, struct view *v) {
@@ -99,10 +97,11 @@ static enum look look(const struct coalesce *c, const struct bk_rx *f, struct vi
     if (!find_tcp(c, held, v)) return LOOK_OPAQUE;
     const uint8_t *tcp = v->at + v->tcp;
     v->length = frame_length(f);
+    v->ip_length = ip_length(v->ipv4, v->at + v->ip);
     v->text = (uint16_t)(v->tcp + (tcp[TCP_OFFSET] >> 4) * 4u);
     bool plain =
         f->gso_size == 0 && f->part_count <= COALESCE_PARTS && (tcp[TCP_FLAGS] | WIRE_PSH) == (WIRE_ACK | WIRE_PSH);
-    bool whole = v->text >= v->tcp + WIRE_TCP_LENGTH && held > v->text && v->length == v->ip + ip_length(v);
+    bool whole = v->text >= v->tcp + WIRE_TCP_LENGTH && held > v->text && v->length == v->ip + v->ip_length;
     return plain && whole ? LOOK_TEXT : LOOK_TCP;
 }
 
@@ -161,13 +160,14 @@ static bool ipv4_sound(const uint8_t *ip, uint32_t sum) {
     return sum % UINT16_MAX == 0; /* never zero, so all ones when folded: version and length are in it */
 }
 
-static bool tcp_sound(const struct coalesce *c, const struct bk_rx *f, const struct view *v, uint64_t sum) {
+/* `tcp` stands in the first part, `length` bytes before the frame's end. */
+static bool tcp_sound(const struct base *b, const struct bk_rx *f, const uint8_t *tcp, uint32_t length, uint64_t sum) {
     if (f->flags & (BK_RX_CHECKSUM_VALID | BK_RX_CHECKSUM_PARTIAL)) return true;
-    uint32_t done = f->parts[0].length - v->tcp;
-    sum = checksum_add_by(c->net->tcp.base.checksum_way, sum + (v->length - v->tcp), v->at + v->tcp, done);
+    uint32_t done = length;
+    for (uint32_t i = 1; i < f->part_count; i++) done -= f->parts[i].length;
+    sum = checksum_add_by(b->checksum_way, sum + length, tcp, done);
     for (uint32_t i = 1; i < f->part_count; done += f->parts[i++].length)
-        sum = checksum_add_at_by(c->net->tcp.base.checksum_way, sum,
-                                 chunk_data(&c->net->tcp.base, f->parts[i].chunk) + f->parts[i].offset,
+        sum = checksum_add_at_by(b->checksum_way, sum, chunk_data(b, f->parts[i].chunk) + f->parts[i].offset,
                                  f->parts[i].length, done);
     return checksum_fold(sum) == 0xffff;
 }
@@ -228,15 +228,15 @@ static void deliver_run(struct coalesce *c, struct run *r) {
 
 /* ---- runs ---- */
 
-/* Adds a frame to the run, without the first `skip` bytes, which its first part holds and more. */
-static void run_add(struct run *r, uint32_t number, const struct bk_rx *f, const struct view *v, uint32_t skip) {
-    const uint8_t *tcp = v->at + v->tcp;
-    uint32_t text = v->length - v->text;
-    struct bk_part first = f->parts[0];
+/* Adds a frame with `text` bytes of text to the run, without the first `skip` bytes, which its first part holds and more. */
+static inline void run_add(struct run *r, uint32_t number, const struct bk_rx *f, const uint8_t *tcp, uint32_t text,
+                           uint32_t skip) {
+    const struct bk_part *from = f->parts;
+    struct bk_part *to = &r->part[r->part_count];
     r->frame[r->frames++] = number;
-    r->part[r->part_count++] =
-        (struct bk_part){first.chunk, (uint16_t)(first.offset + skip), (uint16_t)(first.length - skip)};
-    for (uint32_t i = 1; i < f->part_count; i++) r->part[r->part_count++] = f->parts[i];
+    *to = (struct bk_part){from->chunk, (uint16_t)(from->offset + skip), (uint16_t)(from->length - skip)};
+    for (uint32_t i = 1; i < f->part_count; i++) to[i] = from[i];
+    r->part_count += f->part_count;
     r->seq = get_be32(tcp + TCP_SEQ) + text;
     r->pushed = tcp[TCP_FLAGS] & WIRE_PSH;
     r->closed = r->pushed || text < r->size;
@@ -244,19 +244,19 @@ static void run_add(struct run *r, uint32_t number, const struct bk_rx *f, const
 
 /* Adds the frame if it continues the run. */
 static bool run_join(const struct coalesce *c, struct run *r, uint32_t number) {
+    const struct base *b = &c->net->tcp.base;
     const struct bk_rx *f = &c->batch[number];
-    struct view v = r->first;
-    if (r->closed || f->gso_size != 0 || f->part_count == 0 || f->parts[0].length <= v.text) return false;
-    v.at = chunk_data(&c->net->tcp.base, f->parts[0].chunk) + f->parts[0].offset;
-    if (get_be32(v.at + v.tcp + TCP_SEQ) != r->seq || !same_headers(&r->first, v.at)) return false;
-    v.length = frame_length(f);
-    uint32_t text = v.length - v.text;
-    if (v.length != v.ip + ip_length(&v) || text > r->size || r->part_count + f->part_count > COALESCE_PARTS ||
-        ip_length(&r->first) + r->longer + text > UINT16_MAX)
+    const struct view *v = &r->first; /* whose headers end where this one's do, if they are the same */
+    if (r->closed || f->gso_size != 0 || f->part_count == 0 || f->parts[0].length <= v->text) return false;
+    const uint8_t *at = chunk_data(b, f->parts[0].chunk) + f->parts[0].offset, *ip = at + v->ip, *tcp = at + v->tcp;
+    if (get_be32(tcp + TCP_SEQ) != r->seq || !same_headers(v, at)) return false;
+    uint32_t length = frame_length(f), text = length - v->text;
+    if (length != v->ip + ip_length(v->ipv4, ip) || text > r->size || r->part_count + f->part_count > COALESCE_PARTS ||
+        v->ip_length + r->longer + text > UINT16_MAX)
         return false;
-    if ((v.ipv4 && !ipv4_sound(v.at + v.ip, r->ip_sum)) || !tcp_sound(c, f, &v, r->tcp_sum)) return false;
+    if ((v->ipv4 && !ipv4_sound(ip, r->ip_sum)) || !tcp_sound(b, f, tcp, length - v->tcp, r->tcp_sum)) return false;
     r->longer += text;
-    run_add(r, number, f, &v, v.text);
+    run_add(r, number, f, tcp, text, v->text);
     return true;
 }
 
@@ -265,7 +265,10 @@ static bool run_begin(struct coalesce *c, uint32_t number, const struct view *v)
     const struct bk_rx *f = &c->batch[number];
     uint64_t tcp_sum = pseudo_sum(v);
     uint32_t ip_sum = v->ipv4 ? ipv4_sum(v) : 0, at = 0;
-    if ((v->ipv4 && !ipv4_sound(v->at + v->ip, ip_sum)) || !tcp_sound(c, f, v, tcp_sum)) return false;
+    const uint8_t *tcp = v->at + v->tcp;
+    if ((v->ipv4 && !ipv4_sound(v->at + v->ip, ip_sum)) ||
+        !tcp_sound(&c->net->tcp.base, f, tcp, v->length - v->tcp, tcp_sum))
+        return false;
     while (at < COALESCE_RUNS && c->run[at].frames != 0) at++;
     if (at == COALESCE_RUNS) {
         at = c->next++ % COALESCE_RUNS;
@@ -278,7 +281,7 @@ static bool run_begin(struct coalesce *c, uint32_t number, const struct view *v)
     r->first = *v;
     r->ip_sum = ip_sum;
     r->tcp_sum = tcp_sum;
-    run_add(r, number, f, v, 0);
+    run_add(r, number, f, tcp, r->size, 0);
     c->latest = at;
     c->open++;
     return true;

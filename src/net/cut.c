@@ -52,21 +52,6 @@ void cut_sums(struct cut *c) {
     if (cut_is_ipv4(u)) c->ip_sum = cut_ipv4_sum(u);
 }
 
-/* Steps over the next part's bytes, at most n of them, and says where they are. */
-static const uint8_t *cut_run(struct cut *c, uint32_t *n) {
-    const struct bk_tx *u = c->unit;
-    while (c->part < u->part_count && c->part_offset == u->parts[c->part].length) {
-        c->part++;
-        c->part_offset = 0;
-    }
-    BK_ASSERT(c->part < u->part_count, "the parts of a unit add up to its payload");
-    const struct bk_part *part = &u->parts[c->part];
-    const uint8_t *from = chunk_data(c->base, part->chunk) + part->offset + c->part_offset;
-    *n = u32_min(*n, (uint32_t)part->length - c->part_offset);
-    c->part_offset += *n;
-    return from;
-}
-
 /* Copies n bytes that stand at `at` of the payload; returns the sum with theirs if one is needed. A part that begins at an odd offset of the frame is
  * summed as if it began at an even one, and its sum then counts with the bytes swapped (RFC 1071 2(B)). */
 static uint64_t cut_copy(const struct cut *c, uint64_t sum, uint8_t *to, const uint8_t *from, uint32_t n, uint32_t at) {
@@ -81,13 +66,21 @@ static uint64_t cut_copy(const struct cut *c, uint64_t sum, uint8_t *to, const u
 
 /* Copies the next n bytes of payload and sums them. */
 static uint64_t cut_gather(struct cut *c, uint8_t *to, uint32_t n) {
+    const struct bk_part *part = &c->unit->parts[c->part], *end = c->unit->parts + c->unit->part_count;
     uint64_t sum = 0;
+    uint32_t skip = c->part_offset;
     for (uint32_t at = 0; at < n;) {
-        uint32_t run = n - at;
-        const uint8_t *from = cut_run(c, &run);
-        sum = cut_copy(c, sum, to + at, from, run, at);
+        BK_ASSERT(part < end, "the parts of a unit add up to its payload");
+        uint32_t run = u32_min(n - at, part->length - skip);
+        sum = cut_copy(c, sum, to + at, chunk_data(c->base, part->chunk) + part->offset + skip, run, at);
         at += run;
+        skip += run;
+        if (skip < part->length) break;
+        part++;
+        skip = 0;
     }
+    c->part = (uint32_t)(part - c->unit->parts);
+    c->part_offset = skip;
     return sum;
 }
 
@@ -188,14 +181,11 @@ uint32_t bk_tx_count(const struct bk_tx *unit) {
 
 /* Moves a cursor at the start to frame i, over the parts and not the bytes. */
 static void cut_seek(struct cut *c, uint32_t i) {
-    uint32_t left = i * c->unit->gso_size;
+    const struct bk_tx *u = c->unit;
     c->index = i;
-    c->passed = left;
-    while (left > 0) {
-        uint32_t run = left;
-        (void)cut_run(c, &run);
-        left -= run;
-    }
+    c->part_offset = c->passed = i * u->gso_size;
+    while (c->part < u->part_count && c->part_offset >= u->parts[c->part].length)
+        c->part_offset -= u->parts[c->part++].length;
 }
 
 size_t bk_tx_write(const bk_stack *stack, const struct bk_tx *unit, uint32_t i, void *buffer, size_t size) {

@@ -257,12 +257,13 @@ void net_send(struct net *n, uint32_t id) {
     ip_send_to(n, id, &way.next_hop);
 }
 
-bool net_send_usual(struct net *n, uint32_t id) {
+bool net_send_usual(struct net *n, uint32_t id, uint32_t iface) {
     struct frame *f = frame_at(&n->tcp.base, id);
-    const struct net_iface *i = &n->iface[f->iface];
+    const struct net_iface *i = &n->iface[iface];
     const uint8_t *mac = NULL;
+    if (f->iface != iface) return false;
     if (i->config.layer == BK_LAYER_ETHERNET) {
-        mac = net_hint_holds(n, f->iface, &f->dst) ? neighbour_usual(n, i->hint_neighbour) : NULL;
+        mac = net_hint_holds(n, iface, &f->dst) ? neighbour_usual(n, i->hint_neighbour) : NULL;
         if (mac == NULL) return false;
     }
     ip_write(n, f, NULL);
