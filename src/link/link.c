@@ -148,10 +148,10 @@ static void link_send(bk_link *l, unsigned e, uint64_t now, struct link_round *r
         }
     } while (!end->blocked && end->count == LINK_UNITS && c->frames_out - sent + lost < LINK_FRAMES &&
              c->bytes_out < bytes);
-    lost += (uint32_t)(c->frames_out - sent);
-    if (lost == 0) return;
+    uint32_t moved = (uint32_t)(c->frames_out - sent) + lost;
+    if (moved == 0) return;
     round->moved = true;
-    round->out += lost;
+    round->out += moved;
     l->end[l->ends - 1 - e].drained = false;
 }
 
