@@ -73,7 +73,7 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     if (q->tail == BK_NONE) return 0;
     const struct extent *e = extent_at(b, q->tail);
     if (e->ends_record) return 0;
-    if (*chunk_references(b, e->chunk) != 1) return 0;
+    if (chunk_references(b, e->chunk) != 1) return 0;
     uint32_t end = (uint32_t)e->offset + e->length; /* may be 65,536, beyond what chunk_bytes says */
     return end < extent_chunk_bytes(b) ? extent_chunk_bytes(b) - end : 0;
 }

@@ -29,7 +29,7 @@ struct pool {
     uint32_t fresh;       /* objects ever handed out; made - fresh are untouched */
     uint32_t in_use;
     uint32_t high_water; /* largest in_use so far */
-    uint32_t free_head;  /* LIFO of freed objects, linked through their first 4 bytes */
+    uint32_t free_head;  /* LIFO of freed objects, linked through their first 4 bytes; of chunks, see chunk_word */
     uint32_t first;      /* objects in slab 0, a power of two */
     uint8_t align_log2;  /* of each slab */
     uint8_t zero;        /* whether pool_alloc clears the object */
@@ -60,7 +60,7 @@ struct base {
     uint8_t pad[7];
     struct bk_config config;
     struct pool chunks;     /* frame memory, config.chunk_size each */
-    struct pool chunk_refs; /* uint32_t a chunk: its reference count; made in step with `chunks` */
+    struct pool chunk_refs; /* uint32_t a chunk, see chunk_word; made in step with `chunks` */
     struct pool extents;
     struct pool frames;
     struct trace_ring trace;
@@ -141,24 +141,42 @@ void trace_write(struct base *b, const struct bk_event *event);
 static inline uint8_t *chunk_data(const struct base *b, uint32_t chunk) {
     return pool_at(b, &b->chunks, chunk);
 }
-static inline uint32_t *chunk_references(const struct base *b, uint32_t chunk) {
+/* A chunk's word tells how many references there are to it, or, while it is free, CHUNK_FREE and the next free one, as chunks.free_head tells the first:
+ * neither who takes a chunk nor who gives it back touches its bytes, which may be far away by then. */
+#define CHUNK_FREE UINT32_C(0x80000000)
+static inline uint32_t *chunk_word(const struct base *b, uint32_t chunk) {
     return pool_at(b, &b->chunk_refs, chunk);
 }
+static inline uint32_t chunk_references(const struct base *b, uint32_t chunk) {
+    uint32_t word = *chunk_word(b, chunk);
+    return word & CHUNK_FREE ? 0 : word;
+}
 static inline void chunk_hold(struct base *b, uint32_t chunk) {
-    ++*chunk_references(b, chunk);
+    ++*chunk_word(b, chunk);
 }
 /* A new chunk has one reference; its bytes are whatever they were. BK_NONE if none is free. */
 static inline uint32_t chunk_alloc(struct base *b) {
-    uint32_t id = pool_alloc(b, &b->chunks);
-    if (id == BK_NONE) return BK_NONE;
-    if (BK_UNLIKELY(b->chunk_refs.fresh <= id)) pool_reserve(b, &b->chunk_refs, id + 1);
-    *chunk_references(b, id) = 1;
+    struct pool *p = &b->chunks;
+    uint32_t id = p->free_head;
+    if (BK_LIKELY(id != BK_NONE)) {
+        id &= ~CHUNK_FREE;
+        p->free_head = *chunk_word(b, id);
+    } else {
+        id = pool_fresh(b, p);
+        if (id == BK_NONE) return BK_NONE;
+        if (b->chunk_refs.fresh <= id) pool_reserve(b, &b->chunk_refs, id + 1);
+    }
+    *chunk_word(b, id) = 1;
+    if (++p->in_use > p->high_water) p->high_water = p->in_use;
     return id;
 }
 static inline void chunk_release(struct base *b, uint32_t chunk) {
-    uint32_t *references = chunk_references(b, chunk);
-    BK_ASSERT(*references != 0, "a chunk is released once for each reference");
-    if (--*references == 0) pool_free(b, &b->chunks, chunk);
+    uint32_t *word = chunk_word(b, chunk);
+    BK_ASSERT(*word - 1 < CHUNK_FREE - 1, "a chunk is released once for each reference");
+    if (--*word != 0) return;
+    *word = b->chunks.free_head;
+    b->chunks.free_head = chunk | CHUNK_FREE;
+    b->chunks.in_use--;
 }
 /* Free chunks now. */
 static inline uint32_t chunk_free_count(const struct base *b) {

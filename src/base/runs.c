@@ -99,7 +99,7 @@ static bool run_join(struct base *b, struct runs *r, const struct place *at, con
     if (at->run == BK_NONE || !extent_is_small(b, part->length)) return false;
     struct extent *e = extent_at(b, at->prev);
     uint32_t end = (uint32_t)e->offset + e->length;
-    if (*chunk_references(b, e->chunk) != 1 || end + part->length > extent_chunk_bytes(b)) return false;
+    if (chunk_references(b, e->chunk) != 1 || end + part->length > extent_chunk_bytes(b)) return false;
     memcpy(chunk_data(b, e->chunk) + end, chunk_data(b, part->chunk) + part->offset, part->length);
     e->length = (uint16_t)(e->length + part->length);
     r->queue.bytes += part->length;

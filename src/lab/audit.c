@@ -32,14 +32,22 @@ struct audit {
 
 /* ---- pools and lists ------------------------------------------------------------------------------- */
 
+/* What follows a free object in its pool's list: that of chunks goes through their words. */
+static uint32_t audit_next_free(const struct base *b, const struct pool *p, uint32_t id) {
+    uint32_t next;
+    memcpy(&next, p == &b->chunks ? chunk_word(b, id) : pool_at(b, p, id), sizeof next);
+    return next;
+}
+
 static bool audit_pool(const struct base *b, const struct pool *p, const char *name, struct fault *fault) {
     FAULT_UNLESS(p->in_use <= p->fresh && p->fresh <= p->made && p->made <= p->capacity && p->in_use <= p->high_water,
                  "pool %s: %u in use, %u handed out, %u made, %u at most", name, p->in_use, p->fresh, p->made,
                  p->capacity);
     uint32_t free = 0;
     for (uint32_t id = p->free_head; id != BK_NONE; free++) {
+        if (p == &b->chunks) id ^= CHUNK_FREE;
         FAULT_UNLESS(id < p->fresh && free < p->fresh, "pool %s: the list of free objects is broken", name);
-        memcpy(&id, pool_at(b, p, id), sizeof id);
+        id = audit_next_free(b, p, id);
     }
     FAULT_UNLESS(free + p->in_use == p->fresh, "pool %s: %u in use and %u free of %u", name, p->in_use, free, p->fresh);
     return true;
@@ -170,7 +178,7 @@ static bool audit_chunks(struct audit *a) {
     uint32_t in_use = 0;
     for (uint32_t i = 0; a->held != NULL && i < a->held->count; i++) a->references[a->held->chunks[i]]++;
     for (uint32_t id = 0; id < a->b->chunks.fresh; id++) {
-        uint32_t has = *chunk_references(a->b, id);
+        uint32_t has = chunk_references(a->b, id);
         FAULT_UNLESS(has == a->references[id], "chunk %u: %u references, and %u things refer to it", id, has,
                      a->references[id]);
         in_use += has != 0;

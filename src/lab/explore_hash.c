@@ -117,7 +117,7 @@ static void put_queue(struct projection *p, const struct view *v, const struct e
         const struct extent *e = extent_at(v->b, id);
         put_seq(p, direction, e->seq);
         put32(p, (uint32_t)e->offset << 16 | e->length);
-        put8(p, *chunk_references(v->b, e->chunk));
+        put8(p, chunk_references(v->b, e->chunk));
         for (uint32_t i = 0; i < e->length; i++) put8(p, chunk_data(v->b, e->chunk)[e->offset + i]);
     }
 }

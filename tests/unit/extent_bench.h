@@ -77,7 +77,7 @@ static inline void check_queue(const struct base *b, const struct extent_queue *
         const struct extent *e = extent_at(b, id);
         assert_true(e->length != 0);
         assert_true((uint32_t)e->offset + e->length <= b->config.chunk_size);
-        assert_true(*chunk_references(b, e->chunk) != 0);
+        assert_true(chunk_references(b, e->chunk) != 0);
         if (last != BK_NONE) assert_true(seq_le(extent_end(extent_at(b, last)), e->seq));
         for (uint32_t i = 0; i < e->length; i++)
             assert_int_equal(chunk_data(b, e->chunk)[e->offset + i], byte_at(e->seq + i));

@@ -20,13 +20,17 @@ struct device {
     uint32_t number;   /* of the next one */
     uint32_t room;     /* frames that it still takes */
     int error;         /* of the next transmit, or 0 */
+    uint32_t reads;    /* times it was asked */
+    bool tells;        /* when it has nothing more */
+    bool foreign;      /* requests are for another host */
     uint32_t replies;
     uint32_t reply[1024];
 };
 
-static size_t request_make(uint8_t p[64], uint32_t number) {
+static size_t request_make(uint8_t p[64], uint32_t number, bool foreign) {
     static const uint8_t packet[64] = {0x45, 0, 0, 64, 0, 1, 0x40, 0, 64, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 8};
     memcpy(p, packet, sizeof packet);
+    if (foreign) p[19] = 3;
     put_be32(p + 28, number);
     put_be16(p + 10, checksum_finish(checksum_add(0, p, 20)));
     put_be16(p + 22, checksum_finish(checksum_add(0, p + 20, 44)));
@@ -37,10 +41,12 @@ static int device_receive(bk_link *l, unsigned end, struct link_batch *batch, ui
     struct device *d = (struct device *)l;
     uint8_t packet[64];
     (void)now;
-    while (d->arriving > 0 && link_batch_copy(l, end, batch, packet, request_make(packet, d->number))) {
+    d->reads++;
+    while (d->arriving > 0 && link_batch_copy(l, end, batch, packet, request_make(packet, d->number, d->foreign))) {
         d->arriving--;
         d->number++;
     }
+    batch->drained = d->tells && d->arriving == 0;
     return 0;
 }
 
@@ -186,6 +192,43 @@ static void test_more_than_a_round(void **state) {
     bk_link_close(&d->link);
 }
 
+/* A device that has said that nothing more is there is read again only after something was written: that may have been answered. One that
+ * says nothing is read until nothing comes. */
+static void test_drained_device(void **state) {
+    struct world *w = *state;
+    struct device *d = w->device;
+    for (int tells = 0; tells < 2; tells++) {
+        d->tells = tells;
+        d->reads = 0;
+        assert_int_equal(bk_link_pump(&d->link, 0), 0);
+        assert_int_equal(d->reads, 1);
+        d->arriving = 3;
+        d->reads = 0;
+        assert_int_equal(bk_link_pump(&d->link, 0), 6);
+        assert_int_equal(d->reads, 2);
+        d->arriving = 3;
+        d->room = 0;
+        d->reads = 0;
+        assert_int_equal(bk_link_pump(&d->link, 0), 3);
+        assert_int_equal(d->reads, tells ? 1 : 2); /* nothing left */
+        d->room = UINT32_MAX;
+        d->reads = 0;
+        assert_int_equal(bk_link_pump(&d->link, 0), 3);
+        assert_int_equal(d->reads, 2);
+    }
+    expect_replies(d, 12);
+    /* Nothing is said to frames that are not for this stack. */
+    for (int tells = 0; tells < 2; tells++) {
+        d->tells = tells;
+        d->reads = 0;
+        d->arriving = 3;
+        d->foreign = true;
+        assert_int_equal(bk_link_pump(&d->link, 0), 3);
+        assert_int_equal(d->reads, tells ? 1 : 2);
+    }
+    bk_link_close(&d->link);
+}
+
 /* Without chunks frames stay in the device. */
 static void test_no_chunks(void **state) {
     struct world *w = *state;
@@ -271,6 +314,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_close_while_full, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_failing_device, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_more_than_a_round, world_begin, world_end),
+        cmocka_unit_test_setup_teardown(test_drained_device, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_no_chunks, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_ages_of_a_quiet_stack, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_behind_an_impaired_wire, world_begin, world_end),

@@ -69,9 +69,43 @@ static void each_kind_under_one_hash(void **state) {
     core_down(&k);
 }
 
+/* The latest connections are known by their ports, one to a place; what is remembered of one that has left the table, or of other addresses, misleads nobody. */
+static void latest_connections_are_remembered(void **state) {
+    (void)state;
+    struct bk_config config;
+    bk_config_tiny(&config);
+    config.connections = 3;
+    struct core k = core_up(&config, 0);
+    struct tcp *t = k.tcp;
+    struct tuple tuple[3] = {tuple_of(false, 1), tuple_of(false, 1), tuple_of(false, 1)};
+    demux_ref ref[3];
+    tuple[1].remote.byte[15] ^= 1;        /* the same ports */
+    tuple[2].remote_port += DEMUX_LATEST; /* others, at the same place */
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t hash = demux_hash(k.base, &tuple[i]);
+        ref[i] = demux_ref_make(DEMUX_CONNECTION, false, connection_new(t, &tuple[i], hash, 0, DEMUX_NONE));
+    }
+    for (uint32_t round = 0; round < 2; round++)
+        for (uint32_t i = 0; i < 3; i++)
+            for (uint32_t again = 0; again < 2; again++) {
+                uint32_t hash = 0;
+                assert_int_equal(lookup_segment(t, &tuple[i], &hash), ref[i]);
+                assert_int_equal(hash, demux_hash(k.base, &tuple[i]));
+            }
+    uint32_t hash, place = (tuple[2].local_port ^ tuple[2].remote_port) % DEMUX_LATEST;
+    assert_int_equal(t->demux.latest[place].ref, ref[2]);
+    lookup_forget(t, &tuple[0]); /* whose place another has */
+    assert_int_equal(t->demux.latest[place].ref, ref[2]);
+    demux_remove(k.base, &t->demux, demux_hash(k.base, &tuple[2]), ref[2]);
+    lookup_forget(t, &tuple[2]);
+    assert_int_equal(lookup_segment(t, &tuple[2], &hash), DEMUX_NONE);
+    core_down(&k);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_under_one_hash),
+        cmocka_unit_test(latest_connections_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
