@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "link/capture.h"
+#include "link/group.h"
 #include "link/link.h"
 
 uint64_t bk_link_clock(void) {
@@ -30,16 +31,20 @@ static uint32_t link_receive(bk_link *l, unsigned e, uint64_t now, int *error) {
     struct link_end *end = &l->end[e];
     struct link_batch *b = &l->batch;
     b->count = b->part_count = 0;
+    if (l->group != NULL) group_take(l, b);
+    uint32_t taken = b->count, taken_parts = b->part_count;
     int r = l->ops->receive(l, e, b, now);
     if (r < 0 && *error == 0) *error = r;
+    uint32_t arrived = b->count - taken;
     if (b->count == 0) return 0;
+    l->counters.frames_in += arrived;
+    l->counters.bytes_in += link_frame_length(b->part + taken_parts, b->part_count - taken_parts);
+    if (l->group != NULL && arrived > 0) group_sort(l, b, taken);
     bool captured = l->capture != NULL && e == 0;
     if (captured) link_capture_hold(l->capture, end->stack, b);
-    l->counters.frames_in += b->count;
-    l->counters.bytes_in += link_frame_length(b->part, b->part_count);
     bk_input(end->stack, end->iface, b->frame, b->count, now);
     if (captured) link_capture_in(l->capture, b, now);
-    return b->count;
+    return taken + arrived;
 }
 
 /* ---- out ---- */
