@@ -23,12 +23,10 @@ static int control_name_order(const void *a, const void *b) {
 
 /* Reads PID or PID.INDEX. */
 static bool control_name_parse(const char *text, struct control_name *out) {
-    char pid[CONTROL_NAME] = "";
+    char pid[CONTROL_NAME];
     const char *dot = strchr(text, '.');
-    size_t length = dot ? (size_t)(dot - text) : strlen(text);
     uint64_t n, index = 0;
-    if (length >= sizeof pid) return false;
-    memcpy(pid, text, length);
+    if (snprintf(pid, sizeof pid, "%.*s", (int)(dot ? dot - text : INT32_MAX), text) >= (int)sizeof pid) return false;
     if (!cmd_number(pid, 1, INT32_MAX, &n) || (dot && !cmd_number(dot + 1, 0, INT32_MAX, &index))) return false;
     *out = (struct control_name){.pid = (pid_t)n, .index = dot ? (int32_t)index : -1};
     return true;

@@ -45,6 +45,7 @@ none_listed() { [ -z "$("$BECKON" ss -Ht "$PID_cores" | grep ^ESTAB)" ]; }
 # Connections that stay open: the kernel's list and the one of both stacks, from either end.
 listed() {
     local i held=()
+    rm -f "$SCRATCH"/*.hold # of the world before
     for i in $(seq 6); do
         ip netns exec "$NS" bash -c "exec 5<>/dev/tcp/10.78.0.2/80 && echo open && exec sleep 120" > "$SCRATCH/$i.hold" &
         held+=($!)
