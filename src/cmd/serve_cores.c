@@ -61,16 +61,6 @@ static void *core_thread(void *context) {
     return NULL;
 }
 
-/* The n-th processor that this process may use; they come round again if there are too few. */
-static int group_processor(uint32_t n) {
-    cpu_set_t all;
-    CPU_ZERO(&all);
-    if (sched_getaffinity(0, sizeof all, &all) < 0 || CPU_COUNT(&all) == 0) return 0;
-    int skip = (int)(n % (uint32_t)CPU_COUNT(&all)), i = 0;
-    while (!CPU_ISSET(i, &all) || skip-- > 0) i++;
-    return i;
-}
-
 /* Runs all, the first on this thread. Returns 0 or a negative errno. */
 static int group_run(struct serve_group *g) {
     int error = 0;
@@ -105,7 +95,7 @@ static int group_core(struct serve_group *g, uint32_t i) {
         return r;
     }
     c->stop = g->stop;
-    c->processor = group_processor(i);
+    c->processor = cmd_processor(i);
     g->begun = i + 1;
     g->steering.index = i;
     r = serve_stack_open(&c->stack, g->options, &g->steering, g->mac, g->group);
