@@ -19,11 +19,15 @@ MAKEOVERRIDES =
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := all
-.PHONY: all debug demo test asan bench guard fuzz mutants coverage format lint analyze install clean help
+.PHONY: all profiled debug demo test asan bench guard fuzz mutants coverage format lint analyze install clean help
 
 all: ## build the library and the program, optimised, in build/
 	@tools/need build
 	@tools/build release
+
+profiled: ## build the program, optimised by a profile of the benchmarks, in build-profiled/
+	@tools/need build
+	@tools/build-profiled
 
 debug: ## build for the debugger, in build-debug/
 	@tools/need build test

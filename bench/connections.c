@@ -44,6 +44,7 @@ int connections_open(struct connections *s, const struct connections_parameters 
     if (steering != NULL) ports /= steering->stacks; /* those of this stack, about */
     s->addresses = 1 + 2 * (p->time_waits + p->idle) / ports;
     if (bench_world_open(&s->world, BENCH_MEMORY, &config, s->addresses, run) < 0) return -1;
+    for (uint32_t side = 0; side < 2; side++) bench_stack_huge_pages(&s->world.memory[side]);
     const bk_addr any = bk_addr_ipv4(0, 0, 0, 0);
     int r =
         bk_tcp_listen(s->world.stack[1], &any, BENCH_PORT, config.requests_ipv4, 0, s->world.clock.now, &s->listener);

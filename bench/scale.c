@@ -67,8 +67,7 @@ static int scale_open(struct scale *s, const struct scale_parameters *p, struct 
     s->clock = (struct bench_clock){.virtual_time = run->virtual_time, .now = 1};
     scale_config(&config, s->connections);
     if (bench_stack_create(&s->memory, &config, 1, bench_clock_read(&s->clock), run) < 0) return -1;
-    /* Half of what a million connections cost more than a thousand is finding their pages: 2.1 times without this. */
-    madvise(s->memory.region, s->memory.size, MADV_HUGEPAGE);
+    bench_stack_huge_pages(&s->memory);
     s->client = calloc(s->connections, sizeof *s->client);
     s->order = calloc(s->connections, sizeof *s->order);
     if (s->client == NULL || s->order == NULL) return bench_fail(run, "no memory");

@@ -56,6 +56,10 @@ int bench_stack_create(struct bench_stack *s, const struct bk_config *config, ui
     return r < 0 ? bench_fail(run, "cannot create a stack: %s %s", strerror(-r), why) : 0;
 }
 
+void bench_stack_huge_pages(const struct bench_stack *s) {
+    madvise(s->region, s->size, MADV_HUGEPAGE);
+}
+
 void bench_stack_destroy(struct bench_stack *s) {
     if (s->region != NULL) munmap(s->region, s->size);
     *s = (struct bench_stack){0};

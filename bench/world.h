@@ -21,6 +21,8 @@ struct bench_stack {
 /* Makes one with a seed that is the same each time: benchmarks have no secrets, and guard runs must repeat. */
 int bench_stack_create(struct bench_stack *s, const struct bk_config *config, uint8_t seed, uint64_t now,
                        struct bench_run *run);
+/* Asks for huge pages, before much of the region is touched: of millions of records, half of what reaching one costs is finding its page. */
+void bench_stack_huge_pages(const struct bench_stack *s);
 void bench_stack_destroy(struct bench_stack *s);
 
 /* What bulk transfers have in common: `buffer` bytes each way; no timestamps, so that an MTU of 1500 makes segments of 1460

@@ -52,6 +52,11 @@ static void rotate_up(const struct tree_of *of, struct tree *t, uint32_t id) {
 }
 
 void tree_insert(const struct tree_of *of, struct tree *t, uint32_t id) {
+    if (BK_FAST && t->root == BK_NONE) {
+        *node_at(of, id) = (struct tree_node){BK_NONE, BK_NONE, BK_NONE};
+        t->root = id;
+        return;
+    }
     uint32_t key = key_at(of, id), parent = BK_NONE;
     bool left = false;
     for (uint32_t at = t->root; at != BK_NONE;) {
@@ -71,6 +76,10 @@ void tree_insert(const struct tree_of *of, struct tree *t, uint32_t id) {
 
 void tree_remove(const struct tree_of *of, struct tree *t, uint32_t id) {
     struct tree_node *n = node_at(of, id);
+    if (BK_FAST && t->root == id && (n->left & n->right) == BK_NONE) {
+        t->root = BK_NONE;
+        return;
+    }
     while (n->left != BK_NONE && n->right != BK_NONE)
         rotate_up(of, t, priority_of(n->left) > priority_of(n->right) ? n->left : n->right);
     replace_child(of, t, id, n->left != BK_NONE ? n->left : n->right);

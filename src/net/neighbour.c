@@ -97,7 +97,8 @@ static void neighbour_drop_waiting(struct net *n, struct neighbour *e, uint16_t 
 static void neighbour_remove(struct net *n, uint32_t id) {
     struct neighbour *e = neighbour_at(n, id);
     neighbour_drop_waiting(n, e, BK_REASON_DROP_NO_NEIGHBOUR);
-    neighbour_arm(n, id, BK_NEVER);
+    struct wheel_of wheel = neighbour_wheel(n);
+    wheel_remove(&wheel, id);
     list_remove(&n->tcp.base, &n->neighbours, NEIGHBOUR_LINK, neighbour_list(n, e), id);
     uint32_t *bucket = neighbour_bucket(n, e->iface, &e->addr);
     if (*bucket - 1 == id) {
@@ -336,7 +337,6 @@ static void neighbour_due(struct net *n, uint32_t id) {
 }
 
 uint64_t neighbour_next_deadline(const struct net *n) {
-    if (BK_FAST && n->wheel.armed == 0) return BK_NEVER;
     struct wheel_of wheel = neighbour_wheel(n);
     return wheel_next(&wheel);
 }

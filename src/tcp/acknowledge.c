@@ -75,7 +75,7 @@ static void advance(struct tcp *t, struct connection *c, const struct segment *s
  * Which of two segments is the newer one is asked of SEG.ACK first, and of SEG.SEQ only among equals: the peer's RCV.NXT never goes back, its
  * SEG.SEQ does with each retransmission. 3.10.7.4 asks SEG.SEQ first: a retransmission that acknowledges more would then move SND.UNA
  * and leave the old SND.WND, so that the two together lie beyond the window that the peer offered. */
-static bool update_window(struct tcp *t, struct connection *c, const struct segment *s) {
+bool acknowledge_window_news(struct tcp *t, struct connection *c, const struct segment *s) {
     if (!seq_lt(c->snd_wl2, s->header.ack) && !(c->snd_wl2 == s->header.ack && seq_le(c->snd_wl1, s->header.seq)))
         return false;
     uint32_t before = c->snd_wnd;
@@ -106,7 +106,7 @@ void acknowledge(struct tcp *t, struct connection *c, const struct segment *s, u
     ack_news_begin(&n, t, c, &s->header.option);
     if (advances) advance(t, c, s, &n);
     n.ece = ecn_echoes(c, s);
-    if (!old) window_changed = update_window(t, c, s);
+    if (!old) window_changed = acknowledge_window_news(t, c, s);
     if (advances) {
         *reason = connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
     } else if (is_duplicate_ack(c, s, window_changed)) {

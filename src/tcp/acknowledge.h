@@ -14,5 +14,7 @@ void acknowledge_syn(struct tcp *t, struct connection *c);
 
 /* SND.WND <- SEG.WND and what goes with it. */
 void acknowledge_window(struct connection *c, const struct segment *s);
+/* The same in a synchronized state, if the segment is not older than what the window was last taken from. Returns whether the window changed. */
+bool acknowledge_window_news(struct tcp *t, struct connection *c, const struct segment *s);
 
 #endif

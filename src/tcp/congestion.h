@@ -54,7 +54,7 @@ struct congestion_sample {
     bool grow;       /* cwnd is not recovery's: neither Recovery nor CWR; and no ECE */
     bool ece;        /* the ACK echoed congestion */
     uint8_t pad[2];
-    struct rate_sample rate; /* with the bytes newly delivered and newly lost */
+    const struct rate_sample *rate; /* with the bytes newly delivered and newly lost */
 };
 
 /* NewReno's own. */

@@ -115,7 +115,7 @@ static void bbr_acked(struct tcp *t, struct connection *c, struct congestion *g,
     struct bbr_at x = bbr_at(t, c, g);
     struct bbr *b = x.b;
     x.s = s;
-    x.rs = &s->rate;
+    x.rs = s->rate;
     x.in_flight = s->in_flight;
     if (!b->has_rtt && c->srtt_us != 0) init_pacing_rate(&x);
     bbr_update_latest_delivery_signals(&x);

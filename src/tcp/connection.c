@@ -250,7 +250,7 @@ static void connection_unorphan(struct tcp *t, struct connection *c) {
 static void connection_detach(struct tcp *t, struct connection *c) {
     connection_untouch(t, c);
     struct wheel_of wheel = connection_wheel(t);
-    wheel_arm(&wheel, c->self, BK_NEVER);
+    wheel_remove(&wheel, c->self);
     connection_unorphan(t, c);
     if (!c->detached) {
         port_map_leave(t, &c->tuple);
@@ -278,7 +278,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
     connection_untouch(t, c);
     connection_unorphan(t, c);
     struct wheel_of wheel = connection_wheel(t);
-    wheel_arm(&wheel, c->self, BK_NEVER);
+    wheel_remove(&wheel, c->self);
     c->detached = true;
     connection_settle(t, c);
 }

@@ -78,35 +78,41 @@ struct connection {
     uint8_t receive_scale : 4; /* Rcv.Wind.Shift */
     bool owned : 1;            /* a user, or a listener's queue, holds it */
     bool active_open : 1;      /* came from SYN-SENT */
-    bool detached : 1;         /* no longer in the connection table */
-    bool fin_queued : 1;       /* the user has closed the sending side */
-    bool fin_known : 1;        /* a FIN was seen, at fin_seq; it may wait behind a gap */
     bool fin_received : 1;     /* the FIN was taken in order */
     bool timestamps : 1;       /* Snd.TS.OK */
     bool sack : 1;             /* both ends said SACK-permitted (RFC 2018 2) */
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    bool more : 1;                          /* the user said that more follows: a partial segment waits */
+    /* What is out of the ordinary, each by its name and all in one number: ordinary.h. */
+    union {
+        struct {
+            bool detached : 1;       /* no longer in the connection table */
+            bool fin_queued : 1;     /* the user has closed the sending side */
+            bool fin_known : 1;      /* a FIN was seen, at fin_seq; it may wait behind a gap */
+            bool more : 1;           /* the user said that more follows: a partial segment waits */
+            bool records : 1;        /* some of what was queued ends a record (BK_SEND_RECORD) */
+            bool probe_now : 1;      /* a window probe or keep-alive is due */
+            bool override_now : 1;   /* the SWS override time is over */
+            bool urgent_out : 1;     /* SND.UP is ahead of SND.UNA */
+            bool urgent_in : 1;      /* RCV.UP is ahead of what the user has read */
+            bool control_lost : 1;   /* our SYN, or a FIN without a record, is to be sent again */
+            bool ecn : 1;            /* both ends do (RFC 3168) */
+            bool tail_unsampled : 1; /* no RTT was measured since the last tail loss probe */
+        };
+        uint16_t odd;
+    };
     bool push : 1;                          /* what was queued last was all that the user had to say for now */
-    bool cork : 1;                          /* and says so with every SEND */
-    bool records : 1;                       /* some of what was queued ends a record (BK_SEND_RECORD) */
-    bool probe_now : 1;                     /* a window probe or keep-alive is due */
-    bool override_now : 1;                  /* the SWS override time is over */
+    bool cork : 1;                          /* and says with every SEND that more follows */
     bool want_write : 1;                    /* the user was told -EAGAIN */
-    bool urgent_out : 1;                    /* SND.UP is ahead of SND.UNA */
-    bool urgent_in : 1;                     /* RCV.UP is ahead of what the user has read */
     bool syn_acked : 1;                     /* SND.UNA is past our SYN */
     bool syn_answered : 1;                  /* SYN-RECEIVED: our SYN-ACK of a simultaneous open is out */
     bool receive_fixed : 1, send_fixed : 1; /* the user has set the size of the buffer: it stays */
     bool orphan : 1;           /* its user has closed, and it holds its place in the table: counted in tcp.orphans */
-    bool control_lost : 1;     /* our SYN, or a FIN without a record, is to be sent again */
     bool ecn_asked : 1;        /* our SYN asks for ECN */
-    bool ecn : 1;              /* both ends do (RFC 3168) */
     bool ecn_echo : 1;         /* CE came, and no CWR since: ECE on all that leaves */
     bool ecn_cwr : 1;          /* CWR is due on the next new data */
     bool ecn_seen : 1;         /* the peer has sent ECN-capable segments */
-    bool tail_unsampled : 1;   /* no RTT was measured since the last tail loss probe */
     uint8_t mtu_discovery : 3; /* enum bk_mtu_discovery */
     bool copied : 1;           /* the path makes copies: DSACKs prove nothing (RFC 3708 3 A.4) */
     uint16_t ack_reason;       /* why the ACK that is owed is owed */

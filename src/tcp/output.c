@@ -6,6 +6,7 @@
 #include "tcp/frto.h"
 #include "tcp/mtu_search.h"
 #include "tcp/options.h"
+#include "tcp/ordinary.h"
 #include "tcp/push.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -202,7 +203,6 @@ static bool is_pushed(const struct tcp *t, const struct connection *c, const str
 static void build(struct tcp *t, struct connection *c, uint32_t frame, struct output_decision *d) {
     struct base *b = &t->base;
     struct frame *f = frame_at(b, frame);
-    f->hop_limit = c->hop_limit;
     if (d->length != 0) {
         uint32_t held = add_payload(t, c, f, d->seq, d->length);
         if (held != d->length) {
@@ -229,15 +229,7 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     uint32_t length = (uint32_t)wire_tcp_emit(f->header + FRAME_L4, &h);
     uint64_t sum = checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + d->length);
     wire_tcp_set_checksum(f->header + FRAME_L4, checksum_fold(sum));
-    f->end = (uint16_t)(FRAME_L4 + length);
-    f->l4_header_length = (uint16_t)length;
-    f->src = c->tuple.local;
-    f->dst = c->tuple.remote;
-    f->protocol = WIRE_TCP;
-    f->iface = c->iface;
-    f->object = c->self;
-    f->reason = d->reason;
-    f->checksum = FRAME_CHECKSUM_PARTIAL;
+    output_address(c, f, length, d->reason);
     if (path_mtu_fragments(c)) {
         /* One number for each packet, from an unknown beginning (RFC 6864 4.3). */
         f->flags |= FRAME_MAY_FRAGMENT;
@@ -275,6 +267,10 @@ uint32_t tcp_output_next(struct tcp *t, uint32_t iface) {
     struct list *output = &t->path[iface].output;
     while (output->head != BK_NONE) {
         struct connection *c = connection_at(t, output->head);
+        uint32_t ordinary = BK_NONE;
+        enum ordinary_answer answer = BK_FAST ? ordinary_output(t, c, &ordinary) : ORDINARY_NOT;
+        if (answer == ORDINARY_SENT) return ordinary;
+        if (answer == ORDINARY_NOTHING) continue;
         prepare(t, c);
         struct output_decision d = output_decide(t, c);
         if (d.reason == BK_REASON_NONE) {

@@ -129,6 +129,23 @@ static bool small_may_go(const struct connection *c, uint32_t n, bool all, bool 
     return (idle || c->nodelay) && n >= (c->max_snd_wnd + 1) / 2;
 }
 
+uint32_t output_amount(const struct tcp *t, const struct connection *c, const struct output_offer *o) {
+    uint32_t n = u32_min(o->queued, o->usable);
+    bool congested = n > o->room;
+    /* A unit holds a segment at least. */
+    if (congested || n > c->mss) n = u32_min(u32_min(n, o->room), pacing_unit(t, c, unit_max(t, c)));
+    if (n == c->mss) return n;
+    uint32_t tail = n < c->mss ? n : n % c->mss;
+    if (tail == 0) return n;
+    bool all = n == o->queued;
+    /* A tail that the congestion window cut, or the unit, waits to be whole. Behind full segments of this very unit it is
+     * not alone: Nagle would hold it, had they left before it. */
+    bool go = o->probe     ? n < c->mss && all
+              : n < c->mss ? !congested && small_may_go(c, n, all, o->closed)
+                           : all && !congested && (c->nodelay || o->closed) && !(c->more && !o->closed);
+    return go ? n : n - tail;
+}
+
 /* New data and FIN. */
 static struct output_decision decide_new(const struct tcp *t, const struct connection *c) {
     const struct active *a = active_of(t, c);
@@ -164,19 +181,8 @@ static struct output_decision decide_new(const struct tcp *t, const struct conne
     bool closed = record < queued || c->fin_queued;
     fin_due = fin_due && record == queued;
     queued = record;
-    uint32_t n = u32_min(queued, usable);
-    bool congested = n > room;
-    n = u32_min(u32_min(n, room), pacing_unit(t, c, unit_max(t, c)));
-    uint32_t tail = n % c->mss;
-    if (tail != 0) {
-        bool all = n == queued;
-        /* A tail that the congestion window cut, or the unit, waits to be whole. Behind full segments of this very unit it is
-         * not alone: Nagle would hold it, had they left before it. */
-        bool go = probe        ? n < c->mss && all
-                  : n < c->mss ? !congested && small_may_go(c, n, all, closed)
-                               : all && !congested && (c->nodelay || closed) && !(c->more && !closed);
-        if (!go) n -= tail;
-    }
+    const struct output_offer offer = {queued, usable, room, probe, closed};
+    uint32_t n = output_amount(t, c, &offer);
     if (n == 0) return NOTHING;
     if (!probe && pacing_holds(t, c, &d)) return d;
     d.length = n;

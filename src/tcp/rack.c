@@ -12,11 +12,6 @@ void rack_init(struct rack *r, uint32_t una) {
     r->mult = 1;
 }
 
-/* RACK_sent_after. */
-static bool sent_after(uint64_t sent_a, uint32_t end_a, uint64_t sent_b, uint32_t end_b) {
-    return sent_a > sent_b || (sent_a == sent_b && seq_gt(end_a, end_b));
-}
-
 /* Whether an ACK of what was sent again may be for an earlier copy of it. */
 static bool is_ambiguous(const struct ack_news *n, const struct sent_run *run, uint64_t rtt_ns) {
     if (!(run->flags & SENT_EVER_RESENT)) return false;
@@ -29,13 +24,8 @@ static bool is_ambiguous(const struct ack_news *n, const struct sent_run *run, u
 }
 
 void rack_delivered(struct ack_news *n, const struct sent_run *run, uint32_t end) {
-    struct rack *r = &n->a->rack;
-    uint64_t rtt_ns = n->t->base.now - run->sent_at;
-    if (is_ambiguous(n, run, rtt_ns)) return;
-    r->rtt_ns = rtt_ns;
-    if (r->sent_at != 0 && !sent_after(run->sent_at, end, r->sent_at, r->end)) return;
-    r->sent_at = u64_max(run->sent_at, 1);
-    r->end = end;
+    uint64_t now = n->t->base.now;
+    if (!is_ambiguous(n, run, now - run->sent_at)) rack_update(&n->a->rack, run->sent_at, end, now);
 }
 
 /* The window is wider by one step for each round in which a retransmission proved to be for nothing. */
@@ -81,7 +71,7 @@ uint64_t rack_detect(struct tcp *t, struct connection *c) {
     for (uint32_t id; (id = a->board.by_time.head) != BK_NONE;) {
         const struct sent_run *run = sent_at_id(t, id);
         a->board.visits++;
-        if (!sent_after(r->sent_at, r->end, run->sent_at, run->end)) break;
+        if (!rack_sent_after(r->sent_at, r->end, run->sent_at, run->end)) break;
         uint64_t due = run->sent_at + wait;
         /* At one instant numbers tell what left first, unless it went again. */
         if (run->flags & SENT_RESENT) due = u64_max(due, run->sent_at + 1);

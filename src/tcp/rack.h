@@ -18,6 +18,7 @@
 #define TCP_RACK_H
 
 #include "base/common.h"
+#include "base/seq.h"
 
 struct tcp;
 struct connection;
@@ -37,7 +38,18 @@ struct rack {
 };
 
 void rack_init(struct rack *r, uint32_t una);
-/* Something that was sent as `run` says, and ends at `end`, has arrived (6.2 step 2). */
+/* RACK_sent_after. */
+static inline bool rack_sent_after(uint64_t sent_a, uint32_t end_a, uint64_t sent_b, uint32_t end_b) {
+    return sent_a > sent_b || (sent_a == sent_b && seq_gt(end_a, end_b));
+}
+/* What left at `sent_at` for the last time, and ends at `end`, has arrived (6.2 step 2). */
+static inline void rack_update(struct rack *r, uint64_t sent_at, uint32_t end, uint64_t now) {
+    r->rtt_ns = now - sent_at;
+    if (r->sent_at != 0 && !rack_sent_after(sent_at, end, r->sent_at, r->end)) return;
+    r->sent_at = u64_max(sent_at, 1);
+    r->end = end;
+}
+/* The same, of what was sent as `run` says: unless it may have been another copy that arrived. */
 void rack_delivered(struct ack_news *n, const struct sent_run *run, uint32_t end);
 /* The ACK's marks are all made: reordering that it shows (6.2 step 3), and the window that follows from it (step 4). */
 void rack_reordering(struct ack_news *n);

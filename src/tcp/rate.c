@@ -20,10 +20,6 @@ void rate_app_limit(struct rate *r, uint32_t in_flight) {
     r->app_limited = u64_max(r->delivered + in_flight, 1);
 }
 
-void rate_begin(const struct rate *r, struct rate_sample *s) {
-    *s = (struct rate_sample){.lost_before = r->lost};
-}
-
 void rate_delivered(struct rate *r, struct rate_sample *s, const struct rate_mark *m, uint64_t sent_at, uint32_t end,
                     uint32_t length, bool again, uint64_t now) {
     r->delivered += length;

@@ -60,7 +60,9 @@ void rate_sent(struct rate *r, struct rate_mark *m, uint32_t in_flight, uint32_t
  * device has taken all. `in_flight` as of now. */
 void rate_app_limit(struct rate *r, uint32_t in_flight);
 
-void rate_begin(const struct rate *r, struct rate_sample *s);
+static inline void rate_begin(const struct rate *r, struct rate_sample *s) {
+    *s = (struct rate_sample){.lost_before = r->lost};
+}
 /* `length` bytes, ending at sequence number `end`, that last left at `sent_at` with this mark, are newly acknowledged (by SACK or SND.UNA). `again`:
  * they had been sent more than once. */
 void rate_delivered(struct rate *r, struct rate_sample *s, const struct rate_mark *m, uint64_t sent_at, uint32_t end,

@@ -207,7 +207,7 @@ static void set_window(struct ack_news *n, bool entered) {
         .rtt_us = n->newest == 0 ? 0 : (uint32_t)u64_min((t->base.now - n->newest) / NS_PER_US, UINT32_MAX),
         .grow = !reducing && !n->ece, /* RFC 3168 6.1.2 */
         .ece = n->ece,
-        .rate = n->rate,
+        .rate = &n->rate,
     };
     congestion_acked(t, c, &sample);
     /* RFC 5682 3.a. Above what left shortly before the timeout, and may be in flight, there is room for one more at least. */

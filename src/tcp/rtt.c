@@ -43,9 +43,7 @@ void rtt_acked(const struct ack_news *n) {
     uint64_t now = n->t->base.now;
     struct connection *c = n->c;
     if (n->newest != 0) {
-        /* The least RTT is that of the newest: an older one has waited for its ACK. */
-        uint32_t us = (uint32_t)u64_min((now - n->newest) / NS_PER_US, UINT32_MAX / 8);
-        if (c->min_rtt_us == 0 || us < c->min_rtt_us) c->min_rtt_us = u32_max(us, 1);
+        rtt_newest(c, now - n->newest);
     }
     if (n->oldest_acked != 0 && !n->resent_acked)
         rtt_sample(n->t, c, (now - n->oldest_acked) / NS_PER_US);

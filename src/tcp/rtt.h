@@ -15,6 +15,11 @@ struct ack_news;
 
 /* The sample of an ACK, if it is one. */
 void rtt_acked(const struct ack_news *n);
+/* What left so long ago is the newest that an ACK covers. The least RTT is that of the newest: an older one has waited for its ACK. */
+static inline void rtt_newest(struct connection *c, uint64_t ns) {
+    uint32_t us = (uint32_t)u64_min(ns / NS_PER_US, UINT32_MAX / 8);
+    if (c->min_rtt_us == 0 || us < c->min_rtt_us) c->min_rtt_us = u32_max(us, 1);
+}
 /* Our SYN is acknowledged, by a segment with these options. */
 void rtt_syn_acked(const struct tcp *t, struct connection *c, const struct wire_tcp_options *option);
 /* A sample, in microseconds (RFC 6298 2.2, 2.3). */

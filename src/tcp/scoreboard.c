@@ -23,6 +23,7 @@ void scoreboard_init(struct scoreboard *b) {
 }
 
 uint32_t scoreboard_first(const struct tcp *t, const struct scoreboard *b) {
+    if (BK_FAST && b->records <= 1) return b->runs.root;
     struct tree_of of = runs_of(t);
     return tree_first(&of, &b->runs);
 }
@@ -97,7 +98,7 @@ static void run_mark(struct tcp *t, struct scoreboard *b, uint32_t id, uint8_t f
 /* How many segments the record is from `seq` on: at least one, for a FIN alone is one. */
 static uint32_t segments_from(const struct sent_run *r, uint32_t seq) {
     uint32_t text = r->end - seq - ((r->flags & SENT_FIN) != 0);
-    return u32_max((text + r->mss - 1) / r->mss, 1);
+    return text <= r->mss ? 1 : (text + r->mss - 1) / r->mss;
 }
 static uint32_t segments_of(const struct sent_run *r) {
     return segments_from(r, r->seq);
@@ -260,6 +261,22 @@ static void run_trim(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t 
     if ((r->flags & SENT_COARSE) && (r->flags & SENT_RESENT)) run_mark(t, b, id, r->flags & (uint8_t)~SENT_RESENT);
 }
 
+/* Segments of the record that an ACK up to `ack` covers: the one that it ends within counts with the rest. */
+static uint32_t segments_covered(const struct sent_run *r, uint32_t ack) {
+    return seq_le(r->end, ack) ? r->segments : r->segments - u32_min(r->segments, segments_from(r, ack));
+}
+
+uint32_t scoreboard_acked_front(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t ack) {
+    const struct sent_run *r = sent_at_id(t, id);
+    uint32_t segments = segments_covered(r, ack);
+    b->visits++;
+    if (seq_le(r->end, ack))
+        run_free(t, b, id);
+    else
+        run_trim(t, b, id, ack);
+    return segments;
+}
+
 void scoreboard_acked(struct tcp *t, struct scoreboard *b, uint32_t ack, struct ack_news *n) {
     for (;;) {
         uint32_t id = scoreboard_first(t, b);
@@ -267,16 +284,10 @@ void scoreboard_acked(struct tcp *t, struct scoreboard *b, uint32_t ack, struct 
         const struct sent_run *r = sent_at_id(t, id);
         if (seq_ge(r->seq, ack)) return;
         bool whole = seq_le(r->end, ack);
-        b->visits++;
-        struct ack_piece piece = {r, r->seq, seq_min(ack, r->end), r->segments, false};
-        /* The segment that it ends within counts with the rest. */
-        if (!whole) piece.segments -= u32_min(piece.segments, segments_from(r, ack));
+        const struct ack_piece piece = {r, r->seq, seq_min(ack, r->end), segments_covered(r, ack), false};
         ack_news_acked(n, &piece);
-        if (!whole) {
-            run_trim(t, b, id, ack);
-            return;
-        }
-        run_free(t, b, id);
+        scoreboard_acked_front(t, b, id, ack);
+        if (!whole) return;
     }
 }
 

@@ -73,6 +73,11 @@ static inline bool sent_in_flight(uint8_t flags) {
     return !(flags & SENT_SACKED) && (!(flags & SENT_LOST) || (flags & SENT_RESENT));
 }
 
+/* Nothing is SACKed, lost, or on its way again. */
+static inline bool scoreboard_is_clean(const struct scoreboard *b) {
+    return (b->sacked | b->lost_segments | b->resent) == 0;
+}
+
 void scoreboard_init(struct scoreboard *b);
 /* Whether there is a record for more that is sent; if not, it joins the newest one. */
 bool scoreboard_has_room(const struct tcp *t, const struct scoreboard *b);
@@ -89,6 +94,8 @@ uint32_t scoreboard_first_segment(struct tcp *t, struct scoreboard *b);
 uint32_t scoreboard_last_segment(struct tcp *t, struct scoreboard *b);
 /* Everything before `ack` is acknowledged. */
 void scoreboard_acked(struct tcp *t, struct scoreboard *b, uint32_t ack, struct ack_news *n);
+/* The same, of the first record alone, `id`, which begins before `ack`. Returns how many of its segments are acknowledged. */
+uint32_t scoreboard_acked_front(struct tcp *t, struct scoreboard *b, uint32_t id, uint32_t ack);
 /* [left, right) is SACKed; left is at or behind the first record's beginning. */
 void scoreboard_sacked(struct tcp *t, struct scoreboard *b, uint32_t left, uint32_t right, struct ack_news *n);
 /* What is in flight of record `id` is lost. */

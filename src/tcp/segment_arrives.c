@@ -15,6 +15,7 @@
 #include "tcp/connection.h"
 #include "tcp/ecn.h"
 #include "tcp/options.h"
+#include "tcp/ordinary.h"
 #include "tcp/request.h"
 #include "tcp/rtt.h"
 #include "tcp/time_wait.h"
@@ -388,6 +389,8 @@ uint16_t segment_arrives(struct tcp *t, struct connection *c, const struct segme
     uint32_t segments = gso != 0 && text > gso ? (text + gso - 1) / gso : 1;
     c->segments_received += segments;
     if (text != 0) c->data_segments_received += segments;
+    uint16_t reason = BK_FAST ? ordinary_arrives(t, c, s) : BK_REASON_NONE;
+    if (reason != BK_REASON_NONE) return reason;
     if (c->state == BK_SYN_SENT) return arrives_syn_sent(t, c, s);
     return arrives_other(t, c, s);
 }

@@ -14,7 +14,8 @@ uint64_t tail_probe_due(const struct tcp *t, const struct connection *c) {
         return BK_NEVER;
     if ((c->recovery != RECOVERY_OPEN && c->recovery != RECOVERY_CWR) || a->recovery.tail_out) return BK_NEVER;
     if (a->board.sacked != 0 || c->tail_unsampled) return BK_NEVER; /* 7.2; 7.3, second condition */
-    if (!sent_in_flight(sent_at_id(t, scoreboard_newest(t, &a->board))->flags)) return BK_NEVER;
+    bool clean = BK_FAST && scoreboard_is_clean(&a->board);         /* then all of it is in flight */
+    if (!clean && !sent_in_flight(sent_at_id(t, scoreboard_newest(t, &a->board))->flags)) return BK_NEVER;
     uint64_t pto = PTO_INITIAL_NS;
     if (c->srtt_us != 0) pto = 2 * c->srtt_us * NS_PER_US + (a->board.segments == 1 ? PTO_ONE_ACK_NS : PTO_TICKS_NS);
     return t->base.now + pto;

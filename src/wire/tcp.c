@@ -29,9 +29,6 @@ enum tcp_option_length {
 };
 #define OPTIONS_MAX (WIRE_TCP_LENGTH_MAX - WIRE_TCP_LENGTH)
 
-/* NOP, NOP, timestamps: what most segments of a connection carry and nothing else. */
-#define ALIGNED_TIMESTAMPS UINT32_C(0x0101080a)
-
 /* ---- parse ----------------------------------------------------------------------------------------- */
 
 /* Takes one option, whose p[1] bytes are there. `seen` has a bit for each kind below 32 that was taken already. */
@@ -63,7 +60,7 @@ static void tcp_option_take(const uint8_t *p, struct wire_tcp_options *o, uint32
 }
 
 static bool tcp_options_parse(const uint8_t *p, size_t n, struct wire_tcp_options *o) {
-    if (BK_FAST && n == 12 && get_be32(p) == ALIGNED_TIMESTAMPS) {
+    if (BK_FAST && n == 12 && get_be32(p) == WIRE_TCP_ALIGNED_TIMESTAMPS) {
         o->has_timestamps = true;
         o->tsval = get_be32(p + 4);
         o->tsecr = get_be32(p + 8);

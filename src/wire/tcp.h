@@ -7,7 +7,9 @@
 
 #define WIRE_TCP_LENGTH     20u
 #define WIRE_TCP_LENGTH_MAX 60u
-#define WIRE_SACK_BLOCKS    4u
+/* NOP, NOP, timestamps: what most segments of a connection carry and nothing else, as one number. */
+#define WIRE_TCP_ALIGNED_TIMESTAMPS UINT32_C(0x0101080a)
+#define WIRE_SACK_BLOCKS            4u
 
 enum wire_tcp_flag {
     WIRE_FIN = 1,

@@ -108,12 +108,13 @@ static void reduce(struct path_flow *f, enum congestion_event event) {
 
 static void take_ack(struct path_model *m, struct path_flow *f) {
     struct connection *c = f->s.c;
-    struct congestion_sample s = {.now = m->now, .acked = c->mss, .prior_in_flight = f->in_flight};
+    struct rate_sample rate;
+    struct congestion_sample s = {.now = m->now, .acked = c->mss, .prior_in_flight = f->in_flight, .rate = &rate};
     struct path_segment *p = &f->segment[f->acked++ % PATH_FLIGHT];
     base_now(f->s.k.base, m->now);
     uint64_t rtt_us = (m->now - p->sent_at) / NS_PER_US;
-    rate_begin(rate_of(f), &s.rate);
-    rate_delivered(rate_of(f), &s.rate, &p->mark, p->sent_at, (uint32_t)f->acked, c->mss, p->again, m->now);
+    rate_begin(rate_of(f), &rate);
+    rate_delivered(rate_of(f), &rate, &p->mark, p->sent_at, (uint32_t)f->acked, c->mss, p->again, m->now);
     f->in_flight -= c->mss;
     f->delivered += c->mss;
     f->queue_sum += (double)(rtt_us - m->rtt_us);
@@ -124,8 +125,8 @@ static void take_ack(struct path_model *m, struct path_flow *f) {
         s.rtt_us = (uint32_t)rtt_us;
     }
     review(f);
-    rate_take(rate_of(f), &s.rate, c->min_rtt_us);
-    if (s.rate.newly_lost != 0 && !f->recovering) reduce(f, CONGESTION_REDUCE);
+    rate_take(rate_of(f), &rate, c->min_rtt_us);
+    if (rate.newly_lost != 0 && !f->recovering) reduce(f, CONGESTION_REDUCE);
     if (f->recovering && seq_ge(c->snd_una, f->recover)) {
         f->recovering = false;
         congestion_event(f->s.t, c, CONGESTION_RECOVER);

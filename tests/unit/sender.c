@@ -49,6 +49,7 @@ void sender_limit(struct sender *s) {
 }
 
 void sender_acked(struct sender *s, uint32_t bytes) {
+    static const struct rate_sample none;
     struct congestion_sample sample = {
         .now = s->t->base.now,
         .acked = bytes,
@@ -56,6 +57,7 @@ void sender_acked(struct sender *s, uint32_t bytes) {
         .in_flight = connection_outstanding(s->c),
         .rtt_us = s->rtt_us,
         .grow = true,
+        .rate = &none,
     };
     congestion_acked(s->t, s->c, &sample);
 }

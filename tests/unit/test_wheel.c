@@ -128,6 +128,37 @@ static void against_an_array(void **state) {
     core_down(&b.k);
 }
 
+/* A timer that is put off again and again stays listed where it was, is sorted once when that time comes, and fires at its last deadline. */
+static void put_off(void **state) {
+    (void)state;
+    struct bench b = {.random = 8};
+    bench_up(&b, 1000 * NS_PER_S);
+    const struct timer *t = &((struct object *)pool_at(b.k.base, &b.pool, 0))->timer;
+    arm(&b, 0, b.now + 200 * NS_PER_MS);
+    uint32_t slot = t->slot;
+    for (uint32_t i = 1; i <= 100; i++) {
+        pass_to(&b, b.now + NS_PER_MS);
+        arm(&b, 0, b.now + 200 * NS_PER_MS);
+        assert_int_equal(t->slot, slot);
+    }
+    arm(&b, 0, BK_NEVER); /* nothing is armed: nobody need wake, although a list holds it */
+    assert_int_equal(wheel_next(&b.of), BK_NEVER);
+    assert_int_equal(t->slot, slot);
+    pass_to(&b, b.now + NS_PER_S);
+    assert_int_equal(t->slot, WHEEL_UNLISTED);
+    arm(&b, 0, b.now + 100 * NS_PER_MS);
+    arm(&b, 0, b.now + 300 * NS_PER_MS);
+    arm(&b, 0, b.now + 50 * NS_PER_MS); /* earlier than where it stands */
+    pass_to(&b, b.now + 50 * NS_PER_MS);
+    assert_int_equal(b.model[0], BK_NEVER);
+    arm(&b, 1, b.now + NS_PER_S);
+    wheel_remove(&b.of, 1);
+    b.model[1] = BK_NEVER;
+    assert_int_equal(b.wheel.armed, 0);
+    pass_to(&b, b.now + 2 * NS_PER_S);
+    core_down(&b.k);
+}
+
 /* One timer anywhere in 64 bits: sleeping until wheel_next each time, it fires exactly at its deadline, after one wake-up a level at the most. */
 static void few_wake_ups(void **state) {
     (void)state;
@@ -236,11 +267,9 @@ static void a_snapshot_wakes_up_years_later(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_an_array),
-        cmocka_unit_test(few_wake_ups),
-        cmocka_unit_test(armed_while_firing),
-        cmocka_unit_test(moved_and_cancelled),
-        cmocka_unit_test(a_snapshot_wakes_up_years_later),
+        cmocka_unit_test(against_an_array),    cmocka_unit_test(put_off),
+        cmocka_unit_test(few_wake_ups),        cmocka_unit_test(armed_while_firing),
+        cmocka_unit_test(moved_and_cancelled), cmocka_unit_test(a_snapshot_wakes_up_years_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,152 @@
+/* What an ordinary connection sends. See ordinary.h. */
+#include "base/checksum.h"
+#include "tcp/ecn.h"
+#include "tcp/options.h"
+#include "tcp/ordinary.h"
+#include "tcp/output.h"
+#include "tcp/push.h"
+#include "tcp/recovery.h"
+#include "tcp/send_room.h"
+#include "tcp/timeouts.h"
+#include "wire/ip.h"
+
+/* ---- the frame ------------------------------------------------------------------------------------- */
+
+/* Adds the n bytes of new text from SND.NXT on, by reference. Returns whether the frame has room for them. */
+static bool add_text(struct tcp *t, struct connection *c, struct active *a, struct frame *f, uint32_t n) {
+    struct base *b = &t->base;
+    uint32_t id = extent_queue_find(b, &a->send, c->snd_nxt, output_extent_hint(t, a, c->snd_nxt)), done = 0;
+    for (;;) {
+        const struct extent *e = extent_at(b, id);
+        uint32_t skip = c->snd_nxt + done - e->seq, take = u32_min(n - done, e->length - skip);
+        if (!frame_add_part(b, f, e->chunk, (uint16_t)(e->offset + skip), (uint16_t)take)) return false;
+        done += take;
+        a->send_hint = id;
+        if (done == n) return true;
+        id = e->next;
+    }
+}
+
+/* The TCP header as output.c's build makes it: no SACK blocks, no urgent pointer, no ECN. */
+static uint32_t write_header(const struct tcp *t, struct connection *c, uint8_t *p, uint32_t n, uint8_t flags) {
+    uint32_t length = WIRE_TCP_LENGTH + (c->timestamps ? TCP_TIMESTAMP_BYTES : 0);
+    put_be16(p, c->tuple.local_port);
+    put_be16(p + 2, c->tuple.remote_port);
+    put_be32(p + 4, c->snd_nxt);
+    put_be32(p + 8, c->rcv_nxt);
+    p[12] = (uint8_t)(length / 4 << 4);
+    p[13] = flags;
+    put_be16(p + 14, receive_window_offer(t, c, false));
+    put_be16(p + 16, checksum_fold(checksum_pseudo(&c->tuple.local, &c->tuple.remote, WIRE_TCP, length + n)));
+    put_be16(p + 18, 0);
+    if (c->timestamps) {
+        put_be32(p + 20, WIRE_TCP_ALIGNED_TIMESTAMPS);
+        put_be32(p + 24, timestamp_now(t, c->ts_offset));
+        put_be32(p + 28, c->ts_recent);
+    }
+    return length;
+}
+
+static void build(struct tcp *t, struct connection *c, struct frame *f, uint32_t n, uint16_t reason, uint8_t flags) {
+    output_address(c, f, write_header(t, c, f->header + FRAME_L4, n, flags), reason);
+    f->traffic_class = c->traffic_class;
+    f->gso_size = n > c->mss ? c->mss : 0;
+}
+
+/* ---- what having sent it means: output.c's note_sent ------------------------------------------------ */
+
+static void note_text(struct tcp *t, struct connection *c, struct active *a, uint32_t n, uint32_t segments) {
+    uint64_t now = t->base.now;
+    uint32_t seq = c->snd_nxt, in_flight = a->board.bytes;
+    c->data_segments_sent += segments;
+    path_mtu_sent(t, c, seq, n);
+    c->sent_at = now;
+    if (c->rtx_kind == RTX_OVERRIDE) {
+        c->rtx_kind = RTX_RETRANSMIT;
+        c->rtx_due = BK_NEVER;
+    }
+    connection_activate(t, c); /* it may have rested */
+    if (seq == c->snd_una) c->progress_at = now;
+    push_sent(c, a, seq + n);
+    c->snd_nxt = seq + n;
+    if (c->news & BK_NEWS_PROGRESS) connection_hear(t, c, BK_READY_PROGRESS);
+    struct sent_run *r = sent_at_id(t, scoreboard_append(t, &a->board, seq, n, false, c->mss));
+    rate_sent(&a->rate, &r->mark, in_flight, n, now);
+    congestion_sent(t, c, recovery_pipe(t, c));
+    if (c->unsent_low != UINT32_MAX) send_room_came(t, c);
+    timeouts_sent(t, c);
+    prr_sent(&a->recovery.prr, n);
+    pacing_sent(t, c, n);
+}
+
+static void note_ack(struct tcp *t, struct connection *c, bool text) {
+    delayed_ack_sent(t, c, text);
+    c->ack_owed = ACK_NONE;
+    c->ack_due = BK_NEVER;
+    c->last_ack_sent = c->rcv_nxt;
+}
+
+/* ---- the decision ---------------------------------------------------------------------------------- */
+
+/* How much new text may leave, as output_decide.c's decide_new finds it. */
+static uint32_t text_to_send(struct tcp *t, struct connection *c, const struct active *a, uint32_t queued) {
+    uint32_t outstanding = connection_outstanding(c), pipe = a->board.bytes;
+    if (c->snd_wnd <= outstanding) return 0;
+    if (outstanding == 0) congestion_idle(t, c);
+    uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+    if (pipe == 0) room = u32_max(room, c->mss);
+    const struct output_offer offer = {.queued = queued, .usable = c->snd_wnd - outstanding, .room = room};
+    return output_amount(t, c, &offer);
+}
+
+/* What the fields of a header, or of IP's, would have to say beside the usual. */
+static bool says_more(const struct tcp *t, const struct connection *c, const struct active *a) {
+    const struct receive_state *r = &a->receiving;
+    bool sack = c->sack && (r->recent_count != 0 || r->duplicate.left != r->duplicate.right);
+    return sack || trace_on(&t->base) || path_mtu_fragments(c);
+}
+
+static void leave_line(struct tcp *t, struct connection *c) {
+    list_remove(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
+    connection_arm(t, c, timeouts_next(c));
+    send_time_note(t, c);
+}
+
+enum ordinary_answer ordinary_output(struct tcp *t, struct connection *c, uint32_t *frame) {
+    struct active *a = active_of(t, c);
+    if (a == NULL || !connection_is_ordinary(t, c, a)) return ORDINARY_NOT;
+    uint32_t queued = c->snd_end - c->snd_nxt, n = 0;
+    bool ack_now = c->ack_owed == ACK_NOW || (c->ack_owed == ACK_DELAYED && t->base.now >= c->ack_due);
+    if (queued == 0 && !ack_now) {
+        leave_line(t, c);
+        return ORDINARY_NOTHING;
+    }
+    if (says_more(t, c, a)) return ORDINARY_NOT;
+    if (queued != 0) {
+        n = text_to_send(t, c, a, queued);
+        /* An ACK while text waits has timers to be set, too. */
+        if (n == 0 || pacing_due(t, c) > t->base.now) return ORDINARY_NOT;
+    }
+    uint32_t id = frame_alloc(&t->base);
+    if (id == BK_NONE) return ORDINARY_NOT;
+    struct frame *f = frame_at(&t->base, id);
+    if (n != 0 && !add_text(t, c, a, f, n)) {
+        frame_free(&t->base, id);
+        return ORDINARY_NOT;
+    }
+    bool pushed = (n == queued && c->push) || n > c->mss || push_marked(t, c, c->snd_nxt, n);
+    build(t, c, f, n, n != 0 ? BK_REASON_SEND_DATA : c->ack_reason, n != 0 && pushed ? WIRE_ACK | WIRE_PSH : WIRE_ACK);
+    uint32_t segments = n <= c->mss ? 1 : (n + c->mss - 1) / c->mss;
+    c->segments_sent += segments;
+    t->mib.out_segs += segments;
+    if (n != 0) note_text(t, c, a, n, segments);
+    note_ack(t, c, n != 0);
+    if (n != queued) {
+        list_move_tail(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
+        connection_arm(t, c, timeouts_next(c));
+    } else {
+        leave_line(t, c);
+    }
+    *frame = id;
+    return ORDINARY_SENT;
+}
