@@ -128,12 +128,16 @@ struct bk_xdp_options {
     /* While frames keep coming at this distance or less, bk_link_busy stays true, so that the caller looks for the next one instead of sleeping: to be
      * woken costs both ends more. 0: 50; 1 is as good as not at all. */
     uint32_t spin_us;
+    /* A link on another queue of the same device, whose program then serves this queue, too; each queue has a stack of its own, and the stacks are a
+     * group (bk_group_join). Which queue a frame comes to the device says: a card by receive-side scaling, a veth by its sender. NULL: the first. */
+    const bk_link *beside;
     bool zero_copy; /* the device reads and writes chunks itself, or the link is not opened */
     /* Checksums that a sender on this machine has left unfinished are wrong on veth, too: see below. */
     bool verify;
 };
 /* Opens an AF_XDP socket on a queue of a device for `iface` of `stack`, which must be Ethernet. Every frame of that queue goes to the stack and the
- * kernel sees none of them, so the device should be the stack's alone: no address of the kernel's on it, no other XDP program.
+ * kernel sees none of them, so the device should be the stack's alone: no address of the kernel's on it, no other XDP program. Frames of queues
+ * without a link are the kernel's, so each queue should have one.
  *
  * The stack's chunks are the memory that the kernel copies frames to and from (UMEM): all of them are touched and pinned as long as the link is open,
  * so `chunks` * `chunk_size` bytes count against RLIMIT_MEMLOCK (unless CAP_IPC_LOCK). chunk_size must be 2,048 or 4,096, and frames of the

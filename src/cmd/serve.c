@@ -22,12 +22,17 @@ enum {
     SERVE_CONNECTIONS,
     SERVE_PCAP,
     SERVE_NO_OFFLOAD,
-    SERVE_CORES
+    SERVE_CORES,
+    SERVE_XDP
 };
 
 static const struct argp_option serve_options[] = {
     {"tap", SERVE_TAP, "NAME", 0, "The TAP device to live behind; made if it does not exist", 0},
     {"tun", SERVE_TUN, "NAME", 0, "A TUN device (raw IP) instead", 0},
+    {"xdp", SERVE_XDP, "NAME", 0,
+     "A network device by AF_XDP, past the kernel's stack, with as many cores as it has queues; its MAC and MTU are "
+     "the stack's",
+     0},
     {"no-offload", SERVE_NO_OFFLOAD, NULL, 0,
      "Let the device carry whole, checksummed frames only, as a wire does (otherwise it takes and gives up to 64 KiB "
      "at once)",
@@ -79,9 +84,11 @@ static error_t serve_option(int key, char *arg, struct argp_state *state) {
     struct serve_options *s = state->input;
     switch (key) {
     case SERVE_TUN:
-        s->tun = true; /* fall through */
     case SERVE_TAP:
-        if (s->device) argp_error(state, "one --tap or --tun only");
+    case SERVE_XDP:
+        if (s->device) argp_error(state, "one --tap, --tun or --xdp only");
+        s->tun = key == SERVE_TUN;
+        s->xdp = key == SERVE_XDP;
         s->device = arg;
         return 0;
     case SERVE_NETNS:

@@ -19,7 +19,7 @@ struct serve_address {
 /* What is asked for. */
 struct serve_options {
     const char *device, *netns, *root, *pcap;
-    bool tun, plain;
+    bool tun, xdp, plain;
     struct serve_address address[SERVE_ADDRESSES];
     size_t address_count;
     bk_addr gateway[SERVE_ADDRESSES];
@@ -39,10 +39,18 @@ struct serve_stack {
     struct control control;
 };
 
-/* Makes all of it but the loop, which must have been begun. `steering` is its place among the others, `group` what joins it to them, or NULL. Returns 0,
- * or a negative errno and the complaint is printed; close it in either case. */
-int serve_stack_open(struct serve_stack *s, const struct serve_options *options, const struct bk_steering *steering,
-                     const uint8_t mac[6], bk_group *group);
+/* What the stacks have in common. */
+struct serve_common {
+    const struct serve_options *options;
+    struct bk_steering steering; /* its index is of no matter */
+    uint8_t mac[6];
+    uint32_t mtu;
+    bk_group *group; /* NULL: there is one stack */
+};
+
+/* Makes all of it but the loop, which must have been begun: the stack with this number, on the queue with this number; `first` is the link on the first
+ * one, or NULL. Returns 0, or a negative errno and the complaint is printed; close it in either case. */
+int serve_stack_open(struct serve_stack *s, const struct serve_common *common, uint32_t index, const bk_link *first);
 /* Runs until the loop ends. Returns 0, or the negative errno of a device that failed. */
 int serve_stack_run(struct serve_stack *s);
 /* Resets what is open and ends the capture. Returns 0 or a negative errno, whose complaint is printed. */

@@ -28,11 +28,8 @@ struct serve_core {
 };
 
 struct serve_group {
-    const struct serve_options *options;
-    struct bk_steering steering;
-    uint8_t mac[6];
-    bk_group *group; /* NULL: one stack */
-    int stop;        /* an eventfd */
+    struct serve_common common;
+    int stop; /* an eventfd */
     uint32_t begun;
     struct serve_core *core;
 };
@@ -64,7 +61,7 @@ static void *core_thread(void *context) {
 /* Runs all, the first on this thread. Returns 0 or a negative errno. */
 static int group_run(struct serve_group *g) {
     int error = 0;
-    for (uint32_t i = 1; i < g->options->cores && error == 0; i++) {
+    for (uint32_t i = 1; i < g->common.options->cores && error == 0; i++) {
         struct serve_core *c = &g->core[i];
         error = -pthread_create(&c->thread, NULL, core_thread, c);
         c->started = error == 0;
@@ -74,7 +71,7 @@ static int group_run(struct serve_group *g) {
     else
         cmd_error("starting a thread: %s", strerror(-error));
     eventfd_write(g->stop, 1);
-    for (uint32_t i = 0; i < g->options->cores; i++) {
+    for (uint32_t i = 0; i < g->common.options->cores; i++) {
         if (g->core[i].started) pthread_join(g->core[i].thread, NULL);
         if (error == 0) error = g->core[i].error;
     }
@@ -97,30 +94,52 @@ static int group_core(struct serve_group *g, uint32_t i) {
     c->stop = g->stop;
     c->processor = cmd_processor(i);
     g->begun = i + 1;
-    g->steering.index = i;
-    r = serve_stack_open(&c->stack, g->options, &g->steering, g->mac, g->group);
+    r = serve_stack_open(&c->stack, &g->common, i, i > 0 ? g->core[0].stack.loop.link : NULL);
     if (r < 0) return r;
     return run_loop_watch_add(&c->stack.loop, g->stop, POLLIN, core_stop, c) ? 0 : -ENOSPC;
 }
 
+/* A device that we make gets a MAC. One that is there has its own; and what comes to a queue without a stack would be lost. */
+static int group_device(struct serve_common *common) {
+    const struct serve_options *o = common->options;
+    common->mtu = o->mtu;
+    cmd_random_mac(common->mac);
+    if (!o->xdp) return 0;
+    struct bk_xdp_device device;
+    const char *why = "";
+    int r = bk_xdp_device(o->device, o->netns, &device, &why);
+    if (r < 0) {
+        cmd_error("%s: %s: %s", o->device, why, strerror(-r));
+        return r;
+    }
+    memcpy(common->mac, device.mac, sizeof common->mac);
+    common->mtu = device.mtu;
+    if (device.queues == o->cores) return 0;
+    cmd_error("%s has %u queues, and each needs a stack: give --cores %u, or change it by `ethtool -L'", o->device,
+              device.queues, device.queues);
+    return -EINVAL;
+}
+
 /* What the threads share, and then the stacks, in the order of the device's queues. */
 static int group_open(struct serve_group *g) {
-    uint32_t cores = g->options->cores;
+    uint32_t cores = g->common.options->cores;
     g->core = calloc(cores, sizeof *g->core);
     g->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    cmd_random_mac(g->mac);
-    g->steering.stacks = cores;
+    g->common.steering.stacks = cores;
     int r = !g->core ? -ENOMEM : g->stop < 0 ? -errno : 0;
-    if (r == 0 && getrandom(g->steering.key, sizeof g->steering.key, 0) != (ssize_t)sizeof g->steering.key) r = -EIO;
-    if (r == 0 && cores > 1) r = bk_group_open(&g->steering, &g->group);
+    if (r == 0 &&
+        getrandom(g->common.steering.key, sizeof g->common.steering.key, 0) != (ssize_t)sizeof g->common.steering.key)
+        r = -EIO;
+    if (r == 0 && cores > 1) r = bk_group_open(&g->common.steering, &g->common.group);
     if (r < 0) cmd_error("preparing %u stacks: %s", cores, strerror(-r));
+    if (r == 0) r = group_device(&g->common);
     for (uint32_t i = 0; i < cores && r == 0; i++) r = group_core(g, i);
     return r;
 }
 
 static void group_close(struct serve_group *g) {
     for (uint32_t i = g->begun; i > 0; i--) serve_stack_close(&g->core[i - 1].stack);
-    bk_group_close(g->group);
+    bk_group_close(g->common.group);
     if (g->stop >= 0) close(g->stop);
     free(g->core);
 }
@@ -128,25 +147,30 @@ static void group_close(struct serve_group *g) {
 /* Without the kernel's help all goes on, more slowly. */
 static void group_steer(struct serve_group *g) {
     const char *why = "";
+    if (g->common.options->xdp) {
+        printf("%s gives frames to its queues by a hash of its own; stacks hand over what is another's\n",
+               g->common.options->device);
+        return;
+    }
     int r = bk_tap_steer(g->core[0].stack.loop.link, &why);
     if (r < 0)
         cmd_error("%s does not steer flows to their stacks, which hand frames over to each other instead: %s: %s",
-                  g->options->device, why, strerror(-r));
+                  g->common.options->device, why, strerror(-r));
 }
 
 /* ---- what is told ---------------------------------------------------------------------------------- */
 
 static void group_tell(const struct serve_group *g) {
-    const struct serve_options *options = g->options;
+    const struct serve_options *options = g->common.options;
     const bk_link *link = g->core[0].stack.loop.link;
-    struct bk_tap_offload o;
+    struct bk_tap_offload o; /* of a link that is no TAP's all are false */
     bk_tap_offload(link, &o);
     for (size_t i = 0; i < options->address_count; i++) {
         char text[BK_ADDR_TEXT];
         bool v4 = bk_addr_is_ipv4(&options->address[i].addr);
         bk_addr_format(&options->address[i].addr, text);
         printf("serving http://%s%s%s:%u/ on %s\n", v4 ? "" : "[", text, v4 ? "" : "]", options->port,
-               bk_tap_name(link));
+               options->xdp ? options->device : bk_tap_name(link));
     }
     printf("offloads: %s\n", o.units && o.merged ? "segments and checksums, both ways"
                              : o.units           ? "segments to the device, checksums both ways"
@@ -159,13 +183,13 @@ static void group_tell(const struct serve_group *g) {
 
 static void group_tell_end(const struct serve_group *g) {
     unsigned long long requests = 0, connections = 0;
-    for (uint32_t i = 0; i < g->options->cores; i++) {
+    for (uint32_t i = 0; i < g->common.options->cores; i++) {
         const struct serve_stack *s = &g->core[i].stack;
         struct bk_group_counters c;
         struct bk_tcp_mib mib;
         requests += s->server.requests;
         connections += s->server.accepted;
-        if (g->options->cores == 1) continue;
+        if (g->common.options->cores == 1) continue;
         bk_group_counters(s->loop.link, &c);
         bk_tcp_mib(s->stack, &mib);
         printf(
@@ -179,7 +203,7 @@ static void group_tell_end(const struct serve_group *g) {
 }
 
 int serve_cores(const struct serve_options *options) {
-    struct serve_group g = {.options = options, .stop = -1};
+    struct serve_group g = {.common.options = options, .stop = -1};
     int r = group_open(&g);
     if (r == 0) {
         if (options->cores > 1) group_steer(&g);

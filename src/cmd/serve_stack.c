@@ -23,18 +23,19 @@ static int stack_addresses(struct serve_stack *s, uint64_t now) {
     return 0;
 }
 
-static int stack_create(struct serve_stack *s, const struct bk_steering *steering, const uint8_t mac[6]) {
+static int stack_create(struct serve_stack *s, const struct serve_common *common, uint32_t index) {
     const struct serve_options *o = s->options;
     struct bk_config config;
     bk_config_default(&config);
     config.connections = o->connections;
     config.active_connections = 0;
     config.msl_ms = o->msl_s * 1000;
-    config.steering = *steering;
+    config.steering = common->steering;
+    config.steering.index = index;
     s->stack = cmd_stack_create(&config);
     if (!s->stack) return -ENOMEM;
-    struct bk_iface_config iface = {.layer = o->tun ? BK_LAYER_IP : BK_LAYER_ETHERNET, .mtu = o->mtu};
-    if (!o->tun) memcpy(iface.mac, mac, sizeof iface.mac);
+    struct bk_iface_config iface = {.layer = o->tun ? BK_LAYER_IP : BK_LAYER_ETHERNET, .mtu = common->mtu};
+    if (!o->tun) memcpy(iface.mac, common->mac, sizeof iface.mac);
     uint64_t now = bk_link_clock();
     int r = bk_iface_add(s->stack, &iface, now);
     if (r >= 0) r = stack_addresses(s, now);
@@ -45,9 +46,11 @@ static int stack_create(struct serve_stack *s, const struct bk_steering *steerin
 /* What may help against a device that cannot be opened. */
 static const char *stack_advice(const struct serve_options *o, int error) {
     if (error == -EPERM || error == -EACCES)
-        return "; run it as root, or have root make the device for this user with `ip tuntap add'";
+        return o->xdp ? "; run it as root"
+                      : "; run it as root, or have root make the device for this user with `ip tuntap add'";
     if (error == -EBUSY) return "; another process has it";
-    if (error == -EINVAL && o->cores > 1) return "; if the device is there, it must have been made with `multi_queue'";
+    if (error == -EINVAL && o->cores > 1 && !o->xdp)
+        return "; if the device is there, it must have been made with `multi_queue'";
     return "";
 }
 
@@ -62,23 +65,35 @@ static int stack_capture(struct serve_stack *s) {
     return r;
 }
 
-static int stack_link(struct serve_stack *s, bk_group *group) {
+static int stack_tap(struct serve_stack *s, bool several, const char **why) {
     const struct serve_options *o = s->options;
     const struct bk_tap_options options = {
-        .name = o->device, .netns = o->netns, .tun = o->tun, .plain = o->plain, .multi_queue = group != NULL, .fd = -1};
+        .name = o->device, .netns = o->netns, .tun = o->tun, .plain = o->plain, .multi_queue = several, .fd = -1};
     struct bk_tap_offload offload;
+    int r = bk_tap_open(s->stack, 0, &options, &s->loop.link, why);
+    if (r < 0) return r;
+    bk_tap_offload(s->loop.link, &offload);
+    if (offload.refused) cmd_error("%s goes on without an offload: %s", o->device, offload.refused);
+    return 0;
+}
+
+static int stack_link(struct serve_stack *s, bk_group *group, uint32_t queue, const bk_link *first) {
+    const struct serve_options *o = s->options;
+    const struct bk_xdp_options xdp = {.name = o->device, .netns = o->netns, .queue = queue, .beside = first};
     const char *why = "opening it";
-    int r = bk_tap_open(s->stack, 0, &options, &s->loop.link, &why);
+    int r = o->xdp ? bk_xdp_open(s->stack, 0, &xdp, &s->loop.link, &why) : stack_tap(s, group != NULL, &why);
     if (r == 0 && group) {
         why = "joining the other stacks";
         r = bk_group_join(group, s->loop.link);
     }
     if (r < 0) {
-        cmd_error("%s %s: %s: %s%s", o->tun ? "TUN" : "TAP", o->device, why, strerror(-r), stack_advice(o, r));
+        cmd_error("%s %s: %s: %s%s",
+                  o->xdp   ? "XDP"
+                  : o->tun ? "TUN"
+                           : "TAP",
+                  o->device, why, strerror(-r), stack_advice(o, r));
         return r;
     }
-    bk_tap_offload(s->loop.link, &offload);
-    if (offload.refused) cmd_error("%s goes on without an offload: %s", o->device, offload.refused);
     return o->pcap ? stack_capture(s) : 0;
 }
 
@@ -110,13 +125,12 @@ static void stack_advance(void *context, uint64_t now) {
     http_server_advance(context, now);
 }
 
-int serve_stack_open(struct serve_stack *s, const struct serve_options *options, const struct bk_steering *steering,
-                     const uint8_t mac[6], bk_group *group) {
+int serve_stack_open(struct serve_stack *s, const struct serve_common *common, uint32_t index, const bk_link *first) {
     char why[CONTROL_WHY];
-    s->options = options;
+    s->options = common->options;
     s->directory.fd = s->control.fd = -1;
-    int r = stack_create(s, steering, mac);
-    if (r >= 0) r = stack_link(s, group);
+    int r = stack_create(s, common, index);
+    if (r >= 0) r = stack_link(s, common->group, index, first);
     if (r >= 0) r = stack_site(s);
     if (r < 0) return r;
     s->loop.stack[0] = (struct run_loop_stack){.stack = s->stack,

@@ -11,6 +11,7 @@
 #include "link/xdp_program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,23 +44,35 @@ static int xdp_link_create(int program, uint32_t ifindex, uint32_t flags) {
     return bpf_call(BPF_LINK_CREATE, &attr);
 }
 
-int xdp_program_attach(struct xdp_program *p, uint32_t ifindex, uint32_t queue, int socket, bool *native,
-                       const char **why) {
+static int xdp_program_serve(const struct xdp_program *p, uint32_t queue, int socket, const char **why) {
+    *why = "BPF_MAP_UPDATE_ELEM: put the socket into the map";
+    return bpf_map_set(p->map, queue, &socket);
+}
+
+int xdp_program_share(struct xdp_program *p, const struct xdp_program *attached, uint32_t queue, int socket,
+                      const char **why) {
+    *why = "F_DUPFD: share the program";
+    p->map = fcntl(attached->map, F_DUPFD_CLOEXEC, 0);
+    p->link = fcntl(attached->link, F_DUPFD_CLOEXEC, 0);
+    return p->map < 0 || p->link < 0 ? -errno : xdp_program_serve(p, queue, socket, why);
+}
+
+int xdp_program_attach(struct xdp_program *p, const struct bk_xdp_device *device, uint32_t queue, int socket,
+                       bool *native, const char **why) {
     p->link = -1;
     *why = "BPF_MAP_CREATE: make the map of sockets";
-    p->map = bpf_map_create(BPF_MAP_TYPE_XSKMAP, sizeof(uint32_t), queue + 1);
+    p->map = bpf_map_create(BPF_MAP_TYPE_XSKMAP, sizeof(uint32_t), device->queues);
     if (p->map < 0) return p->map;
-    *why = "BPF_MAP_UPDATE_ELEM: put the socket into the map";
-    int r = bpf_map_set(p->map, queue, &socket);
+    int r = xdp_program_serve(p, queue, socket, why);
     if (r < 0) return r;
     *why = "BPF_PROG_LOAD: load the program that redirects frames";
     int program = xdp_program_load(p->map);
     if (program < 0) return program;
     *why = "BPF_LINK_CREATE: attach the program to the device (one program a device)";
-    p->link = xdp_link_create(program, ifindex, XDP_FLAGS_DRV_MODE);
+    p->link = xdp_link_create(program, device->index, XDP_FLAGS_DRV_MODE);
     *native = p->link >= 0;
     if (p->link < 0 && p->link != -EBUSY && p->link != -EEXIST)
-        p->link = xdp_link_create(program, ifindex, XDP_FLAGS_SKB_MODE);
+        p->link = xdp_link_create(program, device->index, XDP_FLAGS_SKB_MODE);
     close(program); /* the attachment holds it */
     return p->link < 0 ? p->link : 0;
 }
