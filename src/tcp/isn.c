@@ -124,6 +124,7 @@ static uint16_t search_free(struct tcp *t, struct port_search *s) {
 static uint16_t search_reuse(struct tcp *t, struct port_search *s) {
     bool futile = s->map != NULL && t->base.now < s->map->no_reuse_before;
     if (BK_FAST && futile) return 0;
+    uint64_t looks = t->port_looks;
     uint64_t soonest = t->base.now + TIME_WAIT_REUSE_NS;
     for (uint32_t i = 0; i < s->count; i++) {
         uint16_t port = search_port(s, i);
@@ -136,6 +137,7 @@ static uint16_t search_reuse(struct tcp *t, struct port_search *s) {
         return port;
     }
     if (s->map != NULL && !futile) s->map->no_reuse_before = soonest;
+    if (futile) t->port_looks = looks; /* those of the plain build are no part of the search */
     return 0;
 }
 
