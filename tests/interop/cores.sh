@@ -90,18 +90,19 @@ parts() {
     [ $n -le $((CLIENTS / 2)) ]
 }
 
-# Whatever queue the device chose, each stack had its part, and none answered for another.
+# Whatever queue the device chose, each connection was served by its stack. A device that learns queues from what is sent changes the queue in the
+# middle of a flow, and an ACK of the handshake that was handed over may then come after the close: it draws a reset, as RFC 9293 has it.
 crossed() {
     local i all=0 n handed=0
     for i in 0 1; do
         all=$((all + $(number $i 'on \([0-9]*\) connections')))
         handed=$((handed + $(number $i 'handed over \([0-9]*\)')))
-        expect "resets of stack $i" 0 "$(number $i 'resets sent \([0-9]*\)')"
+        [ "$1" = moves ] || expect "resets of stack $i" 0 "$(number $i 'resets sent \([0-9]*\)')"
         expect "frames lost by stack $i" 0 "$(number $i 'lost \([0-9]*\)')"
     done
     [ $all -ge $CLIENTS ] || { echo "$all connections in all"; return 1; }
     echo "$handed frames changed stack"
-    [ $handed -ge $CLIENTS ] # of each connection a frame at least, by chance half of all
+    [ $handed -ge $((CLIENTS / 4)) ] # of each second connection a frame at least, by chance: half of that
 }
 
 world() {
@@ -125,6 +126,15 @@ world "TAP, no offload" tap --no-offload
 check "TAP, no offload: each stack had its part" parts
 world "TUN" tun
 check "TUN: each stack had its part" parts
+UNDER=(setpriv --bounding-set -bpf,-sys_admin)
+if "${UNDER[@]}" true 2> /dev/null; then
+    world "TAP, the kernel refuses to steer" tap
+    check "TAP, the kernel refuses to steer: it is said" says "$SCRATCH/cores.log" 'bk0 does not steer flows to their stacks'
+    check "TAP, the kernel refuses to steer: frames that came to the wrong queue" crossed moves
+else
+    echo "setpriv cannot drop CAP_BPF: that the kernel refuses to steer is left out"
+fi
+UNDER=()
 world "XDP" xdp
-check "XDP: frames that came to the wrong queue" crossed
+check "XDP: frames that came to the wrong queue" crossed stays
 finish

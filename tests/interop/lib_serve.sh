@@ -23,12 +23,13 @@ device() {
     in_ns ip address add "$3" dev "$1" nodad
     in_ns ip link set "$1" up
 }
-# serve NAME ARGUMENTS...: sets the variable PID_NAME.
+# serve NAME ARGUMENTS...: sets the variable PID_NAME. UNDER is a command that it is run by.
+UNDER=()
 serve() {
     local name=$1
     shift
     rm -f "$SCRATCH/$name.log" # of one before it
-    in_ns "$BECKON" serve "$@" > "$SCRATCH/$name.log" 2>&1 &
+    in_ns "${UNDER[@]}" "$BECKON" serve "$@" > "$SCRATCH/$name.log" 2>&1 &
     eventually 60 grep -q '^process' "$SCRATCH/$name.log" || { cat "$SCRATCH/$name.log"; return 1; }
     declare -g "PID_$name=$(sed -n 's/^process \([0-9]*\);.*/\1/p' "$SCRATCH/$name.log")"
 }
