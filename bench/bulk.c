@@ -11,6 +11,7 @@
  */
 #include "bulk.h"
 #include "flow.h"
+#include "limits.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct bulk_parameters {
     uint32_t chunk;    /* 0: the default size */
     uint32_t write;    /* bytes written at a time; 0: 64 KiB */
     bool by_reference; /* the users pass chunks, too */
+    bool limit;        /* no protocol: the bounds of this machine (limits.h) */
 };
 
 struct bulk {
@@ -118,6 +120,8 @@ static struct bulk bulk; /* large, and one at a time */
 
 static int bulk_run(const struct bench_case *c, struct bench_run *run, double *values) {
     const struct bulk_parameters *p = c->parameters;
+    values[2] = BULK_MSS;
+    if (p->limit) return limits_path(p->buffer, run, values);
     int r = bulk_start(&bulk, p, run);
     if (r == 0) r = bulk_timed(&bulk, p, run, values);
     bench_world_close(&bulk.world);
@@ -147,54 +151,61 @@ static const struct bench_metric bulk_metrics[] = {
     &(const struct bulk_parameters) {                                                                                  \
         .kind = world, .buffer = size, .bytes = BULK_BYTES, __VA_ARGS__                                                \
     }
-#define NS_AT_MOST(ns)                                                                                                 \
+#define AT_LEAST(ratio)                                                                                                \
     {                                                                                                                  \
-        { .metric = 1, .value = ns, .at_most = true }                                                                  \
-    }
-#define OF_BEST                                                                                                        \
-    {                                                                                                                  \
-        { .metric = BENCH_RATIO, .value = 0.85 }                                                                       \
+        { .metric = BENCH_RATIO, .value = ratio }                                                                      \
     }
 
-/* The bounds in time are parts of what lwIP, the fastest of the peers, needs on the machine that the targets were set for: 166 ns for a
- * segment of 1,460 bytes, 142 ns where nothing is copied, 542 ns for one of 8,960. */
+/* The targets are parts of what lwIP, the fastest of the peers, needs for a segment, set up for each case as well as it can be: half of its time for
+ * 1,460 bytes, two thirds for 8,960 and for small writes, two fifths where nothing is copied. It is not here, and machines differ; the limit is. On one
+ * machine the limit is 61 ns for 1,460 bytes, and lwIP takes 166 ns, 542 ns for 8,960 bytes and 142 ns where its user copies nothing; on another,
+ * 106, 287, 920 and 270 ns, and 413 ns with small writes. So each target is a ratio to the limit, in throughput: 61 / 83 for half of 166 ns, and so on.
+ */
 static const struct bench_case bulk_cases[] = {
+    {.name = "limit-256K",
+     .about = "no protocol: copies and checksums alone, with rings of 256 KiB",
+     .parameters = PARAMETERS(BENCH_MEMORY, 262144, .limit = true)},
     {.name = "64K",
      .about = "buffers of 64 KiB each way",
      .parameters = PARAMETERS(BENCH_MEMORY, 65536, .mtu = 0),
-     .target = NS_AT_MOST(85),
+     .peer = "limit-256K",
+     .target = AT_LEAST(0.72),
      .targets = 1},
     {.name = "256K",
      .about = "buffers of 256 KiB each way",
      .parameters = PARAMETERS(BENCH_MEMORY, 262144, .mtu = 0),
-     .target = NS_AT_MOST(85),
+     .peer = "limit-256K",
+     .target = AT_LEAST(0.72),
      .targets = 1},
     {.name = "1M",
      .about = "buffers of 1 MiB each way",
      .parameters = PARAMETERS(BENCH_MEMORY, 1048576, .mtu = 0),
      .peer = "256K",
-     .target = OF_BEST,
+     .target = AT_LEAST(0.85),
      .targets = 1},
     {.name = "4M",
      .about = "buffers of 4 MiB each way",
      .parameters = PARAMETERS(BENCH_MEMORY, 4194304, .mtu = 0),
      .peer = "256K",
-     .target = OF_BEST,
+     .target = AT_LEAST(0.85),
      .targets = 1},
     {.name = "256K-small-writes",
      .about = "1,460 bytes at a time",
      .parameters = PARAMETERS(BENCH_MEMORY, 262144, .write = 1460),
-     .target = NS_AT_MOST(111),
+     .peer = "limit-256K",
+     .target = AT_LEAST(0.38),
      .targets = 1},
     {.name = "256K-8960",
      .about = "segments of 8,960 bytes",
      .parameters = PARAMETERS(BENCH_MEMORY, 262144, .mtu = 9000, .chunk = 16384),
-     .target = NS_AT_MOST(361),
+     .peer = "limit-256K",
+     .target = AT_LEAST(1.04),
      .targets = 1},
     {.name = "1M-8960",
      .about = "segments of 8,960 bytes",
      .parameters = PARAMETERS(BENCH_MEMORY, 1048576, .mtu = 9000, .chunk = 16384),
-     .target = NS_AT_MOST(361),
+     .peer = "limit-256K",
+     .target = AT_LEAST(1.04),
      .targets = 1},
     {.name = "1M-65495",
      .about = "segments as large as IPv4 lets them be",
@@ -205,7 +216,8 @@ static const struct bench_case bulk_cases[] = {
     {.name = "256K-no-copy",
      .about = "the same, and the users pass references to chunks: nothing is copied at all",
      .parameters = PARAMETERS(BENCH_MEMORY_BY_REFERENCE, 262144, .by_reference = true),
-     .target = NS_AT_MOST(57),
+     .peer = "limit-256K",
+     .target = AT_LEAST(1.07),
      .targets = 1},
 };
 

@@ -5,7 +5,7 @@
  * at all. The queue and the frames are rings of as many bytes as the buffers of a case of `bulk`: large ones leave the caches, so a
  * case is to be compared with the one here that has the same buffers.
  */
-#include "bench.h"
+#include "limits.h"
 
 #include <string.h>
 
@@ -52,20 +52,28 @@ static void limits_batch(struct limits *l, const struct limits_case *c, uint64_t
     limits_seen = l->sum + queue[0][0] + l->user[1][LIMITS_BATCH - 1][0];
 }
 
-static int limits_run(const struct bench_case *c, struct bench_run *run, double *values) {
-    const struct limits_case *parameters = c->parameters;
+static int limits_measure(const struct limits_case *c, struct bench_run *run, double *values) {
     uint64_t rounds = run->quick || run->verify ? LIMITS_ROUNDS / 64 : LIMITS_ROUNDS;
     limits.way = checksum_way_best();
     limits.length = LIMITS_SEGMENT;
-    for (uint64_t i = 0; i < LIMITS_MOST; i++) limits_batch(&limits, parameters, i);
+    for (uint64_t i = 0; i < LIMITS_MOST; i++) limits_batch(&limits, c, i);
     double t = bench_cpu_seconds();
-    for (uint64_t i = 0; i < rounds; i++) limits_batch(&limits, parameters, i);
+    for (uint64_t i = 0; i < rounds; i++) limits_batch(&limits, c, i);
     t = bench_cpu_seconds() - t;
     if (t <= 0) return bench_fail(run, "too short to be timed");
     double segments = (double)rounds * LIMITS_BATCH;
     values[0] = segments * LIMITS_SEGMENT * 8e-9 / t;
     values[1] = t * 1e9 / segments;
     return 0;
+}
+
+int limits_path(uint32_t buffer, struct bench_run *run, double *values) {
+    const struct limits_case path = {LIMITS_PATH, buffer / 65536};
+    return limits_measure(&path, run, values);
+}
+
+static int limits_run(const struct bench_case *c, struct bench_run *run, double *values) {
+    return limits_measure(c->parameters, run, values);
 }
 
 static const struct bench_metric limits_metrics[] = {

@@ -287,30 +287,34 @@ static void output_unit(struct base *b, uint32_t id, struct bk_tx *unit) {
     };
 }
 
+/* The next frame that TCP wants to leave by this interface, or a reply by whatever interface; BK_NONE if there is none. */
+static uint32_t output_ask(struct tcp *t, uint32_t iface) {
+    if (t->replies.count != 0) return frame_queue_pop(&t->base, &t->replies);
+    return tcp_output_pending(t, iface) ? tcp_output_next(t, iface) : BK_NONE;
+}
+
 size_t bk_output(bk_stack *s, uint32_t iface, struct bk_tx *units, size_t n, uint64_t now) {
     struct base *b = base_of(s);
     base_now(b, now);
     if (!iface_exists(s, iface)) return 0;
-    uint32_t id;
-    while ((id = frame_queue_pop(b, &s->net.tcp.replies)) != BK_NONE) net_send(&s->net, id);
     size_t i = 0;
     while (i < n) {
-        id = frame_queue_pop(b, &s->net.iface[iface].ready);
-        if (id != BK_NONE) {
-            output_unit(b, id, &units[i++]);
-            continue;
+        uint32_t id = frame_queue_pop(b, &s->net.iface[iface].ready);
+        if (id == BK_NONE) {
+            id = output_ask(&s->net.tcp, iface);
+            if (id == BK_NONE) break;
+            if (!BK_FAST || !net_send_usual(&s->net, id, iface)) {
+                net_send(&s->net, id);
+                continue;
+            }
         }
-        if (!tcp_output_pending(&s->net.tcp, iface)) break;
-        id = tcp_output_next(&s->net.tcp, iface);
-        if (id == BK_NONE) break;
-        net_send(&s->net, id);
+        output_unit(b, id, &units[i++]);
     }
     return i;
 }
 
 bool bk_output_pending(const bk_stack *s, uint32_t iface) {
-    return iface_exists(s, iface) && (s->net.iface[iface].ready.count != 0 || s->net.tcp.replies.count != 0 ||
-                                      tcp_output_pending(&s->net.tcp, iface));
+    return iface_exists(s, iface) && stack_output_pending(s, iface);
 }
 
 void bk_output_done(bk_stack *s, const uint32_t *ids, size_t n) {
@@ -324,7 +328,8 @@ uint64_t bk_next_deadline(const bk_stack *s) {
 }
 
 void bk_advance(bk_stack *s, uint64_t now) {
-    base_now(base_of(s), now);
+    now = base_now(base_of(s), now);
+    if (BK_FAST && stack_quiet(s, now)) return;
     tcp_advance(&s->net.tcp);
     net_advance(&s->net);
 }

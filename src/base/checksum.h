@@ -52,14 +52,24 @@ static inline uint16_t checksum_turn(uint16_t native) {
     memcpy(bytes, &native, sizeof bytes);
     return get_be16(bytes);
 }
+static inline uint64_t checksum_with_carry(uint64_t a, uint64_t b) {
+    uint64_t sum = a + b;
+    return sum + (sum < b);
+}
+static inline uint64_t checksum_word_at(const uint8_t *p) {
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
 /* The folded sum of a header of so many words of 32 bits: in place, since the call would cost more than the few additions. */
 static inline uint16_t checksum_header(const uint8_t *header, uint32_t words) {
     if (!BK_FAST) return checksum_fold(checksum_add(0, header, (size_t)words * 4));
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < words; i++) {
+    for (; words >= 2; words -= 2, header += 8) sum = checksum_with_carry(sum, checksum_word_at(header));
+    if (words != 0) {
         uint32_t word;
-        memcpy(&word, header + (size_t)i * 4, sizeof word);
-        sum += word;
+        memcpy(&word, header, sizeof word);
+        sum = checksum_with_carry(sum, word);
     }
     return checksum_turn(checksum_fold(sum));
 }

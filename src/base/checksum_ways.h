@@ -31,17 +31,6 @@ uint64_t checksum_copy_avx2(uint8_t *to, const uint8_t *from, size_t n);
 uint64_t checksum_sum_avx512(const uint8_t *from, size_t n);
 uint64_t checksum_copy_avx512(uint8_t *to, const uint8_t *from, size_t n);
 
-static inline uint64_t checksum_with_carry(uint64_t a, uint64_t b) {
-    uint64_t sum = a + b;
-    return sum + (sum < b);
-}
-
-static inline uint64_t checksum_word_at(const uint8_t *p) {
-    uint64_t word;
-    memcpy(&word, p, sizeof word);
-    return word;
-}
-
 /* The same by machine words, for any n, added to `sum`. Two sums run side by side, because each addition waits for the
  * carry of the one before it. */
 static inline uint64_t checksum_words(uint64_t sum, const uint8_t *from, size_t n) {

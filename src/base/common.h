@@ -99,7 +99,8 @@ static inline bk_addr addr_ipv4_at(const uint8_t *p) {
     return a;
 }
 
-/* Big-endian fields of packets, at any alignment. */
+/* Big-endian fields of packets, at any alignment. Of bytes put together by shifts compilers make one load, but they do not always make one store
+ * of bytes that are taken apart. */
 static inline uint16_t get_be16(const uint8_t *p) {
     return (uint16_t)(p[0] << 8 | p[1]);
 }
@@ -107,14 +108,12 @@ static inline uint32_t get_be32(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 static inline void put_be16(uint8_t *p, uint16_t v) {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) v = __builtin_bswap16(v);
+    memcpy(p, &v, sizeof v);
 }
 static inline void put_be32(uint8_t *p, uint32_t v) {
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) v = __builtin_bswap32(v);
+    memcpy(p, &v, sizeof v);
 }
 
 #endif

@@ -19,12 +19,6 @@ uint32_t frame_alloc_reply(struct base *b) {
     return id;
 }
 
-void frame_free(struct base *b, uint32_t id) {
-    struct frame *f = frame_at(b, id);
-    for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->part[i].chunk);
-    pool_free(b, &b->frames, id);
-}
-
 bool frame_add_part(struct base *b, struct frame *f, uint32_t chunk, uint16_t offset, uint16_t length) {
     if (f->part_count == FRAME_PARTS) return false;
     chunk_hold(b, chunk);

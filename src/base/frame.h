@@ -19,7 +19,7 @@
 #define FRAME_PARTS  34u  /* 64 KiB in chunks of 2 KiB, begun and ended anywhere */
 
 struct frame {
-    uint32_t next;   /* in a queue of frames, or the pool's free list */
+    uint32_t next;   /* in a queue of frames (else BK_NONE), or the pool's free list */
     uint32_t object; /* index of the connection it belongs to, or BK_NONE */
     bk_addr src, dst;
     uint32_t payload_length;
@@ -62,10 +62,14 @@ struct frame_queue {
 uint32_t frame_alloc(struct base *b);
 /* The same for a frame that nobody makes again when there is none: that is counted (NOTE_REPLY_LOST). */
 uint32_t frame_alloc_reply(struct base *b);
-/* Gives the frame back, with its references to chunks. */
-void frame_free(struct base *b, uint32_t id);
 static inline struct frame *frame_at(const struct base *b, uint32_t id) {
     return pool_at(b, &b->frames, id);
+}
+/* Gives the frame back, with its references to chunks. */
+static inline void frame_free(struct base *b, uint32_t id) {
+    struct frame *f = frame_at(b, id);
+    for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->part[i].chunk);
+    pool_free(b, &b->frames, id);
 }
 /* Adds payload by reference, taking a reference of its own. Returns false if the frame has no room for another part. */
 bool frame_add_part(struct base *b, struct frame *f, uint32_t chunk, uint16_t offset, uint16_t length);
@@ -76,7 +80,6 @@ static inline void frame_queue_init(struct frame_queue *q) {
 }
 
 static inline void frame_queue_push(struct base *b, struct frame_queue *q, uint32_t id) {
-    frame_at(b, id)->next = BK_NONE;
     if (q->tail != BK_NONE)
         frame_at(b, q->tail)->next = id;
     else
@@ -89,7 +92,9 @@ static inline void frame_queue_push(struct base *b, struct frame_queue *q, uint3
 static inline uint32_t frame_queue_pop(struct base *b, struct frame_queue *q) {
     uint32_t id = q->head;
     if (id == BK_NONE) return BK_NONE;
-    q->head = frame_at(b, id)->next;
+    struct frame *f = frame_at(b, id);
+    q->head = f->next;
+    f->next = BK_NONE;
     if (q->head == BK_NONE) q->tail = BK_NONE;
     q->count--;
     return id;

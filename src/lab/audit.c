@@ -263,6 +263,19 @@ static bool audit_one(struct audit *a, uint32_t id) {
     return audit_found(a, DEMUX_CONNECTION, connection_is_ipv6(c), id, &c->tuple, c->hash);
 }
 
+static bool audit_latest(struct audit *a) {
+    struct fault *fault = a->fault;
+    for (uint32_t i = 0; i < DEMUX_LATEST; i++) {
+        const struct demux_latest *l = &a->t->demux.latest[i];
+        if (l->ref == DEMUX_NONE) continue;
+        const struct connection *c = connection_at(a->t, demux_ref_id(l->ref));
+        FAULT_UNLESS(c->generation != 0 && !c->detached && c->tuple.local_port == l->local_port &&
+                         c->tuple.remote_port == l->remote_port,
+                     "what is remembered as one of the latest connections is none of those ports");
+    }
+    return true;
+}
+
 static bool audit_connections(struct audit *a) {
     struct fault *fault = a->fault;
     for (uint32_t id = 0; id < a->t->connections.fresh; id++)
@@ -377,8 +390,8 @@ static bool audit_small_records(struct audit *a) {
 
 static bool audit_all(struct audit *a) {
     struct fault *fault = a->fault;
-    if (!audit_pools(a) || !audit_connections(a) || !audit_lists(a) || !audit_small_records(a) || !audit_port_maps(a) ||
-        !audit_frames(a) || !audit_reassemblies(a) || !audit_chunks(a))
+    if (!audit_pools(a) || !audit_connections(a) || !audit_latest(a) || !audit_lists(a) || !audit_small_records(a) ||
+        !audit_port_maps(a) || !audit_frames(a) || !audit_reassemblies(a) || !audit_chunks(a))
         return false;
     uint64_t next = u64_min(tcp_next_deadline(a->t), net_next_deadline(a->n));
     FAULT_UNLESS(next <= a->earliest, "the next deadline is later than something that waits");

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "link/link.h"
-#include "net/net.h"
 
 void *link_new(size_t size, const struct link_ops *ops, unsigned ends) {
     bk_link *link = calloc(1, size);
@@ -33,11 +32,6 @@ enum link_type link_end_type(const struct link_end *end) {
 
 uint32_t link_end_frame_max(const struct link_end *end) {
     return link_iface(end->stack, end->iface)->mtu + (link_end_type(end) == LINK_TYPE_ETHERNET ? 14 : 0);
-}
-
-/* What a part can hold of a chunk: its length has 16 bits. */
-static uint32_t link_part_max(const bk_stack *stack) {
-    return u32_min(bk_config_of(stack)->chunk_size, UINT16_MAX);
 }
 
 uint32_t link_chunks(const bk_stack *stack, size_t length) {
@@ -79,12 +73,6 @@ size_t link_frame_copy(bk_stack *stack, const struct bk_part *parts, uint32_t co
         at += n;
     }
     return at;
-}
-
-uint32_t link_frame_length(const struct bk_part *parts, uint32_t count) {
-    uint32_t length = 0;
-    for (uint32_t i = 0; i < count; i++) length += parts[i].length;
-    return length;
 }
 
 void link_frame_release(bk_stack *stack, const struct bk_part *parts, uint32_t count) {

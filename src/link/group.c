@@ -180,11 +180,11 @@ static bool ring_take(struct ring *r, bk_link *l, struct link_batch *batch, bool
     return true;
 }
 
-void group_take(bk_link *l, struct link_batch *batch) {
+bool group_take(bk_link *l, struct link_batch *batch) {
     bk_group *g = l->group;
     struct member *m = &g->member[l->member];
     uint32_t woken = atomic_load_explicit(&m->woken, memory_order_acquire);
-    if (woken == m->seen && !m->left) return;
+    if (woken == m->seen && !m->left) return false;
     eventfd_t unused;
     if (woken != m->seen) (void)!eventfd_read(m->wake, &unused);
     m->seen = woken;
@@ -195,6 +195,7 @@ void group_take(bk_link *l, struct link_batch *batch) {
             m->counters.taken_over++;
         if (batch->count >= LINK_FRAMES / 2) m->left = true;
     }
+    return m->left;
 }
 
 /* ---- the group ------------------------------------------------------------------------------------- */

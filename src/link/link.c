@@ -1,8 +1,9 @@
 /* The pump: what all links have in common.
  *
- * A turn of the pump reads a batch at each end and gives it to the stack, fires the timers, and writes what the stack then
+ * A turn of the pump, at each end, reads a batch and gives it to the stack, fires the timers, and writes what the stack then
  * has to say; turns follow each other until nothing moves or the round is full. A batch is acknowledged as a whole
- * because output is asked for only after it was handled.
+ * because output is asked for only after it was handled. Nobody is asked in vain: a driver that has said that nothing more is there is read again only
+ * when something was written, which may have been answered, and a stack is asked only if it may have something to say.
  *
  * A unit goes out in one of three ways: the driver takes the whole of it; or it is one complete frame and is written from
  * where it lies (header and parts); or it is cut, frame by frame, in the scratch buffer, where the copy also
@@ -26,25 +27,39 @@ uint64_t bk_link_clock(void) {
 
 /* ---- in ---- */
 
-/* Reads one batch and gives it to the stack. Returns how many frames. */
-static uint32_t link_receive(bk_link *l, unsigned e, uint64_t now, int *error) {
+/* What a round has moved, and may. */
+struct link_round {
+    uint32_t in, out;             /* frames, those out that the device refused for good among them */
+    uint64_t bytes_in, bytes_out; /* what the link's counters may come to */
+    int error;                    /* the first one */
+    bool moved;                   /* in this turn */
+};
+
+static void link_error(struct link_round *round, int r) {
+    if (r < 0 && round->error == 0) round->error = r;
+}
+
+/* Reads one batch and gives it to the stack. */
+static void link_receive(bk_link *l, unsigned e, uint64_t now, struct link_round *round) {
     struct link_end *end = &l->end[e];
     struct link_batch *b = &l->batch;
     b->count = b->part_count = 0;
-    if (l->group != NULL) group_take(l, b);
-    uint32_t taken = b->count, taken_parts = b->part_count;
-    int r = l->ops->receive(l, e, b, now);
-    if (r < 0 && *error == 0) *error = r;
-    uint32_t arrived = b->count - taken;
-    if (b->count == 0) return 0;
-    l->counters.frames_in += arrived;
-    l->counters.bytes_in += link_frame_length(b->part + taken_parts, b->part_count - taken_parts);
-    if (l->group != NULL && arrived > 0) group_sort(l, b, taken);
+    b->drained = false;
+    bool left = l->group != NULL && group_take(l, b);
+    uint32_t taken = b->count;
+    link_error(round, l->ops->receive(l, e, b, now));
+    end->drained = b->drained && !left;
+    if (b->count == 0) return;
+    round->moved = true;
+    round->in += b->count;
+    l->counters.frames_in += b->count - taken;
+    for (uint32_t i = taken; i < b->count; i++)
+        l->counters.bytes_in += link_frame_length(b->frame[i].parts, b->frame[i].part_count);
+    if (l->group != NULL && b->count > taken) group_sort(l, b, taken);
     bool captured = l->capture != NULL && e == 0;
     if (captured) link_capture_hold(l->capture, end->stack, b);
     bk_input(end->stack, end->iface, b->frame, b->count, now);
     if (captured) link_capture_in(l->capture, b, now);
-    return taken + arrived;
 }
 
 /* ---- out ---- */
@@ -101,27 +116,29 @@ static int link_send_unit(bk_link *l, unsigned e, uint64_t now) {
     return 1;
 }
 
-/* Lets go of units [from, at). */
-static void link_done(struct link_end *end, uint32_t from) {
-    uint32_t ids[LINK_UNITS], n = 0;
-    for (; from < end->at; from++) ids[n++] = end->unit[from].id;
-    if (n > 0) bk_output_done(end->stack, ids, n);
+/* Lets go of the unit at hand. */
+static void link_done(struct link_end *end) {
+    bk_output_done(end->stack, &end->unit[end->at++].id, 1);
+    end->cutting = false;
 }
 
-/* Writes until the stack has nothing more, the device is full, or a batch's worth of frames has left. */
-static uint32_t link_send(bk_link *l, unsigned e, uint64_t now, int *error) {
+static bool link_has_output(const struct link_end *end) {
+    return end->at < end->count || stack_output_pending(end->stack, end->iface);
+}
+
+/* Writes until the stack has nothing more, the device is full, or a batch's worth of frames has left. There is something to be asked for. */
+static void link_send(bk_link *l, unsigned e, uint64_t now, struct link_round *round) {
     struct link_end *end = &l->end[e];
-    uint64_t start = l->counters.frames_out, bytes = l->counters.bytes_out;
+    const struct bk_link_counters *c = &l->counters;
+    uint64_t sent = c->frames_out, bytes = c->bytes_out + LINK_BYTES;
     uint32_t lost = 0;
     end->blocked = false;
-    while (!end->blocked && l->counters.frames_out - start + lost < LINK_FRAMES &&
-           l->counters.bytes_out - bytes < LINK_BYTES) {
+    do {
         if (end->at == end->count) {
             end->at = 0;
             end->count = (uint32_t)bk_output(end->stack, end->iface, end->unit, LINK_UNITS, now);
             if (end->count == 0) break;
         }
-        uint32_t from = end->at;
         while (end->at < end->count) {
             int r = link_send_unit(l, e, now);
             if (r == 0) {
@@ -130,44 +147,65 @@ static uint32_t link_send(bk_link *l, unsigned e, uint64_t now, int *error) {
                 break;
             }
             if (r < 0) lost++;
-            if (r < 0 && *error == 0) *error = r;
-            end->cutting = false;
-            end->at++;
+            link_error(round, r);
+            link_done(end);
         }
-        link_done(end, from);
-    }
-    return (uint32_t)(l->counters.frames_out - start) + lost;
+    } while (!end->blocked && end->count == LINK_UNITS && c->frames_out - sent + lost < LINK_FRAMES &&
+             c->bytes_out < bytes);
+    lost += (uint32_t)(c->frames_out - sent);
+    if (lost == 0) return;
+    round->moved = true;
+    round->out += lost;
+    l->end[l->ends - 1 - e].drained = false;
 }
 
 /* ---- both ---- */
 
-static int link_flush(bk_link *l, uint64_t now, int *error) {
-    int r = l->ops->flush != NULL ? l->ops->flush(l, now) : 0;
-    if (r < 0 && *error == 0) *error = r;
-    return r > 0 ? r : 0;
+static bool link_round_over(const bk_link *l, const struct link_round *r) {
+    return r->in >= LINK_ROUND || r->out >= LINK_ROUND || l->counters.bytes_in >= r->bytes_in ||
+           l->counters.bytes_out >= r->bytes_out;
 }
 
-/* Whether enough has moved each way since the counters were `from`. */
-static bool link_round_over(const bk_link *l, const struct bk_link_counters *from, uint32_t in, uint32_t out) {
-    return in >= LINK_ROUND || out >= LINK_ROUND || l->counters.bytes_in - from->bytes_in >= LINK_BYTES ||
-           l->counters.bytes_out - from->bytes_out >= LINK_BYTES;
+/* Moves what the link itself holds. */
+static void link_flush(bk_link *l, uint64_t now, struct link_round *round) {
+    int r = l->ops->flush(l, now);
+    link_error(round, r);
+    if (r <= 0) return;
+    round->moved = true;
+    for (unsigned e = 0; e < l->ends; e++) l->end[e].drained = false;
+}
+
+static void link_turn(bk_link *l, uint64_t now, struct link_round *round) {
+    struct link_end *end = l->end;
+    round->moved = false;
+    for (unsigned e = 0; e < l->ends; e++, end++) {
+        if (!end->drained) link_receive(l, e, now, round);
+        if (!stack_quiet(end->stack, now)) bk_advance(end->stack, now);
+        if (link_has_output(end)) link_send(l, e, now, round);
+    }
+    if (l->ops->flush != NULL) link_flush(l, now, round);
+}
+
+/* Whether another turn may find something to do. */
+static bool link_expects(const bk_link *l) {
+    const struct link_end *end = l->end;
+    for (unsigned e = 0; e < l->ends; e++, end++)
+        if (!end->drained || link_has_output(end)) return true;
+    return false;
 }
 
 int bk_link_pump(bk_link *l, uint64_t now) {
-    const struct bk_link_counters from = l->counters;
-    uint32_t in = 0, out = 0, moved;
-    int error = 0;
+    struct link_round round = {.bytes_in = l->counters.bytes_in + LINK_BYTES,
+                               .bytes_out = l->counters.bytes_out + LINK_BYTES};
     l->full = l->more = false;
     for (bk_link *k = l->inner; k != NULL; k = k->inner) k->full = false;
+    if (!l->ops->inside)
+        for (unsigned e = 0; e < l->ends; e++) l->end[e].drained = false;
     do {
-        uint32_t in_before = in, out_before = out;
-        for (unsigned e = 0; e < l->ends; e++) in += link_receive(l, e, now, &error);
-        for (unsigned e = 0; e < l->ends; e++) bk_advance(l->end[e].stack, now);
-        for (unsigned e = 0; e < l->ends; e++) out += link_send(l, e, now, &error);
-        moved = in - in_before + out - out_before + (uint32_t)link_flush(l, now, &error);
-        l->more = moved > 0 && link_round_over(l, &from, in, out);
-    } while (moved > 0 && !l->more && error == 0);
-    return error != 0 ? error : (int)(in + out);
+        link_turn(l, now, &round);
+        l->more = round.moved && link_round_over(l, &round);
+    } while (round.moved && !l->more && round.error == 0 && link_expects(l));
+    return round.error != 0 ? round.error : (int)(round.in + round.out);
 }
 
 static const bk_link *link_innermost(const bk_link *l) {
@@ -187,7 +225,7 @@ bool bk_link_busy(const bk_link *l) {
     if (l->more || (l->ops->busy != NULL && l->ops->busy(l))) return true;
     for (unsigned e = 0; e < l->ends; e++) {
         const struct link_end *end = &l->end[e];
-        if (!end->blocked && (end->at < end->count || bk_output_pending(end->stack, end->iface))) return true;
+        if (!end->blocked && link_has_output(end)) return true;
     }
     return false;
 }
@@ -220,9 +258,7 @@ void bk_link_close(bk_link *l) {
     if (l == NULL) return;
     for (unsigned e = 0; e < l->ends; e++) {
         struct link_end *end = &l->end[e];
-        uint32_t from = end->at;
-        end->at = end->count;
-        link_done(end, from);
+        while (end->at < end->count) link_done(end);
     }
     link_capture_close(l->capture);
     l->ops->close(l);

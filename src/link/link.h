@@ -15,6 +15,7 @@
 
 #include "beckon/link.h"
 #include "net/cut.h"
+#include "stack.h"
 
 #define LINK_FRAMES    64u     /* frames that are read before the stack is asked what it says to them */
 #define LINK_UNITS     32u     /* units asked of the stack at once */
@@ -27,9 +28,11 @@
 
 enum link_type { LINK_TYPE_ETHERNET = 1, LINK_TYPE_IP = 101 }; /* as in capture files */
 
-/* Frames that arrived at one end. Their chunks are the stack's once bk_input has them. */
+/* Frames that arrived at one end, in the parts here or in others that stay until the driver is asked again. Their chunks are the stack's once
+ * bk_input has them. */
 struct link_batch {
     uint32_t count, part_count;
+    bool drained; /* the driver says so: nothing more is there to be read, before something is written or flushed */
     struct bk_rx frame[LINK_FRAMES];
     struct bk_part part[LINK_PARTS];
 };
@@ -40,6 +43,7 @@ struct link_end {
     uint32_t at, count; /* unit[at..count) are the units asked of the stack and not yet written */
     bool cutting;       /* `cut` stands in unit[at], of which some frames may have left */
     bool blocked;       /* the device was full when last asked */
+    bool drained;       /* so it was said of the last batch */
     struct cut cut;
     struct bk_tx unit[LINK_UNITS];
 };
@@ -63,6 +67,8 @@ struct link_ops {
     bool (*busy)(const bk_link *link);
     /* Optional: when frames inside are due. */
     uint64_t (*next_deadline)(const bk_link *link);
+    /* What comes out at an end is what was written at the other, and nothing else: once drained, an end need not be read before that. */
+    bool inside;
     /* Closes the device and frees all but the driver's struct itself. */
     void (*close)(bk_link *link);
 };
@@ -106,6 +112,16 @@ static inline size_t link_iov_length(const struct iovec *iov, int count) {
     return length;
 }
 
+static inline uint32_t link_frame_length(const struct bk_part *parts, uint32_t count) {
+    uint32_t length = 0;
+    for (uint32_t i = 0; i < count; i++) length += parts[i].length;
+    return length;
+}
+
+/* What a part can hold of a chunk: its length has 16 bits. */
+static inline uint32_t link_part_max(const bk_stack *stack) {
+    return u32_min(base_of_const(stack)->config.chunk_size, UINT16_MAX);
+}
 /* Chunks that a frame of `length` bytes takes. */
 uint32_t link_chunks(const bk_stack *stack, size_t length);
 /* Takes n chunks or none; none is counted in no_chunk. */
@@ -115,7 +131,6 @@ void link_frame_fill(bk_stack *stack, const uint32_t *chunks, struct bk_part *pa
                      int count);
 /* Copies a frame's bytes out of its chunks, up to `size` of them, and returns how many. */
 size_t link_frame_copy(bk_stack *stack, const struct bk_part *parts, uint32_t count, uint8_t *to, size_t size);
-uint32_t link_frame_length(const struct bk_part *parts, uint32_t count);
 void link_frame_release(bk_stack *stack, const struct bk_part *parts, uint32_t count);
 
 /* Whether a frame of so many parts has room. */

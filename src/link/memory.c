@@ -13,20 +13,13 @@
 #include "base/frame.h"
 #include "link/link.h"
 
-#define MEMORY_QUEUE  256u
-#define MEMORY_CHUNKS 256u /* taken at once, for frames of one unit */
-
-struct memory_frame {
-    struct bk_part *parts; /* room for memory_queue.parts of them */
-    uint16_t part_count;
-    uint16_t gso_size;
-    uint8_t flags;
-};
+#define MEMORY_QUEUE 256u
 
 struct memory_queue { /* towards one end */
-    struct memory_frame *frame;
-    struct bk_part *memory;
-    uint32_t parts; /* of a frame at most */
+    struct bk_rx *frame;
+    struct bk_part *memory; /* room for `parts` of each frame */
+    uint32_t parts;         /* of a frame at most */
+    uint32_t part_max;      /* bytes in each */
     uint32_t head, count;
 };
 
@@ -41,25 +34,28 @@ static bool memory_full(const struct memory *m, const struct memory_queue *q) {
     return q->count == m->size;
 }
 
-static struct memory_frame *memory_tail(const struct memory *m, struct memory_queue *q) {
-    uint32_t at = q->head + q->count;
-    return &q->frame[at < m->size ? at : at - m->size];
+/* Adds a frame, for which there must be room. Returns where its parts are to be written. */
+static struct bk_part *memory_push(const struct memory *m, struct memory_queue *q, uint32_t part_count,
+                                   uint16_t gso_size, uint8_t flags) {
+    uint32_t at = q->head + q->count++;
+    if (at >= m->size) at -= m->size;
+    struct bk_rx *f = &q->frame[at];
+    f->part_count = (uint16_t)part_count;
+    f->gso_size = gso_size;
+    f->flags = flags;
+    return &q->memory[(size_t)at * q->parts];
 }
 
 static int memory_receive(bk_link *l, unsigned end, struct link_batch *batch, uint64_t now) {
     struct memory *m = (struct memory *)l;
     struct memory_queue *q = &m->queue[end];
     (void)now;
-    while (q->count > 0) {
-        const struct memory_frame *f = &q->frame[q->head];
-        if (!link_batch_room(batch, f->part_count)) break;
-        for (uint32_t i = 0; i < f->part_count; i++) batch->part[batch->part_count + i] = f->parts[i];
-        struct bk_rx *rx = link_batch_push(batch, f->part_count);
-        rx->gso_size = f->gso_size;
-        rx->flags = f->flags;
+    while (q->count > 0 && link_batch_room(batch, 0)) {
+        batch->frame[batch->count++] = q->frame[q->head];
         if (++q->head == m->size) q->head = 0;
         q->count--;
     }
+    batch->drained = q->count == 0;
     return 0;
 }
 
@@ -71,12 +67,7 @@ static int memory_transmit(bk_link *l, unsigned end, const struct iovec *iov, in
     (void)now;
     if (n > q->parts) return -EMSGSIZE;
     if (memory_full(m, q) || !link_chunks_alloc(l, to, chunks, n)) return 0;
-    struct memory_frame *f = memory_tail(m, q);
-    link_frame_fill(to, chunks, f->parts, iov, count);
-    f->part_count = (uint16_t)n;
-    f->gso_size = 0;
-    f->flags = 0;
-    q->count++;
+    link_frame_fill(to, chunks, memory_push(m, q, n, 0, 0), iov, count);
     return 1;
 }
 
@@ -96,23 +87,18 @@ static int memory_cut_long(struct memory *m, unsigned end, struct cut *cut, uint
  * transmit_unit does. */
 static int memory_cut_all(struct memory *m, unsigned end, struct cut *cut) {
     struct memory_queue *q = &m->queue[1 - end];
-    bk_stack *to = m->link.end[1 - end].stack;
-    uint32_t chunks[MEMORY_CHUNKS], size = bk_config_of(to)->chunk_size;
+    struct base *to = base_of(m->link.end[1 - end].stack);
     while (!cut_end(cut)) {
-        uint32_t room = u32_min(m->size - q->count, MEMORY_CHUNKS), wanted = u32_min(cut->count - cut->index, room);
-        uint32_t got = (uint32_t)bk_chunk_alloc(to, chunks, wanted);
-        for (uint32_t i = 0; i < got; i++) {
-            struct memory_frame *f = memory_tail(m, q);
-            size_t length = cut_next(cut, bk_chunk_data(to, chunks[i]), size);
-            f->parts[0] = (struct bk_part){.chunk = chunks[i], .offset = 0, .length = (uint16_t)length};
-            f->part_count = 1;
-            f->gso_size = 0;
-            f->flags = 0;
-            q->count++;
-            link_sent(&m->link, length);
+        if (memory_full(m, q)) return 0;
+        uint32_t chunk = chunk_alloc(to);
+        if (chunk == BK_NONE) {
+            reason_count(to, BK_REASON_NO_CHUNK);
+            m->link.counters.no_chunk++;
+            return 0;
         }
-        if (got < wanted) m->link.counters.no_chunk++;
-        if (got < wanted || room == 0) return 0;
+        size_t length = cut_next(cut, chunk_data(to, chunk), q->part_max);
+        *memory_push(m, q, 1, 0, 0) = (struct bk_part){.chunk = chunk, .length = (uint16_t)length};
+        link_sent(&m->link, length);
     }
     return 1;
 }
@@ -121,22 +107,18 @@ static int memory_cut_all(struct memory *m, unsigned end, struct cut *cut) {
 static int memory_refer(struct memory *m, unsigned end, struct cut *cut) {
     struct memory_queue *q = &m->queue[1 - end];
     bk_stack *stack = m->link.end[0].stack;
-    struct base *base = (struct base *)(void *)stack;
     const struct bk_tx *u = cut->unit;
     uint32_t chunk;
     if (memory_full(m, q) || !link_chunks_alloc(&m->link, stack, &chunk, 1)) return 0;
-    struct memory_frame *f = memory_tail(m, q);
+    struct bk_part *parts = memory_push(m, q, u->part_count + 1u, cut->count > 1 ? u->gso_size : 0,
+                                        cut->checksum ? BK_RX_CHECKSUM_PARTIAL : 0);
     memcpy(bk_chunk_data(stack, chunk), u->header, u->header_length);
-    f->parts[0] = (struct bk_part){.chunk = chunk, .offset = 0, .length = u->header_length};
+    *parts++ = (struct bk_part){.chunk = chunk, .offset = 0, .length = u->header_length};
     for (uint32_t i = 0; i < u->part_count; i++) {
-        chunk_hold(base, u->parts[i].chunk);
-        f->parts[i + 1] = u->parts[i];
+        chunk_hold(base_of(stack), u->parts[i].chunk);
+        *parts++ = u->parts[i];
     }
-    f->part_count = (uint16_t)(u->part_count + 1);
-    f->gso_size = cut->count > 1 ? u->gso_size : 0;
-    f->flags = cut->checksum ? BK_RX_CHECKSUM_PARTIAL : 0;
     cut->index = cut->count;
-    q->count++;
     link_sent(&m->link, (size_t)u->header_length + u->payload_length);
     return 1;
 }
@@ -146,7 +128,7 @@ static int memory_transmit_unit(bk_link *l, unsigned end, struct cut *cut, uint6
     if (m->by_reference && cut->index == 0 && cut->unit->part_count < m->queue[1 - end].parts &&
         cut->unit->header_length <= bk_config_of(l->end[0].stack)->chunk_size)
         return memory_refer(m, end, cut);
-    if (link_chunks(l->end[1 - end].stack, cut_length(cut)) == 1) return memory_cut_all(m, end, cut);
+    if (cut_length(cut) <= m->queue[1 - end].part_max) return memory_cut_all(m, end, cut);
     int r = 1;
     while (r == 1 && !cut_end(cut)) r = memory_cut_long(m, end, cut, now);
     return r;
@@ -175,6 +157,7 @@ static const struct link_ops memory_ops = {
     .transmit = memory_transmit,
     .transmit_unit = memory_transmit_unit,
     .busy = memory_busy,
+    .inside = true,
     .close = memory_close,
 };
 
@@ -183,6 +166,7 @@ static int memory_queue_init(struct memory *m, unsigned end) {
     struct memory_queue *q = &m->queue[end];
     uint32_t longest = u32_max(link_end_frame_max(&m->link.end[0]), link_end_frame_max(&m->link.end[1]));
     q->parts = link_chunks(m->link.end[end].stack, longest);
+    q->part_max = link_part_max(m->link.end[end].stack);
     if (m->by_reference) q->parts = u32_max(q->parts, FRAME_PARTS + 1);
     q->frame = calloc(m->size, sizeof *q->frame);
     q->memory = calloc((size_t)m->size * q->parts, sizeof *q->memory);

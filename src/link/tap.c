@@ -112,6 +112,7 @@ static int tap_receive(bk_link *l, unsigned end, struct link_batch *batch, uint6
     for (size_t bytes = 0; bytes < TAP_BATCH && link_batch_room(batch, t->chunks_most) && tap_stock(t);) {
         ssize_t n = tap_read(t);
         if (n < 0) error = (int)n;
+        batch->drained = n <= 0;
         if (n <= 0) break;
         bytes += (size_t)n;
         if (n > (ssize_t)t->vnet)

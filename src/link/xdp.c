@@ -132,6 +132,7 @@ static int xdp_receive(bk_link *l, unsigned end, struct link_batch *batch, uint6
             (struct bk_part){.chunk = chunk, .offset = offset, .length = (uint16_t)desc->len};
         link_batch_push(batch, 1)->flags = x->info.unfinished ? BK_RX_CHECKSUM_LOCAL : 0;
     }
+    batch->drained = n == 0;
     xdp_ring_tell(&x->receive);
     if (x->lent < x->info.frames) xdp_fill(x);
     return 0;

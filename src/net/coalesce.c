@@ -38,7 +38,7 @@ struct view {
     const uint8_t *at;      /* the frame's first part, which holds all headers */
     uint16_t ip, tcp, text; /* where these begin */
     bool ipv4;
-    uint32_t length; /* of the frame */
+    uint32_t length, ip_length; /* of the frame, and of the packet as the IP header says */
 };
 
 struct run {
@@ -62,6 +62,7 @@ struct coalesce {
     uint32_t iface;
     struct bk_rx *batch;
     uint32_t latest, next; /* the run that was last joined; whose place is taken when all are in use */
+    uint32_t open;         /* runs that have begun and are not delivered */
     struct run run[COALESCE_RUNS];
 };
 
@@ -85,10 +86,8 @@ static bool find_tcp(const struct coalesce *c, uint32_t held, struct view *v) {
     return ip[0] >> 4 == 6 && ip[IPV6_NEXT] == WIRE_TCP && held >= v->tcp + WIRE_TCP_LENGTH;
 }
 
-/* The IP packet's length as its header says. */
-static uint32_t ip_length(const struct view *v) {
-    const uint8_t *ip = v->at + v->ip;
-    return v->ipv4 ? get_be16(ip + IPV4_LENGTH) : WIRE_IPV6_LENGTH + get_be16(ip + IPV6_LENGTH);
+static uint32_t ip_length(bool ipv4, const uint8_t *ip) {
+    return ipv4 ? get_be16(ip + IPV4_LENGTH) : WIRE_IPV6_LENGTH + get_be16(ip + IPV6_LENGTH);
 }
 
 static enum look look(const struct coalesce *c, const struct bk_rx *f, struct view *v) {
@@ -98,10 +97,11 @@ static enum look look(const struct coalesce *c, const struct bk_rx *f, struct vi
     if (!find_tcp(c, held, v)) return LOOK_OPAQUE;
     const uint8_t *tcp = v->at + v->tcp;
     v->length = frame_length(f);
+    v->ip_length = ip_length(v->ipv4, v->at + v->ip);
     v->text = (uint16_t)(v->tcp + (tcp[TCP_OFFSET] >> 4) * 4u);
     bool plain =
         f->gso_size == 0 && f->part_count <= COALESCE_PARTS && (tcp[TCP_FLAGS] | WIRE_PSH) == (WIRE_ACK | WIRE_PSH);
-    bool whole = v->text >= v->tcp + WIRE_TCP_LENGTH && held > v->text && v->length == v->ip + ip_length(v);
+    bool whole = v->text >= v->tcp + WIRE_TCP_LENGTH && held > v->text && v->length == v->ip + v->ip_length;
     return plain && whole ? LOOK_TEXT : LOOK_TCP;
 }
 
@@ -160,13 +160,14 @@ static bool ipv4_sound(const uint8_t *ip, uint32_t sum) {
     return sum % UINT16_MAX == 0; /* never zero, so all ones when folded: version and length are in it */
 }
 
-static bool tcp_sound(const struct coalesce *c, const struct bk_rx *f, const struct view *v, uint64_t sum) {
+/* `tcp` stands in the first part, `length` bytes before the frame's end. */
+static bool tcp_sound(const struct base *b, const struct bk_rx *f, const uint8_t *tcp, uint32_t length, uint64_t sum) {
     if (f->flags & (BK_RX_CHECKSUM_VALID | BK_RX_CHECKSUM_PARTIAL)) return true;
-    uint32_t done = f->parts[0].length - v->tcp;
-    sum = checksum_add_by(c->net->tcp.base.checksum_way, sum + (v->length - v->tcp), v->at + v->tcp, done);
+    uint32_t done = length;
+    for (uint32_t i = 1; i < f->part_count; i++) done -= f->parts[i].length;
+    sum = checksum_add_by(b->checksum_way, sum + length, tcp, done);
     for (uint32_t i = 1; i < f->part_count; done += f->parts[i++].length)
-        sum = checksum_add_at_by(c->net->tcp.base.checksum_way, sum,
-                                 chunk_data(&c->net->tcp.base, f->parts[i].chunk) + f->parts[i].offset,
+        sum = checksum_add_at_by(b->checksum_way, sum, chunk_data(b, f->parts[i].chunk) + f->parts[i].offset,
                                  f->parts[i].length, done);
     return checksum_fold(sum) == 0xffff;
 }
@@ -174,43 +175,52 @@ static bool tcp_sound(const struct coalesce *c, const struct bk_rx *f, const str
 /* ---- delivering ---- */
 
 /* Takes a packet to its end. */
-static uint16_t deliver(const struct coalesce *c, struct packet *p) {
-    struct base *b = &c->net->tcp.base;
-    p->iface = (uint8_t)c->iface;
+static inline uint16_t deliver(struct net *n, struct packet *p) {
+    struct base *b = &n->tcp.base;
     p->now = b->now;
     for (uint32_t i = 0; i < p->part_count; i++) p->length += p->parts[i].length;
     p->owned = p->part_count < PACKET_OWNED ? (UINT64_C(1) << p->part_count) - 1 : UINT64_MAX;
-    uint16_t reason = net_input(c->net, p);
+    uint16_t reason = net_input(n, p);
     b->reasons[reason] += 1 + p->joined;
     for (uint32_t i = 0; i < p->part_count; i++)
         if (i >= PACKET_OWNED || (p->owned >> i & 1)) chunk_release(b, p->parts[i].chunk);
     return reason;
 }
 
-static void deliver_frame(const struct coalesce *c, struct bk_rx *f) {
-    struct base *b = &c->net->tcp.base;
-    if (f->flags & BK_RX_REFUSED) { /* the link has said why */
-        if (f->reason >= BK_REASON_COUNT) f->reason = BK_REASON_DROP_OFFLOAD_SHORT;
-        reason_count(b, f->reason);
-        for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->parts[i].chunk);
-        return;
-    }
-    struct packet p = {.parts = f->parts, .part_count = f->part_count, .gso_size = f->gso_size, .rx_flags = f->flags};
-    f->reason = deliver(c, &p);
+/* The link has said why. */
+static void refuse_frame(struct base *b, struct bk_rx *f) {
+    if (f->reason >= BK_REASON_COUNT) f->reason = BK_REASON_DROP_OFFLOAD_SHORT;
+    reason_count(b, f->reason);
+    for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->parts[i].chunk);
 }
 
-static void deliver_run(const struct coalesce *c, struct run *r) {
+static void deliver_frame(struct net *n, uint32_t iface, struct bk_rx *f) {
+    if (f->flags & BK_RX_REFUSED) {
+        refuse_frame(&n->tcp.base, f);
+        return;
+    }
+    struct packet p = {.parts = f->parts,
+                       .part_count = f->part_count,
+                       .gso_size = f->gso_size,
+                       .rx_flags = f->flags,
+                       .iface = (uint8_t)iface};
+    f->reason = deliver(n, &p);
+}
+
+static void deliver_run(struct coalesce *c, struct run *r) {
     if (r->frames == 0) return;
+    c->open--;
     struct packet p = {
         .parts = r->part,
         .part_count = (uint16_t)r->part_count,
         .gso_size = r->frames > 1 ? r->size : 0,
         .rx_flags = r->flags | BK_RX_CHECKSUM_VALID,
+        .iface = (uint8_t)c->iface,
         .pushed = r->pushed,
         .joined = r->frames - 1,
         .longer = r->longer,
     };
-    uint16_t reason = deliver(c, &p);
+    uint16_t reason = deliver(c->net, &p);
     c->net->tcp.base.reasons[BK_REASON_NOTE_COALESCED] += p.joined;
     for (uint32_t i = 0; i < r->frames; i++) c->batch[r->frame[i]].reason = reason;
     r->frames = 0;
@@ -218,15 +228,15 @@ static void deliver_run(const struct coalesce *c, struct run *r) {
 
 /* ---- runs ---- */
 
-/* Adds a frame to the run, without the first `skip` bytes, which its first part holds and more. */
-static void run_add(struct run *r, uint32_t number, const struct bk_rx *f, const struct view *v, uint32_t skip) {
-    const uint8_t *tcp = v->at + v->tcp;
-    uint32_t text = v->length - v->text;
-    struct bk_part first = f->parts[0];
+/* Adds a frame with `text` bytes of text to the run, without the first `skip` bytes, which its first part holds and more. */
+static inline void run_add(struct run *r, uint32_t number, const struct bk_rx *f, const uint8_t *tcp, uint32_t text,
+                           uint32_t skip) {
+    const struct bk_part *from = f->parts;
+    struct bk_part *to = &r->part[r->part_count];
     r->frame[r->frames++] = number;
-    r->part[r->part_count++] =
-        (struct bk_part){first.chunk, (uint16_t)(first.offset + skip), (uint16_t)(first.length - skip)};
-    for (uint32_t i = 1; i < f->part_count; i++) r->part[r->part_count++] = f->parts[i];
+    *to = (struct bk_part){from->chunk, (uint16_t)(from->offset + skip), (uint16_t)(from->length - skip)};
+    for (uint32_t i = 1; i < f->part_count; i++) to[i] = from[i];
+    r->part_count += f->part_count;
     r->seq = get_be32(tcp + TCP_SEQ) + text;
     r->pushed = tcp[TCP_FLAGS] & WIRE_PSH;
     r->closed = r->pushed || text < r->size;
@@ -234,19 +244,19 @@ static void run_add(struct run *r, uint32_t number, const struct bk_rx *f, const
 
 /* Adds the frame if it continues the run. */
 static bool run_join(const struct coalesce *c, struct run *r, uint32_t number) {
+    const struct base *b = &c->net->tcp.base;
     const struct bk_rx *f = &c->batch[number];
-    struct view v = r->first;
-    if (r->closed || f->gso_size != 0 || f->part_count == 0 || f->parts[0].length <= v.text) return false;
-    v.at = chunk_data(&c->net->tcp.base, f->parts[0].chunk) + f->parts[0].offset;
-    if (get_be32(v.at + v.tcp + TCP_SEQ) != r->seq || !same_headers(&r->first, v.at)) return false;
-    v.length = frame_length(f);
-    uint32_t text = v.length - v.text;
-    if (v.length != v.ip + ip_length(&v) || text > r->size || r->part_count + f->part_count > COALESCE_PARTS ||
-        ip_length(&r->first) + r->longer + text > UINT16_MAX)
+    const struct view *v = &r->first; /* whose headers end where this one's do, if they are the same */
+    if (r->closed || f->gso_size != 0 || f->part_count == 0 || f->parts[0].length <= v->text) return false;
+    const uint8_t *at = chunk_data(b, f->parts[0].chunk) + f->parts[0].offset, *ip = at + v->ip, *tcp = at + v->tcp;
+    if (get_be32(tcp + TCP_SEQ) != r->seq || !same_headers(v, at)) return false;
+    uint32_t length = frame_length(f), text = length - v->text;
+    if (length != v->ip + ip_length(v->ipv4, ip) || text > r->size || r->part_count + f->part_count > COALESCE_PARTS ||
+        v->ip_length + r->longer + text > UINT16_MAX)
         return false;
-    if ((v.ipv4 && !ipv4_sound(v.at + v.ip, r->ip_sum)) || !tcp_sound(c, f, &v, r->tcp_sum)) return false;
+    if ((v->ipv4 && !ipv4_sound(ip, r->ip_sum)) || !tcp_sound(b, f, tcp, length - v->tcp, r->tcp_sum)) return false;
     r->longer += text;
-    run_add(r, number, f, &v, v.text);
+    run_add(r, number, f, tcp, text, v->text);
     return true;
 }
 
@@ -255,7 +265,10 @@ static bool run_begin(struct coalesce *c, uint32_t number, const struct view *v)
     const struct bk_rx *f = &c->batch[number];
     uint64_t tcp_sum = pseudo_sum(v);
     uint32_t ip_sum = v->ipv4 ? ipv4_sum(v) : 0, at = 0;
-    if ((v->ipv4 && !ipv4_sound(v->at + v->ip, ip_sum)) || !tcp_sound(c, f, v, tcp_sum)) return false;
+    const uint8_t *tcp = v->at + v->tcp;
+    if ((v->ipv4 && !ipv4_sound(v->at + v->ip, ip_sum)) ||
+        !tcp_sound(&c->net->tcp.base, f, tcp, v->length - v->tcp, tcp_sum))
+        return false;
     while (at < COALESCE_RUNS && c->run[at].frames != 0) at++;
     if (at == COALESCE_RUNS) {
         at = c->next++ % COALESCE_RUNS;
@@ -268,15 +281,16 @@ static bool run_begin(struct coalesce *c, uint32_t number, const struct view *v)
     r->first = *v;
     r->ip_sum = ip_sum;
     r->tcp_sum = tcp_sum;
-    run_add(r, number, f, v, 0);
+    run_add(r, number, f, tcp, r->size, 0);
     c->latest = at;
+    c->open++;
     return true;
 }
 
 /* ---- a batch ---- */
 
 static void deliver_all(struct coalesce *c) {
-    for (uint32_t i = 0; i < COALESCE_RUNS; i++) deliver_run(c, &c->run[i]);
+    for (uint32_t i = 0; i < COALESCE_RUNS && c->open != 0; i++) deliver_run(c, &c->run[i]);
 }
 
 /* The run of the connection that the frame is for, or NULL. */
@@ -291,48 +305,52 @@ static void take_frame(struct coalesce *c, uint32_t number) {
     struct run *latest = &c->run[c->latest];
     struct view v;
     if (f->flags & BK_RX_REFUSED) {
-        deliver_frame(c, f);
+        deliver_frame(c->net, c->iface, f);
         return;
     }
     if (latest->frames != 0 && run_join(c, latest, number)) return;
     enum look seen = look(c, f, &v);
     if (seen == LOOK_OPAQUE) {
         deliver_all(c);
-        deliver_frame(c, f);
+        deliver_frame(c->net, c->iface, f);
         return;
     }
-    struct run *r = run_of(c, &v);
+    struct run *r = c->open != 0 ? run_of(c, &v) : NULL;
     if (r != NULL && r != latest && seen == LOOK_TEXT && run_join(c, r, number)) {
         c->latest = (uint32_t)(r - c->run);
         return;
     }
     if (r != NULL) deliver_run(c, r);
-    if (seen != LOOK_TEXT || !run_begin(c, number, &v)) deliver_frame(c, f);
+    if (seen != LOOK_TEXT || !run_begin(c, number, &v)) deliver_frame(c->net, c->iface, f);
 }
 
 /* Before frame i of the batch: asks for what it and those behind it will need. */
-static void foresee(const struct coalesce *c, size_t count, size_t i) {
+static void foresee(const struct net *n, uint32_t iface, const struct bk_rx *frames, size_t count, size_t i) {
     if (!BK_FAST || count < FORESEE_LEAST || i % FORESEE_RUN != 0) return;
-    net_foresee(c->net, c->iface, &c->batch[i], count - i < FORESEE_RUN ? count - i : FORESEE_RUN);
+    net_foresee(n, iface, &frames[i], count - i < FORESEE_RUN ? count - i : FORESEE_RUN);
 }
 
-void coalesce_input(struct net *n, uint32_t iface, struct bk_rx *frames, size_t count) {
+static void coalesce_batch(struct net *n, uint32_t iface, struct bk_rx *frames, size_t count) {
     struct coalesce c; /* large, and but for these fields written before it is read */
     c.net = n;
     c.iface = iface;
     c.batch = frames;
-    if (count == 1 || !n->tcp.base.config.receive_coalescing) {
-        for (size_t i = 0; i < count; i++) {
-            foresee(&c, count, i);
-            deliver_frame(&c, &frames[i]);
-        }
-        return;
-    }
-    c.latest = c.next = 0;
+    c.latest = c.next = c.open = 0;
     for (uint32_t i = 0; i < COALESCE_RUNS; i++) c.run[i].frames = 0;
     for (size_t i = 0; i < count; i++) {
-        foresee(&c, count, i);
+        foresee(n, iface, frames, count, i);
         take_frame(&c, (uint32_t)i);
     }
     deliver_all(&c);
+}
+
+void coalesce_input(struct net *n, uint32_t iface, struct bk_rx *frames, size_t count) {
+    if (count > 1 && n->tcp.base.config.receive_coalescing) {
+        coalesce_batch(n, iface, frames, count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        foresee(n, iface, frames, count, i);
+        deliver_frame(n, iface, &frames[i]);
+    }
 }

@@ -10,7 +10,7 @@
  *
  * The sums of all else are taken once, when the cursor is set, so a frame costs one pass over its payload, which the copy
  * makes anyway, and a few additions. A unit that is not to be cut is copied as it is, but for a TCP checksum
- * that was left partial.
+ * that was left partial: that takes no more than the headers' sum.
  */
 #include "net/cut.h"
 #include "base/checksum.h"
@@ -21,7 +21,7 @@ enum tcp_at { TCP_SEQ = 4, TCP_ACK = 8, TCP_FLAGS = 12, TCP_WINDOW = 14, TCP_CHE
 enum ipv4_at { IPV4_LENGTH = 2, IPV4_ID = 4, IPV4_FRAGMENT = 6, IPV4_TTL = 8, IPV4_CHECKSUM = 10, IPV4_SRC = 12 };
 enum ipv6_at { IPV6_PAYLOAD_LENGTH = 4, IPV6_SRC = 8 };
 
-static bool cut_is_ipv4(const struct bk_tx *u) {
+static inline bool cut_is_ipv4(const struct bk_tx *u) {
     return u->header[u->ip_offset] >> 4 == 4;
 }
 
@@ -43,60 +43,64 @@ static uint64_t cut_ipv4_sum(const struct bk_tx *u) {
     return sum + checksum_header(ip + IPV4_SRC, rest / 4);
 }
 
-void cut_begin(struct cut *c, const bk_stack *stack, const struct bk_tx *unit) {
-    *c = (struct cut){.base = (const struct base *)(const void *)stack, .unit = unit};
-    c->count = bk_tx_count(unit);
-    c->rewrite = unit->gso_size != 0;
-    c->checksum = unit->gso_size != 0 || unit->l4_checksum_partial;
-    if (c->checksum) {
-        BK_ASSERT(unit->l4_offset + WIRE_TCP_LENGTH <= unit->header_length, "a unit to cut has a TCP header");
-        c->tcp_sum = cut_tcp_sum(unit);
-    }
-    if (c->rewrite && cut_is_ipv4(unit)) c->ip_sum = cut_ipv4_sum(unit);
-}
-
-static uint32_t cut_payload(const struct cut *c) {
-    uint32_t left = c->unit->payload_length - c->passed;
-    return c->count > 1 ? u32_min(left, c->unit->gso_size) : left;
-}
-
-size_t cut_length(const struct cut *c) {
-    return cut_end(c) ? 0 : (size_t)c->unit->header_length + cut_payload(c);
-}
-
-/* Steps over the next part's bytes, at most n of them, and says where they are. */
-static const uint8_t *cut_run(struct cut *c, uint32_t *n) {
+void cut_sums(struct cut *c) {
     const struct bk_tx *u = c->unit;
-    while (c->part < u->part_count && c->part_offset == u->parts[c->part].length) {
-        c->part++;
-        c->part_offset = 0;
-    }
-    BK_ASSERT(c->part < u->part_count, "the parts of a unit add up to its payload");
-    const struct bk_part *part = &u->parts[c->part];
-    const uint8_t *from = chunk_data(c->base, part->chunk) + part->offset + c->part_offset;
-    *n = u32_min(*n, (uint32_t)part->length - c->part_offset);
-    c->part_offset += *n;
-    return from;
+    BK_ASSERT(u->l4_offset + WIRE_TCP_LENGTH <= u->header_length, "a unit to cut has a TCP header");
+    c->count = bk_tx_count(u);
+    c->rewrite = c->checksum = true;
+    c->tcp_sum = cut_tcp_sum(u);
+    if (cut_is_ipv4(u)) c->ip_sum = cut_ipv4_sum(u);
 }
 
-/* Copies the next n bytes of payload; returns their sum if one is needed. A part that begins at an odd offset of the frame is
+/* Copies n bytes that stand at `at` of the payload; returns the sum with theirs if one is needed. A part that begins at an odd offset of the frame is
  * summed as if it began at an even one, and its sum then counts with the bytes swapped (RFC 1071 2(B)). */
-static uint64_t cut_gather(struct cut *c, uint8_t *to, uint32_t n) {
-    uint64_t sum = 0;
-    for (uint32_t at = 0; at < n;) {
-        uint32_t run = n - at;
-        const uint8_t *from = cut_run(c, &run);
-        if (!c->checksum) {
-            memcpy(to + at, from, run);
-        } else if (at % 2 == 0) {
-            sum = checksum_copy_by(c->base->checksum_way, sum, to + at, from, run);
-        } else {
-            uint16_t odd = checksum_fold(checksum_copy_by(c->base->checksum_way, 0, to + at, from, run));
-            sum += (uint16_t)(odd << 8 | odd >> 8);
-        }
-        at += run;
+static uint64_t cut_copy(const struct cut *c, uint64_t sum, uint8_t *to, const uint8_t *from, uint32_t n, uint32_t at) {
+    if (!c->checksum) {
+        memcpy(to, from, n);
+        return 0;
     }
+    if (at % 2 == 0) return checksum_copy_by(c->base->checksum_way, sum, to, from, n);
+    uint16_t odd = checksum_fold(checksum_copy_by(c->base->checksum_way, 0, to, from, n));
+    return sum + (uint16_t)(odd << 8 | odd >> 8);
+}
+
+/* Copies the next n bytes of payload and sums them. */
+static uint64_t cut_gather(struct cut *c, uint8_t *to, uint32_t n) {
+    const struct bk_part *part = &c->unit->parts[c->part], *end = c->unit->parts + c->unit->part_count;
+    uint64_t sum = 0;
+    uint32_t skip = c->part_offset;
+    for (uint32_t at = 0; at < n;) {
+        BK_ASSERT(part < end, "the parts of a unit add up to its payload");
+        uint32_t run = u32_min(n - at, part->length - skip);
+        sum = cut_copy(c, sum, to + at, chunk_data(c->base, part->chunk) + part->offset + skip, run, at);
+        at += run;
+        skip += run;
+        if (skip < part->length) break;
+        part++;
+        skip = 0;
+    }
+    c->part = (uint32_t)(part - c->unit->parts);
+    c->part_offset = skip;
     return sum;
+}
+
+/* Writes a unit that is not to be cut. */
+static void cut_whole(const struct cut *c, uint8_t *to) {
+    const struct bk_tx *u = c->unit;
+    uint64_t sum = 0;
+    uint32_t at = 0;
+    memcpy(to, u->header, u->header_length);
+    for (uint32_t i = 0; i < u->part_count; at += u->parts[i++].length)
+        sum = cut_copy(c, sum, to + u->header_length + at, chunk_data(c->base, u->parts[i].chunk) + u->parts[i].offset,
+                       u->parts[i].length, at);
+    BK_ASSERT(at == u->payload_length, "the parts of a unit add up to its payload");
+    if (!c->checksum) return;
+    const uint8_t *tcp = u->header + u->l4_offset, *addresses = tcp - (cut_is_ipv4(u) ? 8 : 32);
+    uint32_t headers = (uint32_t)(u->header + u->header_length - addresses);
+    /* In one's complement, what has been added is taken away by adding its complement. */
+    sum += (uint64_t)checksum_header(addresses, headers / 4) + (uint16_t)~get_be16(tcp + TCP_CHECKSUM);
+    sum += WIRE_TCP + (uint64_t)(u->header_length - u->l4_offset) + u->payload_length;
+    put_be16(to + u->l4_offset + TCP_CHECKSUM, checksum_finish(sum));
 }
 
 static void cut_write_ip(const struct cut *c, uint8_t *ip, uint32_t payload) {
@@ -154,17 +158,17 @@ size_t cut_next(struct cut *c, void *buffer, size_t size) {
     size_t length = cut_length(c);
     if (length == 0 || length > size) return 0;
     uint8_t *to = buffer;
-    uint32_t payload = cut_payload(c);
-    memcpy(to, u->header, u->header_length);
-    uint64_t sum = cut_gather(c, to + u->header_length, payload);
+    uint32_t payload = (uint32_t)(length - u->header_length);
     if (c->rewrite) {
+        memcpy(to, u->header, u->header_length);
+        uint64_t sum = cut_gather(c, to + u->header_length, payload);
         cut_write_ip(c, to + u->ip_offset, payload);
         cut_write_tcp_fields(c, to + u->l4_offset);
-    }
-    if (!BK_FAST)
-        cut_checksums_plain(c, to, length);
-    else if (c->checksum)
         cut_write_tcp_checksum(c, to + u->l4_offset, payload, sum);
+    } else {
+        cut_whole(c, to);
+    }
+    if (!BK_FAST) cut_checksums_plain(c, to, length);
     c->passed += payload;
     c->index++;
     return length;
@@ -177,14 +181,11 @@ uint32_t bk_tx_count(const struct bk_tx *unit) {
 
 /* Moves a cursor at the start to frame i, over the parts and not the bytes. */
 static void cut_seek(struct cut *c, uint32_t i) {
-    uint32_t left = i * c->unit->gso_size;
+    const struct bk_tx *u = c->unit;
     c->index = i;
-    c->passed = left;
-    while (left > 0) {
-        uint32_t run = left;
-        (void)cut_run(c, &run);
-        left -= run;
-    }
+    c->part_offset = c->passed = i * u->gso_size;
+    while (c->part < u->part_count && c->part_offset >= u->parts[c->part].length)
+        c->part_offset -= u->parts[c->part++].length;
 }
 
 size_t bk_tx_write(const bk_stack *stack, const struct bk_tx *unit, uint32_t i, void *buffer, size_t size) {

@@ -31,13 +31,14 @@ void ip_drop(struct net *n, uint32_t frame, uint16_t reason) {
     frame_free(&n->tcp.base, frame);
 }
 
-/* What a fragment's header says; all zero for a whole packet. */
+/* What a fragment's header says. */
 struct ip_cut {
     uint32_t id;
     uint32_t offset;
-    bool more, fragment;
+    bool more;
 };
 
+/* The IP header of a fragment, or (NULL) of a whole packet. */
 static void ip_write(const struct net *n, struct frame *f, const struct ip_cut *cut) {
     uint32_t length = f->end - FRAME_L4 + f->payload_length;
     uint8_t hop_limit = f->hop_limit;
@@ -46,10 +47,10 @@ static void ip_write(const struct net *n, struct frame *f, const struct ip_cut *
         f->l3 = FRAME_L4 - WIRE_IPV4_LENGTH;
         struct wire_ipv4 h = {.header_length = WIRE_IPV4_LENGTH,
                               .total_length = (uint16_t)(WIRE_IPV4_LENGTH + length),
-                              .id = cut->fragment ? (uint16_t)cut->id : f->ip_id,
-                              .fragment_offset = (uint16_t)cut->offset,
-                              .dont_fragment = !cut->fragment && !(f->flags & FRAME_MAY_FRAGMENT),
-                              .more_fragments = cut->more,
+                              .id = cut != NULL ? (uint16_t)cut->id : f->ip_id,
+                              .fragment_offset = cut != NULL ? (uint16_t)cut->offset : 0,
+                              .dont_fragment = cut == NULL && !(f->flags & FRAME_MAY_FRAGMENT),
+                              .more_fragments = cut != NULL && cut->more,
                               .traffic_class = f->traffic_class,
                               .ttl = hop_limit != 0 ? hop_limit : net_iface_ttl(&n->iface[f->iface]),
                               .protocol = f->protocol,
@@ -70,6 +71,15 @@ static void ip_write(const struct net *n, struct frame *f, const struct ip_cut *
     f->start = f->l3;
 }
 
+static void ip_write_link(const struct net_iface *i, struct frame *f, const uint8_t *mac) {
+    BK_ASSERT(mac != NULL, "on Ethernet a frame leaves for a station or a group");
+    struct wire_ethernet link = {.type = addr_is_ipv4(&f->dst) ? WIRE_ETHERTYPE_IPV4 : WIRE_ETHERTYPE_IPV6};
+    memcpy(link.dst, mac, 6);
+    memcpy(link.src, i->config.mac, 6);
+    f->start = f->l3 - WIRE_ETHERNET_LENGTH;
+    wire_ethernet_emit(f->header + f->start, &link);
+}
+
 /* The end of the way: from here bk_output takes it. */
 static void ip_ready(struct net *n, uint32_t frame) {
     const struct frame *f = frame_at(&n->tcp.base, frame);
@@ -78,22 +88,15 @@ static void ip_ready(struct net *n, uint32_t frame) {
 
 void ip_send_link(struct net *n, uint32_t frame, const uint8_t *mac) {
     struct frame *f = frame_at(&n->tcp.base, frame);
-    struct net_iface *i = &n->iface[f->iface];
-    if (i->config.layer == BK_LAYER_ETHERNET) {
-        BK_ASSERT(mac != NULL, "on Ethernet a frame leaves for a station or a group");
-        struct wire_ethernet link = {.type = addr_is_ipv4(&f->dst) ? WIRE_ETHERTYPE_IPV4 : WIRE_ETHERTYPE_IPV6};
-        memcpy(link.dst, mac, 6);
-        memcpy(link.src, i->config.mac, 6);
-        f->start = f->l3 - WIRE_ETHERNET_LENGTH;
-        wire_ethernet_emit(f->header + f->start, &link);
-    }
+    const struct net_iface *i = &n->iface[f->iface];
+    if (i->config.layer == BK_LAYER_ETHERNET) ip_write_link(i, f, mac);
     ip_ready(n, frame);
 }
 
 void ip_send_direct(struct net *n, uint32_t frame, const uint8_t *mac) {
     struct frame *f = frame_at(&n->tcp.base, frame);
     uint8_t group[6];
-    ip_write(n, f, &(struct ip_cut){0});
+    ip_write(n, f, NULL);
     if (mac == NULL) {
         wire_addr_multicast_mac(&f->dst, group);
         f->flags |= FRAME_MULTICAST;
@@ -157,7 +160,7 @@ static void ip_fragment(struct net *n, uint32_t id, const bk_addr *next_hop) {
     uint32_t room = (n->iface[f->iface].mtu - overhead) & ~7u;
     uint32_t header = f->l4_header_length;
     uint32_t total = header + f->payload_length;
-    struct ip_cut cut = {.id = (uint32_t)base_random(b), .fragment = true};
+    struct ip_cut cut = {.id = (uint32_t)base_random(b)};
     while (cut.offset < total) {
         uint32_t piece = ip_answer_frame(n);
         if (piece == BK_NONE) break;
@@ -208,7 +211,7 @@ static bool ip_too_long(const struct net_iface *i, const struct frame *f) {
 static void ip_send_to(struct net *n, uint32_t id, const bk_addr *next_hop) {
     struct frame *f = frame_at(&n->tcp.base, id);
     struct net_iface *i = &n->iface[f->iface];
-    ip_write(n, f, &(struct ip_cut){0});
+    ip_write(n, f, NULL);
     if (ip_too_long(i, f)) {
         ip_fragment(n, id, next_hop);
         return;
@@ -233,7 +236,7 @@ void net_send(struct net *n, uint32_t id) {
         return;
     }
     if (iface != FRAME_ANY_IFACE && net_hint_holds(n, iface, &f->dst)) {
-        ip_write(n, f, &(struct ip_cut){0});
+        ip_write(n, f, NULL);
         if (!ip_too_long(&n->iface[iface], f)) {
             neighbour_output(n, n->iface[iface].hint_neighbour, id);
             return;
@@ -252,4 +255,19 @@ void net_send(struct net *n, uint32_t id) {
     }
     f->iface = (uint8_t)way.iface;
     ip_send_to(n, id, &way.next_hop);
+}
+
+bool net_send_usual(struct net *n, uint32_t id, uint32_t iface) {
+    struct frame *f = frame_at(&n->tcp.base, id);
+    const struct net_iface *i = &n->iface[iface];
+    const uint8_t *mac = NULL;
+    if (f->iface != iface) return false;
+    if (i->config.layer == BK_LAYER_ETHERNET) {
+        mac = net_hint_holds(n, iface, &f->dst) ? neighbour_usual(n, i->hint_neighbour) : NULL;
+        if (mac == NULL) return false;
+    }
+    ip_write(n, f, NULL);
+    if (ip_too_long(i, f)) return false;
+    if (mac != NULL) ip_write_link(i, f, mac);
+    return true;
 }

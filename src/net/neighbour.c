@@ -218,6 +218,12 @@ void neighbour_output(struct net *n, uint32_t id, uint32_t frame) {
     ip_send_link(n, frame, e->mac);
 }
 
+const uint8_t *neighbour_usual(const struct net *n, uint32_t id) {
+    const struct neighbour *e = neighbour_at(n, id);
+    if (n->neighbours_known.tail != id || e->state == NEIGHBOUR_STALE) return NULL;
+    return e->state == NEIGHBOUR_REACHABLE && e->reachable_until <= n->tcp.base.now ? NULL : e->mac;
+}
+
 void neighbour_send(struct net *n, uint32_t iface, const bk_addr *next_hop, uint32_t frame) {
     uint32_t id = neighbour_find(n, iface, next_hop);
     if (id != BK_NONE) {

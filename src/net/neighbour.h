@@ -38,6 +38,8 @@ uint32_t neighbour_find(const struct net *n, uint32_t iface, const bk_addr *addr
 void neighbour_send(struct net *n, uint32_t iface, const bk_addr *next_hop, uint32_t frame);
 /* The same for an entry that is known. */
 void neighbour_output(struct net *n, uint32_t id, uint32_t frame);
+/* The link-layer address of a neighbour of which neighbour_output would change nothing; else NULL. */
+const uint8_t *neighbour_usual(const struct net *n, uint32_t id);
 /* A node told its link-layer address with a question to us or in a router advertisement. An entry is made if there is none. */
 void neighbour_heard(struct net *n, uint32_t iface, const bk_addr *addr, const uint8_t mac[6]);
 

@@ -6,6 +6,10 @@
  * that we are in, or anything at all where the interface accepts any.
  *
  * TCP sees only segments to and from single hosts whose checksum is good.
+ *
+ * Nearly all frames are alike: for our MAC, without options, extension headers and fragments, between addresses that were good the last
+ * time, with all headers in the first part. Those are looked at in one go (segment_usual), which says only that all is well; whatever is not goes
+ * through the layers, to be told what is wrong with it.
  */
 #include "base/checksum.h"
 #include "base/steer.h"
@@ -60,6 +64,15 @@ static bool shows_progress(uint16_t reason) {
     }
 }
 
+/* A segment in which there is nothing wrong below TCP. */
+static uint16_t deliver_segment(struct net *n, struct packet *p) {
+    if (n->iface[p->iface].config.layer != BK_LAYER_ETHERNET) return tcp_input(&n->tcp, p);
+    bk_addr remote = p->src;
+    uint16_t reason = tcp_input(&n->tcp, p);
+    if (shows_progress(reason)) net_confirm(n, p->iface, &remote);
+    return reason;
+}
+
 static uint16_t deliver_tcp(struct net *n, struct packet *p) {
     if (p->link_broadcast || p->ip_multicast) return BK_REASON_DROP_BROADCAST;
     bool whole = p->length >= WIRE_TCP_LENGTH;
@@ -71,11 +84,7 @@ static uint16_t deliver_tcp(struct net *n, struct packet *p) {
                : checksum == CHECKSUM_UNFINISHED ? BK_REASON_DROP_TCP_UNFINISHED
                                                  : BK_REASON_DROP_TCP_CHECKSUM;
     }
-    bk_addr remote = p->src;
-    bool ethernet = n->iface[p->iface].config.layer == BK_LAYER_ETHERNET;
-    uint16_t reason = tcp_input(&n->tcp, p);
-    if (ethernet && shows_progress(reason)) net_confirm(n, p->iface, &remote);
-    return reason;
+    return deliver_segment(n, p);
 }
 
 /* Nobody listens to UDP. A datagram that is sound and meant for us alone is told so (RFC 1122 4.1.3.1). */
@@ -221,17 +230,21 @@ static uint16_t addresses_judge(const struct net *n, struct packet *p) {
     return destination_ours(n, p) ? BK_REASON_NONE : BK_REASON_DROP_IP_DESTINATION;
 }
 
-static struct net_pair *pair_slot(struct net *n, const struct packet *p) {
+static uint32_t pair_number(const struct packet *p) {
     uint32_t mixed =
         get_be32(p->src.byte + 12) * UINT32_C(0x9e3779b1) ^ get_be32(p->dst.byte + 12) * UINT32_C(0x85ebca6b);
-    return &n->pair[mixed >> (32 - NET_PAIRS_BITS)];
+    return mixed >> (32 - NET_PAIRS_BITS);
 }
 
 /* Most packets have the addresses of one before them: that was good, and is, unless ours have changed. */
+static bool addresses_known(const struct net *n, const struct packet *p, const struct net_pair *pair) {
+    return pair->epoch == n->epoch && pair->iface == p->iface && addr_equal(&pair->src, &p->src) &&
+           addr_equal(&pair->dst, &p->dst);
+}
+
 static uint16_t addresses_check(struct net *n, struct packet *p) {
-    struct net_pair *pair = pair_slot(n, p);
-    bool known = pair->epoch == n->epoch && pair->iface == p->iface && addr_equal(&pair->src, &p->src) &&
-                 addr_equal(&pair->dst, &p->dst);
+    struct net_pair *pair = &n->pair[pair_number(p)];
+    bool known = addresses_known(n, p, pair);
     if (BK_FAST && known) return BK_REASON_NONE;
     uint16_t reason = addresses_judge(n, p);
     BK_ASSERT(!known || (reason == BK_REASON_NONE && !p->ip_multicast), "what is remembered of addresses holds");
@@ -312,10 +325,74 @@ static uint16_t ethernet_input(struct net *n, struct packet *p) {
     return h.type == WIRE_ETHERTYPE_ARP ? arp_input(n, p) : BK_REASON_DROP_ETHERTYPE;
 }
 
+enum ipv4_at { IPV4_LENGTH = 2, IPV4_FRAGMENT = 6, IPV4_TTL = 8, IPV4_PROTOCOL = 9, IPV4_SRC = 12 };
+enum ipv6_at { IPV6_LENGTH = 4, IPV6_NEXT = 6, IPV6_HOP_LIMIT = 7, IPV6_SRC = 8 };
+#define IPV4_USUAL 0x45u /* version 4, no options */
+
+/* The IP header of a segment as nearly all are, of which the first part holds `held` bytes. True: there is nothing wrong with it, and what it says
+ * is in p. */
+static bool ip_usual(struct packet *p, const uint8_t *ip, uint32_t held) {
+    bool ipv4 = held >= WIRE_IPV4_LENGTH + WIRE_TCP_LENGTH && ip[0] == IPV4_USUAL;
+    if (ipv4) {
+        if (ip[IPV4_PROTOCOL] != WIRE_TCP || (get_be16(ip + IPV4_FRAGMENT) & 0x3fff) != 0 ||
+            checksum_header(ip, WIRE_IPV4_LENGTH / 4) != UINT16_MAX)
+            return false;
+        p->ip_length = get_be16(ip + IPV4_LENGTH) + p->longer;
+        p->src = addr_ipv4_at(ip + IPV4_SRC);
+        p->dst = addr_ipv4_at(ip + IPV4_SRC + 4);
+        p->hop_limit = ip[IPV4_TTL];
+        p->traffic_class = ip[1];
+    } else {
+        if (held < WIRE_IPV6_LENGTH + WIRE_TCP_LENGTH || ip[0] >> 4 != 6 || ip[IPV6_NEXT] != WIRE_TCP) return false;
+        p->ip_length = WIRE_IPV6_LENGTH + get_be16(ip + IPV6_LENGTH) + p->longer;
+        memcpy(p->src.byte, ip + IPV6_SRC, sizeof p->src);
+        memcpy(p->dst.byte, ip + IPV6_SRC + 16, sizeof p->dst);
+        if (addr_is_ipv4(&p->src) || addr_is_ipv4(&p->dst)) return false;
+        p->hop_limit = ip[IPV6_HOP_LIMIT];
+        p->traffic_class = (uint8_t)(get_be16(ip) >> 4);
+    }
+    p->family = ipv4 ? 4 : 6;
+    p->protocol = WIRE_TCP;
+    return true;
+}
+
+/* Whether the frame is a segment as nearly all are, in which there is nothing wrong below TCP. If so, p stands at its TCP header; if not, at the
+ * frame's start, as it did. */
+static bool segment_usual(const struct net *n, struct packet *p) {
+    const struct base *b = &n->tcp.base;
+    const struct net_iface *i = &n->iface[p->iface];
+    if (p->part_count == 0) return false;
+    const uint8_t *frame = chunk_data(b, p->parts->chunk) + p->parts->offset, *ip = frame;
+    uint32_t held = p->parts->length;
+    if (i->config.layer == BK_LAYER_ETHERNET) {
+        if (held < WIRE_ETHERNET_LENGTH || memcmp(frame, i->config.mac, 6) != 0 || wire_ethernet_is_group(frame + 6))
+            return false;
+        ip += WIRE_ETHERNET_LENGTH;
+        held -= WIRE_ETHERNET_LENGTH;
+    }
+    if (!ip_usual(p, ip, held) || !addresses_known(n, p, &n->pair[pair_number(p)])) return false;
+    bool ipv4 = p->family == 4;
+    if (ip != frame && get_be16(ip - 2) != (ipv4 ? WIRE_ETHERTYPE_IPV4 : WIRE_ETHERTYPE_IPV6)) return false;
+    uint32_t start = (uint32_t)(ip - frame), header = ipv4 ? WIRE_IPV4_LENGTH : WIRE_IPV6_LENGTH;
+    if (p->ip_length < header + WIRE_TCP_LENGTH || start + p->ip_length > p->length) return false;
+    uint32_t length = p->ip_length - header;
+    if (!checksum_known(p)) {
+        /* The addresses stand before the TCP header, so that one pass takes the pseudo header in. */
+        uint32_t from = ipv4 ? IPV4_SRC : IPV6_SRC;
+        if (held < p->ip_length) return false;
+        uint64_t sum = checksum_add_by(b->checksum_way, WIRE_TCP + length, ip + from, p->ip_length - from);
+        if (checksum_fold(sum) != UINT16_MAX) return false;
+    }
+    p->ip_start = start;
+    packet_enter(p, start + header, length);
+    return true;
+}
+
 uint16_t net_input(struct net *n, struct packet *p) {
     if (p->iface >= n->iface_count) return BK_REASON_DROP_IFACE;
     p->mtu = n->iface[p->iface].mtu;
     p->link_broadcast = p->ip_multicast = false;
+    if (BK_FAST && segment_usual(n, p)) return deliver_segment(n, p);
     if (n->iface[p->iface].config.layer == BK_LAYER_ETHERNET) return ethernet_input(n, p);
     uint8_t scratch[1];
     const uint8_t *first = packet_bytes(&n->tcp.base, p, 0, 1, scratch);

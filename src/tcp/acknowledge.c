@@ -8,6 +8,7 @@
 #include "tcp/ack_news.h"
 #include "tcp/ecn.h"
 #include "tcp/options.h"
+#include "tcp/ordinary.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/send_room.h"
@@ -99,6 +100,11 @@ static bool is_duplicate_ack(const struct connection *c, const struct segment *s
 
 /* An acceptable ACK: what it acknowledges, by SEG.ACK and by SACK, and what that means. One that was overtaken may still SACK something. */
 void acknowledge(struct tcp *t, struct connection *c, const struct segment *s, uint16_t *reason) {
+    uint16_t ordinary = BK_FAST && seq_ge(s->header.ack, c->snd_una) ? ordinary_acknowledge(t, c, s) : BK_REASON_NONE;
+    if (ordinary != BK_REASON_NONE) {
+        *reason = ordinary;
+        return;
+    }
     struct ack_news n;
     bool old = seq_lt(s->header.ack, c->snd_una), advances = seq_gt(s->header.ack, c->snd_una), window_changed = false;
     *reason = BK_REASON_ACCEPT_ACK_OLD;

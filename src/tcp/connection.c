@@ -1,6 +1,7 @@
 /* The life of a connection record: made, found by its handle, changed in state, ended, freed. See connection.h. */
 #include "tcp/connection.h"
 
+#include "tcp/lookup.h"
 #include "tcp/port_map.h"
 
 static demux_ref connection_ref(const struct connection *c) {
@@ -43,6 +44,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint32_t hash,
         demux_replace(&t->base, &t->demux, c->hash, old, connection_ref(c));
     else
         demux_insert(&t->base, &t->demux, c->hash, connection_ref(c));
+    lookup_note(t, &c->tuple, connection_ref(c));
     return id;
 }
 
@@ -255,6 +257,7 @@ static void connection_detach(struct tcp *t, struct connection *c) {
     if (!c->detached) {
         port_map_leave(t, &c->tuple);
         demux_remove(&t->base, &t->demux, c->hash, connection_ref(c));
+        lookup_forget(t, &c->tuple);
     }
     c->detached = true;
     connection_settle(t, c);
@@ -277,6 +280,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
     connection_unstarve(t, c);
     connection_untouch(t, c);
     connection_unorphan(t, c);
+    lookup_forget(t, &c->tuple);
     struct wheel_of wheel = connection_wheel(t);
     wheel_remove(&wheel, c->self);
     c->detached = true;

@@ -84,24 +84,24 @@ struct connection {
     bool nodelay : 1;
     bool quickack : 1;
     bool keepalive : 1;
-    /* What is out of the ordinary, each by its name and all in one number: ordinary.h. */
+    /* What is out of the ordinary in sending, each by its name and all in one number: ordinary.h. */
     union {
         struct {
-            bool detached : 1;       /* no longer in the connection table */
-            bool fin_queued : 1;     /* the user has closed the sending side */
-            bool fin_known : 1;      /* a FIN was seen, at fin_seq; it may wait behind a gap */
             bool more : 1;           /* the user said that more follows: a partial segment waits */
             bool records : 1;        /* some of what was queued ends a record (BK_SEND_RECORD) */
             bool probe_now : 1;      /* a window probe or keep-alive is due */
             bool override_now : 1;   /* the SWS override time is over */
             bool urgent_out : 1;     /* SND.UP is ahead of SND.UNA */
-            bool urgent_in : 1;      /* RCV.UP is ahead of what the user has read */
             bool control_lost : 1;   /* our SYN, or a FIN without a record, is to be sent again */
             bool ecn : 1;            /* both ends do (RFC 3168) */
             bool tail_unsampled : 1; /* no RTT was measured since the last tail loss probe */
         };
-        uint16_t odd;
+        uint8_t odd;
     };
+    bool detached : 1;                      /* no longer in the connection table */
+    bool fin_queued : 1;                    /* the user has closed the sending side */
+    bool fin_known : 1;                     /* a FIN was seen, at fin_seq; it may wait behind a gap */
+    bool urgent_in : 1;                     /* RCV.UP is ahead of what the user has read */
     bool push : 1;                          /* what was queued last was all that the user had to say for now */
     bool cork : 1;                          /* and says with every SEND that more follows */
     bool want_write : 1;                    /* the user was told -EAGAIN */

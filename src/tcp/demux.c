@@ -34,6 +34,8 @@ void demux_init(struct base *b, struct demux *d, uint32_t entries_max) {
     /* In the worst case all entries share one home. */
     pool_init(&d->overflow, sizeof(struct bucket), entries_max / BUCKET_ENTRIES + homes + 1, 1, 64, true);
     d->entries = d->round_mask = d->split = d->pad = 0;
+    memset(d->latest, 0, sizeof d->latest);
+    for (uint32_t i = 0; i < DEMUX_LATEST; i++) d->latest[i].ref = DEMUX_NONE;
     if (b->size != 0) pool_reserve(b, &d->buckets, 1);
 }
 

@@ -40,6 +40,13 @@ static inline bool tuple_equal(const struct tuple *a, const struct tuple *b) {
 }
 _Static_assert(sizeof(struct tuple) == 36, "a tuple has no padding: it is hashed and compared as bytes");
 
+/* A connection that is in the table, and its ports. */
+struct demux_latest {
+    uint16_t local_port, remote_port;
+    demux_ref ref; /* or DEMUX_NONE */
+};
+#define DEMUX_LATEST 64u
+
 struct demux {
     struct pool buckets; /* home buckets by number, so its ids are the table */
     struct pool overflow;
@@ -47,6 +54,7 @@ struct demux {
     uint32_t round_mask; /* home buckets at the start of this round of splitting, less one */
     uint32_t split;      /* the next home bucket to split */
     uint32_t pad;
+    struct demux_latest latest[DEMUX_LATEST]; /* see lookup.h */
 };
 
 uint32_t demux_hash(const struct base *b, const struct tuple *tuple);

@@ -1,4 +1,5 @@
-/* From a 4-tuple to its record: the connection table's candidates, compared in full. */
+/* From a 4-tuple to its record: the connection table's candidates, compared in full. Most segments are for a connection for which there were some
+ * lately: a few of those are remembered by their ports, and then the tuple tells so without a hash. See lookup.h. */
 #include "tcp/lookup.h"
 
 #include "tcp/connection.h"
@@ -30,6 +31,39 @@ demux_ref lookup_tuple(const struct tcp *t, const struct tuple *tuple, uint32_t 
     while ((ref = demux_next(&t->base, &t->demux, hash, &position)) != DEMUX_NONE)
         if (holds(t, ref, tuple)) return ref;
     return DEMUX_NONE;
+}
+
+/* Where a connection of these ports stands, if it is one of the latest. */
+static struct demux_latest *latest_slot(struct tcp *t, const struct tuple *tuple) {
+    return &t->demux.latest[(tuple->local_port ^ tuple->remote_port) % DEMUX_LATEST];
+}
+
+static bool latest_has_ports(const struct demux_latest *l, const struct tuple *tuple) {
+    return l->local_port == tuple->local_port && l->remote_port == tuple->remote_port && l->ref != DEMUX_NONE;
+}
+
+void lookup_note(struct tcp *t, const struct tuple *tuple, demux_ref ref) {
+    *latest_slot(t, tuple) = (struct demux_latest){tuple->local_port, tuple->remote_port, ref};
+}
+
+void lookup_forget(struct tcp *t, const struct tuple *tuple) {
+    struct demux_latest *l = latest_slot(t, tuple);
+    if (latest_has_ports(l, tuple)) l->ref = DEMUX_NONE;
+}
+
+demux_ref lookup_segment(struct tcp *t, const struct tuple *tuple, uint32_t *hash) {
+    const struct demux_latest *l = latest_slot(t, tuple);
+    const struct connection *c = latest_has_ports(l, tuple) ? connection_at(t, demux_ref_id(l->ref)) : NULL;
+    bool known = c != NULL && tuple_equal(&c->tuple, tuple);
+    if (BK_FAST && known) {
+        *hash = c->hash;
+        return l->ref;
+    }
+    *hash = demux_hash(&t->base, tuple);
+    demux_ref ref = lookup_tuple(t, tuple, *hash);
+    BK_ASSERT(!known || ref == l->ref, "one of the latest connections is in the table");
+    if (ref != DEMUX_NONE && demux_ref_kind(ref) == DEMUX_CONNECTION) lookup_note(t, tuple, ref);
+    return ref;
 }
 
 void lookup_foresee(const struct tcp *t, uint32_t hash) {

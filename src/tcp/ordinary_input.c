@@ -5,14 +5,12 @@
 #include "tcp/send_room.h"
 #include "tcp/timeouts.h"
 
-/* The segment is what the connection expects next (RFC 9293 3.10.7.4 first to fifth, RFC 7323 5.3, RFC 5961). One that tells neither by text nor by
- * its ACK is something else: a duplicate ACK, or a change of the window. */
+/* The segment is what the connection expects next (RFC 9293 3.10.7.4 first to fifth, RFC 7323 5.3, RFC 5961). */
 static bool is_expected(const struct connection *c, const struct segment *s) {
     const struct wire_tcp *h = &s->header;
-    uint32_t acked = h->ack - c->snd_una;
-    return (h->flags & ~WIRE_PSH) == WIRE_ACK && h->seq == c->rcv_nxt && s->data_length <= connection_rcv_wnd(c) &&
-           acked <= connection_outstanding(c) && (acked | s->data_length) != 0 &&
-           h->option.has_timestamps == c->timestamps && h->option.sack_count == 0 &&
+    return c->state == BK_ESTABLISHED && (h->flags & ~WIRE_PSH) == WIRE_ACK && h->seq == c->rcv_nxt &&
+           s->data_length <= connection_rcv_wnd(c) && h->ack - c->snd_una <= connection_outstanding(c) &&
+           h->option.has_timestamps == c->timestamps && !c->fin_known &&
            (!c->timestamps || seq_ge(h->option.tsval, c->ts_recent));
 }
 
@@ -25,7 +23,7 @@ static bool covers_the_front(const struct tcp *t, const struct active *a, uint32
     while (at != ack) {
         if (id == BK_NONE) return false;
         const struct sent_run *r = sent_at_id(t, id);
-        if (r->seq != at || r->flags != 0) return false;
+        if (r->seq != at || (r->flags & ~SENT_FIN) != 0) return false;
         at = seq_min(r->end, ack);
         if (rack_sent_after(r->sent_at, at, left, end)) {
             left = r->sent_at;
@@ -50,7 +48,7 @@ static void take_records(struct tcp *t, struct connection *c, struct active *a, 
     for (uint32_t id; (id = a->board.by_time.head) != BK_NONE;) {
         const struct sent_run *r = sent_at_id(t, id);
         if (seq_ge(r->seq, ack)) return;
-        uint32_t to = seq_min(ack, r->end), bytes = to - r->seq;
+        uint32_t to = seq_min(ack, r->end), bytes = to - r->seq - (to == r->end && (r->flags & SENT_FIN));
         n->delivered += bytes;
         if (n->newest == 0) n->oldest = u64_max(r->sent_at, 1);
         n->newest = u64_max(n->newest, u64_max(r->sent_at, 1));
@@ -62,14 +60,16 @@ static void take_records(struct tcp *t, struct connection *c, struct active *a, 
 
 /* Takes acknowledged text off the send queue and moves SND.UNA: acknowledge.c's advance. */
 static void advance(struct tcp *t, struct connection *c, struct active *a, uint32_t ack) {
-    uint32_t bytes = ack - c->snd_una;
+    uint32_t bytes = ack - c->snd_una - (ack == c->snd_end + 1 && c->fin_queued);
     c->snd_una = ack;
-    if (a->send_hint != BK_NONE && seq_le(extent_end(extent_at(&t->base, a->send_hint)), ack)) a->send_hint = BK_NONE;
+    if (bytes != 0 && a->send_hint != BK_NONE && seq_le(extent_end(extent_at(&t->base, a->send_hint)), ack))
+        a->send_hint = BK_NONE;
     extent_queue_consume(&t->base, &a->send, bytes);
     c->bytes_acked += bytes;
-    if (c->news & BK_NEWS_PROGRESS) connection_hear(t, c, BK_READY_PROGRESS);
+    if (bytes != 0 && (c->news & BK_NEWS_PROGRESS)) connection_hear(t, c, BK_READY_PROGRESS);
     c->retransmits = 0;
     c->soft_error = 0;
+    c->probes = 0;
     c->progress_at = t->base.now;
     path_mtu_acked(t, c);
     connection_grow_send_buffer(t, c);
@@ -101,9 +101,25 @@ static void learn(struct tcp *t, struct connection *c, struct active *a, uint32_
     congestion_acked(t, c, &sample);
 }
 
-static uint16_t take_ack(struct tcp *t, struct connection *c, struct active *a, const struct segment *s) {
-    uint32_t ack = s->header.ack, prior_pipe = a->board.bytes;
+/* Without an active record nothing is outstanding but perhaps our FIN, and an ACK that does not cover it tells of the window alone. */
+static uint16_t take_bare_ack(struct tcp *t, struct connection *c, const struct segment *s) {
+    bool window_changed = acknowledge_window_news(t, c, s);
+    timeouts_acked(t, c, false);
+    return window_changed ? BK_REASON_ACCEPT_WINDOW_UPDATE : BK_REASON_ACCEPT_ACK_OLD;
+}
+
+/* One that tells neither by SEG.LEN nor by SEG.ACK is something else: a duplicate ACK, or a change of the window. */
+uint16_t ordinary_acknowledge(struct tcp *t, struct connection *c, const struct segment *s) {
+    struct active *a = active_of(t, c);
+    uint32_t ack = s->header.ack;
     bool advances = ack != c->snd_una;
+    if ((!advances && s->length == 0) || (c->sack && s->header.option.sack_count != 0)) return BK_REASON_NONE;
+    if (a == NULL) {
+        bool bare = !advances && c->odd == 0 && c->syn_acked && c->rtx_kind != RTX_PERSIST;
+        return bare ? take_bare_ack(t, c, s) : BK_REASON_NONE;
+    }
+    if (!connection_is_ordinary(t, c, a) || !covers_the_front(t, a, c->snd_una, ack)) return BK_REASON_NONE;
+    uint32_t prior_pipe = a->board.bytes;
     struct rate_sample rate;
     struct covered n = {0};
     congestion_supply(t, c);
@@ -117,14 +133,15 @@ static uint16_t take_ack(struct tcp *t, struct connection *c, struct active *a, 
     timeouts_acked(t, c, advances);
     if (advances && c->timeout_since_ms != 0) timeouts_over(t, c);
     connection_settle(t, c);
-    return advances ? BK_REASON_ACCEPT_ACK : window_changed ? BK_REASON_ACCEPT_WINDOW_UPDATE : BK_REASON_ACCEPT_ACK_OLD;
+    if (advances) return connection_fin_acked(c) ? BK_REASON_ACCEPT_ACK_OF_FIN : BK_REASON_ACCEPT_ACK;
+    return window_changed ? BK_REASON_ACCEPT_WINDOW_UPDATE : BK_REASON_ACCEPT_ACK_OLD;
 }
 
 uint16_t ordinary_arrives(struct tcp *t, struct connection *c, const struct segment *s) {
-    struct active *a = active_of(t, c);
-    if (a == NULL || !is_expected(c, s) || !connection_is_ordinary(t, c, a)) return BK_REASON_NONE;
-    if (!c->owned && s->data_length != 0) return BK_REASON_NONE;
-    if (!covers_the_front(t, a, c->snd_una, s->header.ack)) return BK_REASON_NONE;
+    if (!is_expected(c, s) || (!c->owned && s->data_length != 0) || t->base.config.receive_overhead)
+        return BK_REASON_NONE;
+    uint16_t reason = ordinary_acknowledge(t, c, s);
+    if (reason == BK_REASON_NONE) return BK_REASON_NONE;
     c->heard_at = t->base.now;
     if (c->keepalive_due != BK_NEVER) c->keepalive_due = t->base.now + c->keepalive_idle_s * NS_PER_S;
     c->probes = 0;
@@ -132,7 +149,6 @@ uint16_t ordinary_arrives(struct tcp *t, struct connection *c, const struct segm
         c->ts_recent = s->header.option.tsval;
         c->ts_recent_s = (uint32_t)(t->base.now / NS_PER_S);
     }
-    uint16_t reason = take_ack(t, c, a, s);
     connection_touch(t, c);
     return s->data_length == 0 ? reason : receive_text(t, c, s);
 }

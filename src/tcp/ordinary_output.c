@@ -55,11 +55,11 @@ static void build(struct tcp *t, struct connection *c, struct frame *f, uint32_t
 
 /* ---- what having sent it means: output.c's note_sent ------------------------------------------------ */
 
-static void note_text(struct tcp *t, struct connection *c, struct active *a, uint32_t n, uint32_t segments) {
+/* n bytes of text, and our FIN behind them, have left. */
+static void note_new(struct tcp *t, struct connection *c, struct active *a, uint32_t n, bool fin) {
     uint64_t now = t->base.now;
     uint32_t seq = c->snd_nxt, in_flight = a->board.bytes;
-    c->data_segments_sent += segments;
-    path_mtu_sent(t, c, seq, n);
+    if (n != 0) path_mtu_sent(t, c, seq, n);
     c->sent_at = now;
     if (c->rtx_kind == RTX_OVERRIDE) {
         c->rtx_kind = RTX_RETRANSMIT;
@@ -68,15 +68,15 @@ static void note_text(struct tcp *t, struct connection *c, struct active *a, uin
     connection_activate(t, c); /* it may have rested */
     if (seq == c->snd_una) c->progress_at = now;
     push_sent(c, a, seq + n);
-    c->snd_nxt = seq + n;
-    if (c->news & BK_NEWS_PROGRESS) connection_hear(t, c, BK_READY_PROGRESS);
-    struct sent_run *r = sent_at_id(t, scoreboard_append(t, &a->board, seq, n, false, c->mss));
+    c->snd_nxt = seq + n + fin;
+    if (n != 0 && (c->news & BK_NEWS_PROGRESS)) connection_hear(t, c, BK_READY_PROGRESS);
+    struct sent_run *r = sent_at_id(t, scoreboard_append(t, &a->board, seq, n, fin, c->mss));
     rate_sent(&a->rate, &r->mark, in_flight, n, now);
     congestion_sent(t, c, recovery_pipe(t, c));
     if (c->unsent_low != UINT32_MAX) send_room_came(t, c);
     timeouts_sent(t, c);
     prr_sent(&a->recovery.prr, n);
-    pacing_sent(t, c, n);
+    if (n != 0) pacing_sent(t, c, n);
 }
 
 static void note_ack(struct tcp *t, struct connection *c, bool text) {
@@ -89,13 +89,13 @@ static void note_ack(struct tcp *t, struct connection *c, bool text) {
 /* ---- the decision ---------------------------------------------------------------------------------- */
 
 /* How much new text may leave, as output_decide.c's decide_new finds it. */
-static uint32_t text_to_send(struct tcp *t, struct connection *c, const struct active *a, uint32_t queued) {
-    uint32_t outstanding = connection_outstanding(c), pipe = a->board.bytes;
-    if (c->snd_wnd <= outstanding) return 0;
-    if (outstanding == 0) congestion_idle(t, c);
+static uint32_t text_to_send(struct tcp *t, struct connection *c, const struct active *a, uint32_t queued,
+                             uint32_t usable) {
+    uint32_t pipe = a->board.bytes;
+    if (connection_outstanding(c) == 0) congestion_idle(t, c);
     uint32_t room = c->cwnd > pipe ? c->cwnd - pipe : 0;
     if (pipe == 0) room = u32_max(room, c->mss);
-    const struct output_offer offer = {.queued = queued, .usable = c->snd_wnd - outstanding, .room = room};
+    const struct output_offer offer = {.queued = queued, .usable = usable, .room = room, .closed = c->fin_queued};
     return output_amount(t, c, &offer);
 }
 
@@ -112,20 +112,46 @@ static void leave_line(struct tcp *t, struct connection *c) {
     send_time_note(t, c);
 }
 
+/* The unit has left: whoever has more stands in line again. */
+static void note_sent(struct tcp *t, struct connection *c, struct active *a, uint32_t n, bool fin) {
+    uint32_t segments = n <= c->mss ? 1 : (n + c->mss - 1) / c->mss;
+    c->segments_sent += segments;
+    t->mib.out_segs += segments;
+    if (n != 0) c->data_segments_sent += segments;
+    if (n != 0 || fin) note_new(t, c, a, n, fin);
+    note_ack(t, c, n != 0);
+    if (seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c))) {
+        list_move_tail(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
+        connection_arm(t, c, timeouts_next(c));
+    } else {
+        leave_line(t, c);
+    }
+}
+
+static uint16_t reason_of(const struct connection *c, uint32_t n, bool fin) {
+    if (n == 0) return fin ? BK_REASON_SEND_FIN : c->ack_reason;
+    return fin ? BK_REASON_SEND_DATA_LAST : BK_REASON_SEND_DATA;
+}
+
 enum ordinary_answer ordinary_output(struct tcp *t, struct connection *c, uint32_t *frame) {
     struct active *a = active_of(t, c);
-    if (a == NULL || !connection_is_ordinary(t, c, a)) return ORDINARY_NOT;
-    uint32_t queued = c->snd_end - c->snd_nxt, n = 0;
+    if (a == NULL || c->state < BK_ESTABLISHED || !connection_is_ordinary(t, c, a)) return ORDINARY_NOT;
+    uint32_t queued = seq_lt(c->snd_nxt, c->snd_end) ? c->snd_end - c->snd_nxt : 0, n = 0;
+    bool fin = c->fin_queued && !connection_fin_sent(c);
     bool ack_now = c->ack_owed == ACK_NOW || (c->ack_owed == ACK_DELAYED && t->base.now >= c->ack_due);
-    if (queued == 0 && !ack_now) {
+    if (queued == 0 && !fin && !ack_now) {
         leave_line(t, c);
         return ORDINARY_NOTHING;
     }
     if (says_more(t, c, a)) return ORDINARY_NOT;
-    if (queued != 0) {
-        n = text_to_send(t, c, a, queued);
+    if (queued != 0 || fin) {
+        uint32_t outstanding = connection_outstanding(c);
+        if (c->snd_wnd <= outstanding) return ORDINARY_NOT;
+        uint32_t usable = c->snd_wnd - outstanding;
+        if (queued != 0) n = text_to_send(t, c, a, queued, usable);
         /* An ACK while text waits has timers to be set, too. */
-        if (n == 0 || pacing_due(t, c) > t->base.now) return ORDINARY_NOT;
+        if (queued != 0 && (n == 0 || pacing_due(t, c) > t->base.now)) return ORDINARY_NOT;
+        fin = fin && n == queued && usable > n;
     }
     uint32_t id = frame_alloc(&t->base);
     if (id == BK_NONE) return ORDINARY_NOT;
@@ -134,19 +160,9 @@ enum ordinary_answer ordinary_output(struct tcp *t, struct connection *c, uint32
         frame_free(&t->base, id);
         return ORDINARY_NOT;
     }
-    bool pushed = (n == queued && c->push) || n > c->mss || push_marked(t, c, c->snd_nxt, n);
-    build(t, c, f, n, n != 0 ? BK_REASON_SEND_DATA : c->ack_reason, n != 0 && pushed ? WIRE_ACK | WIRE_PSH : WIRE_ACK);
-    uint32_t segments = n <= c->mss ? 1 : (n + c->mss - 1) / c->mss;
-    c->segments_sent += segments;
-    t->mib.out_segs += segments;
-    if (n != 0) note_text(t, c, a, n, segments);
-    note_ack(t, c, n != 0);
-    if (n != queued) {
-        list_move_tail(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
-        connection_arm(t, c, timeouts_next(c));
-    } else {
-        leave_line(t, c);
-    }
+    bool pushed = n != 0 && ((n == queued && c->push) || n > c->mss || push_marked(t, c, c->snd_nxt, n));
+    build(t, c, f, n, reason_of(c, n, fin), WIRE_ACK | (pushed ? WIRE_PSH : 0) | (fin ? WIRE_FIN : 0));
+    note_sent(t, c, a, n, fin);
     *frame = id;
     return ORDINARY_SENT;
 }

@@ -12,7 +12,7 @@ struct segment {
     uint32_t hash;
     uint32_t data_length; /* bytes of text */
     uint32_t length;      /* SEG.LEN: text, and one each for SYN and FIN */
-    uint64_t event;       /* position of its trace event */
+    uint64_t event;       /* position of its trace event, while a trace is kept */
 };
 
 static inline bool segment_has(const struct segment *s, uint8_t flags) {

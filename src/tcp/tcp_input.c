@@ -42,7 +42,6 @@ static uint16_t parse(const struct tcp *t, struct packet *p, struct segment *s) 
     if (p->pushed) s->header.flags |= WIRE_PSH;
     s->packet = p;
     s->tuple = (struct tuple){p->dst, p->src, s->header.dst_port, s->header.src_port};
-    s->hash = demux_hash(&t->base, &s->tuple);
     s->data_length = p->length - s->header.header_length;
     s->length = s->data_length + segment_has(s, WIRE_SYN) + segment_has(s, WIRE_FIN);
     return BK_REASON_NONE;
@@ -51,7 +50,7 @@ static uint16_t parse(const struct tcp *t, struct packet *p, struct segment *s) 
 /* Each frame's segment has an event of its own, also where several have become one packet: what arrived is what a person wants to see. */
 static void trace_in(struct tcp *t, const struct event_about *about, struct segment *s, uint8_t scale) {
     const struct packet *p = s->packet;
-    if (p->joined == 0 || !trace_on(&t->base)) {
+    if (p->joined == 0) {
         s->event = event_segment_in(t, about, &s->header, s->data_length, scale);
         return;
     }
@@ -66,9 +65,23 @@ static void trace_in(struct tcp *t, const struct event_about *about, struct segm
 }
 
 static void trace_fate(struct tcp *t, const struct segment *s, uint16_t reason, uint8_t before) {
-    if (!trace_on(&t->base)) return;
     uint8_t after = state_of(t, lookup_tuple(t, &s->tuple, s->hash));
     for (uint32_t i = 0; i <= s->packet->joined; i++) event_segment_fate(t, s->event + i, reason, before, after);
+}
+
+static uint16_t dispatch_traced(struct tcp *t, demux_ref ref, struct segment *s) {
+    struct event_about about = {EVENT_NO_OBJECT, BK_NONE, &s->tuple, s->hash, s->packet->iface};
+    uint8_t scale = 0;
+    if (ref != DEMUX_NONE) {
+        about.kind = (enum event_object)(EVENT_CONNECTION + demux_ref_kind(ref));
+        about.object = demux_ref_id(ref);
+        if (demux_ref_kind(ref) == DEMUX_CONNECTION) scale = connection_at(t, about.object)->send_scale;
+    }
+    uint8_t before = state_of(t, ref);
+    trace_in(t, &about, s, scale);
+    uint16_t reason = dispatch(t, ref, s);
+    trace_fate(t, s, reason, before);
+    return reason;
 }
 
 uint16_t tcp_input(struct tcp *t, struct packet *p) {
@@ -82,17 +95,6 @@ uint16_t tcp_input(struct tcp *t, struct packet *p) {
     /* RFC 4022 counts what was on the wire: a frame that the device merged is as many segments as there were. */
     if (p->joined == 0 && p->gso_size != 0 && s.data_length > p->gso_size)
         t->mib.in_segs += (s.data_length - 1) / p->gso_size;
-    demux_ref ref = lookup_tuple(t, &s.tuple, s.hash);
-    struct event_about about = {EVENT_NO_OBJECT, BK_NONE, &s.tuple, s.hash, p->iface};
-    uint8_t scale = 0;
-    if (ref != DEMUX_NONE) {
-        about.kind = (enum event_object)(EVENT_CONNECTION + demux_ref_kind(ref));
-        about.object = demux_ref_id(ref);
-        if (demux_ref_kind(ref) == DEMUX_CONNECTION) scale = connection_at(t, about.object)->send_scale;
-    }
-    uint8_t before = state_of(t, ref);
-    trace_in(t, &about, &s, scale);
-    reason = dispatch(t, ref, &s);
-    trace_fate(t, &s, reason, before);
-    return reason;
+    demux_ref ref = lookup_segment(t, &s.tuple, &s.hash);
+    return trace_on(&t->base) ? dispatch_traced(t, ref, &s) : dispatch(t, ref, &s);
 }

@@ -17,13 +17,6 @@ uint16_t wire_ethernet_parse(const uint8_t *p, size_t n, struct wire_ethernet *o
     return out->type < ETHERTYPE_MIN ? BK_REASON_DROP_ETHERTYPE : BK_REASON_NONE;
 }
 
-size_t wire_ethernet_emit(uint8_t *p, const struct wire_ethernet *e) {
-    memcpy(p, e->dst, sizeof e->dst);
-    memcpy(p + 6, e->src, sizeof e->src);
-    put_be16(p + 12, e->type);
-    return WIRE_ETHERNET_LENGTH;
-}
-
 uint16_t wire_arp_parse(const uint8_t *p, size_t n, struct wire_arp *out) {
     if (n < WIRE_ARP_LENGTH) return BK_REASON_DROP_ARP_BAD;
     if (get_be16(p) != ARP_ETHERNET || get_be16(p + 2) != WIRE_ETHERTYPE_IPV4) return BK_REASON_DROP_ARP_BAD;

@@ -19,7 +19,12 @@ struct wire_ethernet {
     uint16_t type;
 };
 uint16_t wire_ethernet_parse(const uint8_t *p, size_t n, struct wire_ethernet *out);
-size_t wire_ethernet_emit(uint8_t *p, const struct wire_ethernet *e);
+static inline size_t wire_ethernet_emit(uint8_t *p, const struct wire_ethernet *e) {
+    memcpy(p, e->dst, sizeof e->dst);
+    memcpy(p + 6, e->src, sizeof e->src);
+    put_be16(p + 12, e->type);
+    return WIRE_ETHERNET_LENGTH;
+}
 /* Whether the group bit is set: broadcast or multicast. */
 static inline bool wire_ethernet_is_group(const uint8_t mac[6]) {
     return mac[0] & 1;

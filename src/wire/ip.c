@@ -9,9 +9,6 @@
  */
 #include "wire/ip.h"
 
-#include "base/checksum.h"
-
-enum ipv4_fragment_bit { IPV4_DONT_FRAGMENT = 0x4000, IPV4_MORE_FRAGMENTS = 0x2000, IPV4_OFFSET = 0x1fff };
 enum ipv4_option { IPV4_OPTION_END = 0, IPV4_OPTION_NOP = 1 };
 
 static bool ipv4_options_valid(const uint8_t *p, size_t n) {
@@ -41,32 +38,14 @@ uint16_t wire_ipv4_parse(const uint8_t *p, size_t held, size_t n, struct wire_ip
     uint16_t fragment = get_be16(p + 6);
     out->traffic_class = p[1];
     out->id = get_be16(p + 4);
-    out->dont_fragment = fragment & IPV4_DONT_FRAGMENT;
-    out->more_fragments = fragment & IPV4_MORE_FRAGMENTS;
-    out->fragment_offset = (uint16_t)((fragment & IPV4_OFFSET) * 8);
+    out->dont_fragment = fragment & WIRE_IPV4_DONT_FRAGMENT;
+    out->more_fragments = fragment & WIRE_IPV4_MORE_FRAGMENTS;
+    out->fragment_offset = (uint16_t)((fragment & WIRE_IPV4_OFFSET) * 8);
     out->ttl = p[8];
     out->protocol = p[9];
     out->src = addr_ipv4_at(p + 12);
     out->dst = addr_ipv4_at(p + 16);
     return BK_REASON_NONE;
-}
-
-size_t wire_ipv4_emit(uint8_t *p, const struct wire_ipv4 *h) {
-    unsigned fragment = h->fragment_offset / 8u;
-    if (h->dont_fragment) fragment |= IPV4_DONT_FRAGMENT;
-    if (h->more_fragments) fragment |= IPV4_MORE_FRAGMENTS;
-    p[0] = 4 << 4 | WIRE_IPV4_LENGTH / 4;
-    p[1] = h->traffic_class;
-    put_be16(p + 2, h->total_length);
-    put_be16(p + 4, h->id);
-    put_be16(p + 6, (uint16_t)fragment);
-    p[8] = h->ttl;
-    p[9] = h->protocol;
-    put_be16(p + 10, 0);
-    memcpy(p + 12, h->src.byte + 12, 4);
-    memcpy(p + 16, h->dst.byte + 12, 4);
-    put_be16(p + 10, (uint16_t)~checksum_header(p, WIRE_IPV4_LENGTH / 4));
-    return WIRE_IPV4_LENGTH;
 }
 
 uint16_t wire_ipv6_parse(const uint8_t *p, size_t n, struct wire_ipv6 *out) {
@@ -84,14 +63,4 @@ uint16_t wire_ipv6_parse(const uint8_t *p, size_t n, struct wire_ipv6 *out) {
     if (addr_is_ipv4(&out->src)) return BK_REASON_DROP_IP_SOURCE;
     if (addr_is_ipv4(&out->dst)) return BK_REASON_DROP_IP_DESTINATION;
     return BK_REASON_NONE;
-}
-
-size_t wire_ipv6_emit(uint8_t *p, const struct wire_ipv6 *h) {
-    put_be32(p, UINT32_C(6) << 28 | (uint32_t)h->traffic_class << 20 | (h->flow_label & 0xfffff));
-    put_be16(p + 4, h->payload_length);
-    p[6] = h->next_header;
-    p[7] = h->hop_limit;
-    memcpy(p + 8, h->src.byte, sizeof h->src.byte);
-    memcpy(p + 24, h->dst.byte, sizeof h->dst.byte);
-    return WIRE_IPV6_LENGTH;
 }

@@ -2,7 +2,7 @@
 #ifndef WIRE_IP_H
 #define WIRE_IP_H
 
-#include "base/common.h"
+#include "base/checksum.h"
 #include "beckon/trace.h"
 
 #define WIRE_IPV4_LENGTH 20u /* without options, which we never send */
@@ -20,6 +20,12 @@ enum wire_protocol {
     WIRE_DESTINATION = 60,
 };
 
+enum wire_ipv4_fragment {
+    WIRE_IPV4_DONT_FRAGMENT = 0x4000,
+    WIRE_IPV4_MORE_FRAGMENTS = 0x2000,
+    WIRE_IPV4_OFFSET = 0x1fff
+};
+
 struct wire_ipv4 {
     uint16_t header_length; /* 20 to 60, with options */
     uint16_t total_length;  /* at least header_length, at most the bytes there */
@@ -35,8 +41,21 @@ struct wire_ipv4 {
  * past total_length are padding. p must hold the whole header; n may count more bytes than p holds, when `held`
  * (at least 60, or n) says how many are there. */
 uint16_t wire_ipv4_parse(const uint8_t *p, size_t held, size_t n, struct wire_ipv4 *out);
-/* Writes 20 bytes, checksum included. */
-size_t wire_ipv4_emit(uint8_t *p, const struct wire_ipv4 *h);
+/* Writes 20 bytes, checksum included, whose sum is that of the values: the bytes have only just been written. */
+static inline size_t wire_ipv4_emit(uint8_t *p, const struct wire_ipv4 *h) {
+    unsigned fragment = h->fragment_offset / 8u;
+    if (h->dont_fragment) fragment |= WIRE_IPV4_DONT_FRAGMENT;
+    if (h->more_fragments) fragment |= WIRE_IPV4_MORE_FRAGMENTS;
+    uint32_t length = (4u << 4 | WIRE_IPV4_LENGTH / 4) << 24 | (uint32_t)h->traffic_class << 16 | h->total_length;
+    uint32_t ttl = (uint32_t)h->ttl << 8 | h->protocol, id = (uint32_t)h->id << 16 | fragment;
+    uint64_t sum = (uint64_t)length + id + ttl + get_be32(h->src.byte + 12) + get_be32(h->dst.byte + 12);
+    put_be32(p, length);
+    put_be32(p + 4, id);
+    put_be32(p + 8, ttl << 16 | checksum_finish(sum));
+    memcpy(p + 12, h->src.byte + 12, 4);
+    memcpy(p + 16, h->dst.byte + 12, 4);
+    return WIRE_IPV4_LENGTH;
+}
 
 struct wire_ipv6 {
     uint8_t traffic_class;
@@ -47,7 +66,15 @@ struct wire_ipv6 {
     bk_addr src, dst;
 };
 uint16_t wire_ipv6_parse(const uint8_t *p, size_t n, struct wire_ipv6 *out);
-size_t wire_ipv6_emit(uint8_t *p, const struct wire_ipv6 *h);
+static inline size_t wire_ipv6_emit(uint8_t *p, const struct wire_ipv6 *h) {
+    put_be32(p, UINT32_C(6) << 28 | (uint32_t)h->traffic_class << 20 | (h->flow_label & 0xfffff));
+    put_be16(p + 4, h->payload_length);
+    p[6] = h->next_header;
+    p[7] = h->hop_limit;
+    memcpy(p + 8, h->src.byte, sizeof h->src.byte);
+    memcpy(p + 24, h->dst.byte, sizeof h->dst.byte);
+    return WIRE_IPV6_LENGTH;
+}
 
 /* What stands between the IPv6 header and the transport's. */
 struct wire_ipv6_chain {

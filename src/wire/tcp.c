@@ -92,7 +92,7 @@ uint16_t wire_tcp_parse(const uint8_t *p, size_t n, struct wire_tcp *out) {
     out->window = get_be16(p + 14);
     out->checksum = get_be16(p + 16);
     out->urgent = get_be16(p + 18);
-    memset(&out->option, 0, sizeof out->option);
+    memset(&out->option, 0, offsetof(struct wire_tcp_options, sack)); /* of which as many count as sack_count says */
     if (!tcp_options_parse(p + WIRE_TCP_LENGTH, out->header_length - WIRE_TCP_LENGTH, &out->option))
         return BK_REASON_DROP_TCP_OPTION;
     return BK_REASON_NONE;
