@@ -155,7 +155,7 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
     if (refusal != 0) return refusal;
     if (length == 0) return 0;
     connection_grow_send_buffer(t, c);
-    uint32_t n = (uint32_t)(length < send_room(t, c) ? length : send_room(t, c));
+    uint32_t room = send_room(t, c), n = length < room ? (uint32_t)length : room;
     if (n == 0) return send_wait_buffer(t, c);
     struct active *a = connection_activate(t, c);
     if (a == NULL) return send_wait_budget(t, c, 1);
