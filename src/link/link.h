@@ -84,6 +84,8 @@ struct bk_link {
     bool more; /* the last pump stopped at its limit */
     struct bk_link_counters counters;
     struct link_capture *capture; /* or NULL */
+    bk_group *group;              /* or NULL */
+    uint32_t member;              /* of it */
     struct link_end end[2];
     struct link_batch batch;
     uint8_t scratch[LINK_FRAME_MAX]; /* a frame being cut */
