@@ -78,6 +78,10 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     return end < extent_chunk_bytes(b) ? extent_chunk_bytes(b) - end : 0;
 }
 
+uint64_t extent_queue_room(const struct base *b, const struct extent_queue *q, uint32_t chunks) {
+    return tail_room(b, q) + (uint64_t)chunks * extent_chunk_bytes(b);
+}
+
 uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq, uint16_t length) {
     if (!budget_left(b, q)) return BK_NONE;
     struct bk_part part = {.chunk = chunk_alloc(b), .length = length};
@@ -173,7 +177,9 @@ bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t
         uint32_t at = seq + (n - w.left);
         struct bk_part piece = packet_walk_next(&w);
         bool ok;
-        if (extent_is_small(b, piece.length)) {
+        /* A small piece is copied behind others. One that would get a chunk of its own keeps that in which it came. */
+        bool first = q->tail == BK_NONE && reference != 0;
+        if (extent_is_small(b, piece.length) && !first) {
             const uint8_t *from = chunk_data(b, piece.chunk) + piece.offset;
             ok = extent_queue_append_copy(b, q, at, from, piece.length) == piece.length;
         } else {
