@@ -44,6 +44,7 @@ static int bulk_start(struct bulk *b, const struct bulk_parameters *p, struct be
     struct bench_world *w = &b->world;
     struct bk_config config;
     bench_bulk_config(&config, p->buffer);
+    config.send_buffer_max = config.receive_buffer_max = p->buffer; /* what the case is named for */
     if (p->chunk != 0) {
         config.chunks = (uint32_t)((uint64_t)config.chunks * config.chunk_size / p->chunk);
         config.buffer_chunks = config.chunks - config.chunks / 8;

@@ -1,7 +1,7 @@
 /* The calls of beckon/stack.h about TCP: connections, listeners, readiness. Each finds the record that its handle names, and hands on. */
 #include "stack.h"
 
-#include "tcp/connection.h"
+#include "tcp/budget.h"
 #include "tcp/user_calls.h"
 #include "wire/ip.h"
 
@@ -174,14 +174,14 @@ int bk_tcp_take_soft_error(bk_stack *s, bk_conn conn) {
 
 bool bk_ready_pending(const bk_stack *s) {
     const struct tcp *t = &s->net.tcp;
-    return t->ready.count != 0 || t->listener_ready.count != 0 || connection_could_feed(t);
+    return t->ready.count != 0 || t->listener_ready.count != 0 || budget_could_feed(t);
 }
 
 size_t bk_ready_poll(bk_stack *s, struct bk_ready *events, size_t n) {
     struct tcp *t = &s->net.tcp;
     size_t i = 0;
     uint32_t id;
-    connection_feed(t);
+    budget_feed(t);
     while (i < n && (id = list_pop_head(&t->base, &t->listeners, LISTENER_READY_LINK, &t->listener_ready)) != BK_NONE) {
         struct listener *l = listener_at(t, id);
         events[i++] = (struct bk_ready){l->ready, true, id, l->generation, l->user};

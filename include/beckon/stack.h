@@ -122,14 +122,15 @@ struct bk_config {
     uint32_t interfaces; /* 1 to 16 */
     uint32_t addresses;  /* local addresses, of all interfaces together */
     uint32_t routes;
-    uint32_t neighbours;    /* ARP and ND cache entries */
-    uint32_t paths;         /* destinations whose path MTU is remembered */
-    uint32_t port_maps;     /* destinations towards which ports are found at once though most are taken; 8 KiB each */
-    uint32_t reassemblies;  /* datagrams being put together from fragments */
-    uint32_t frames;        /* frames on their way out: built and not yet let go of by a link */
-    uint32_t chunk_size;    /* bytes of a frame chunk, a power of two, 256 to 65,536 */
-    uint32_t chunks;        /* chunks in all */
-    uint32_t buffer_chunks; /* of those, how many may hold queued data; the rest stays free for links */
+    uint32_t neighbours;   /* ARP and ND cache entries */
+    uint32_t paths;        /* destinations whose path MTU is remembered */
+    uint32_t port_maps;    /* destinations towards which ports are found at once though most are taken; 8 KiB each */
+    uint32_t reassemblies; /* datagrams being put together from fragments */
+    uint32_t frames;       /* frames on their way out: built and not yet let go of by a link */
+    uint32_t chunk_size;   /* bytes of a frame chunk, a power of two, 256 to 65,536 */
+    uint32_t chunks;       /* chunks in all */
+    uint32_t
+        buffer_chunks; /* of those, how many may hold queued data; the rest stays free for links. Connections share them (docs/architecture.md) */
     uint32_t
         sent_records; /* of what is outstanding, beyond one for each active connection; without them loss is known more coarsely */
     uint32_t trace_events; /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
@@ -468,9 +469,12 @@ enum bk_send_flag {
         4, /* the last byte ends a record: no segment holds it and what is sent later, also when sent again */
 };
 /* SEND: queues a copy of up to `length` bytes and returns how many, at least 1 unless length is 0; or
- * -EAGAIN (the send buffer, or the stack's budget, is full; BK_READY_WRITABLE follows),
+ * -EAGAIN (the send buffer is full, or the stack's budget is short and it is the turn of others; BK_READY_WRITABLE follows),
  * -EPIPE (the sending side is closed), the connection's error (-ECONNRESET, -ETIMEDOUT, ...), -EBADF,
- * -ENOTCONN (SYN-SENT data is queued, so only after CLOSED). */
+ * -ENOTCONN (SYN-SENT data is queued, so only after CLOSED).
+ * With the budget short (bk_config.buffer_chunks) those who were answered -EAGAIN are told WRITABLE in turn: memory is then set aside for the
+ * connection, for one second, and a SEND may take no more than that, in whole segments where it can. Whoever still
+ * has something to say then should ask again, and wait again if it is told to. */
 BK_API ptrdiff_t bk_tcp_send(bk_stack *stack, bk_conn conn, const void *data, size_t length, uint32_t flags,
                              uint64_t now);
 /* RECEIVE: copies up to `size` bytes out and returns how many; 0 when the peer has closed its side and all
@@ -484,7 +488,7 @@ BK_API size_t bk_tcp_peek_parts(const bk_stack *stack, bk_conn conn, struct bk_p
 BK_API int bk_tcp_consume(bk_stack *stack, bk_conn conn, size_t length, uint64_t now);
 /* SEND by reference: queues bytes of chunks that the caller filled (bk_chunk_alloc), and takes over one reference to each;
  * all or nothing. Returns 0, -EINVAL (no such bytes), -EMSGSIZE (more than the send buffer, or three quarters of
- * buffer_chunks, can ever hold), or as bk_tcp_send. */
+ * buffer_chunks, can ever hold), or as bk_tcp_send. With the budget short, many parts wait until few are waited for: pass few at a time. */
 BK_API int bk_tcp_send_parts(bk_stack *stack, bk_conn conn, const struct bk_part *parts, size_t n, uint32_t flags,
                              uint64_t now);
 
@@ -661,7 +665,7 @@ BK_API bool bk_tcp_list(const bk_stack *stack, uint64_t *cursor, struct bk_tcp_i
 enum bk_ready_what {
     BK_READY_CONNECTED = 1,    /* SYN-SENT became ESTABLISHED; WRITABLE comes with it */
     BK_READY_READABLE = 2,     /* data, or the peer's end of data, arrived at an empty queue */
-    BK_READY_WRITABLE = 4,     /* room again after -EAGAIN */
+    BK_READY_WRITABLE = 4,     /* room again after -EAGAIN, or the connection's turn */
     BK_READY_ACCEPTABLE = 8,   /* a listener's queue became non-empty */
     BK_READY_PEER_CLOSED = 16, /* the peer's FIN was taken in order */
     BK_READY_CLOSED = 32,      /* the connection is over, the error, if any, is in bk_tcp_status; comes with READABLE

@@ -64,6 +64,10 @@ static inline uint32_t u32_min(uint32_t a, uint32_t b) {
 static inline uint32_t u32_max(uint32_t a, uint32_t b) {
     return a > b ? a : b;
 }
+/* a - b, or 0 if that would be less. */
+static inline uint32_t u32_less(uint32_t a, uint32_t b) {
+    return a > b ? a - b : 0;
+}
 static inline uint64_t u64_min(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }

@@ -78,6 +78,10 @@ static uint32_t tail_room(const struct base *b, const struct extent_queue *q) {
     return end < extent_chunk_bytes(b) ? extent_chunk_bytes(b) - end : 0;
 }
 
+uint64_t extent_queue_room(const struct base *b, const struct extent_queue *q, uint32_t chunks) {
+    return tail_room(b, q) + (uint64_t)chunks * extent_chunk_bytes(b);
+}
+
 uint32_t extent_new_chunk(struct base *b, const struct extent_queue *q, uint32_t seq, uint16_t length) {
     if (!budget_left(b, q)) return BK_NONE;
     struct bk_part part = {.chunk = chunk_alloc(b), .length = length};

@@ -41,6 +41,8 @@ static inline uint32_t extent_end(const struct extent *e) {
 void extent_queue_init(struct extent_queue *q);
 /* Drops everything; the limit stays. */
 void extent_queue_clear(struct base *b, struct extent_queue *q);
+/* Bytes that find room without a chunk more than these. */
+uint64_t extent_queue_room(const struct base *b, const struct extent_queue *q, uint32_t chunks);
 /* Appends a copy of up to n bytes, the first of which has number `seq`; returns how many found room in the budget. */
 uint32_t extent_queue_append_copy(struct base *b, struct extent_queue *q, uint32_t seq, const void *data, uint32_t n);
 /* Appends a run by reference (taking one of its own); false if the budget or the pool is spent. */

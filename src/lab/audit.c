@@ -27,8 +27,9 @@ struct audit {
     struct fault *fault;
     uint32_t connections, attached, active, resting, sent, sent_shared, current, armed, queued_chunks, extents, frames;
     uint32_t orphans;
-    uint32_t in_output, in_ready, starved, accepting; /* connections whose links say that they stand in a list */
-    uint64_t earliest;                                /* deadline of anything */
+    uint32_t in_output, in_ready, accepting; /* connections whose links say that they stand in a list */
+    uint32_t waits[WAITS_TURN + 1], aside;   /* for what all share; chunks set aside for them */
+    uint64_t earliest;                       /* deadline of anything */
 };
 
 /* ---- pools and lists ------------------------------------------------------------------------------- */
@@ -249,7 +250,10 @@ static bool audit_one(struct audit *a, uint32_t id) {
     a->in_output += link_in(&c->output_link);
     bool waits = c->listener != BK_NONE; /* to be accepted: one link is for both */
     a->in_ready += !waits && link_in(&c->ready_link);
-    a->starved += link_in(&c->starved_link);
+    a->waits[c->waits]++;
+    if (c->waits == WAITS_TURN) a->aside += c->turn_chunks;
+    FAULT_UNLESS(link_in(&c->wait_link) == (c->waits != WAITS_NOT),
+                 "a connection waits in no list, or is in one and does not wait");
     a->accepting += waits && link_in(&c->accept_link);
     a->orphans += c->orphan;
     FAULT_UNLESS(c->orphan == (!c->owned && !c->detached), "a connection is%s counted as an orphan, against the facts",
@@ -316,6 +320,25 @@ static bool audit_listener(struct audit *a, const struct listener *l) {
     return true;
 }
 
+/* Those who wait for chunks, and what is set aside for them. */
+static bool audit_waits(struct audit *a) {
+    struct fault *fault = a->fault;
+    uint32_t waiting = 0;
+    for (uint32_t where = WAITS_RECORD; where <= WAITS_TURN; where++) {
+        const struct list *l = &a->t->waits[where];
+        if (!audit_list(a, &a->t->connections, CONNECTION_WAIT_LINK, l, "waits")) return false;
+        for (uint32_t id = l->head; id != BK_NONE; id = connection_at(a->t, id)->wait_link.next)
+            FAULT_UNLESS(connection_at(a->t, id)->waits == where, "a connection waits in another list than it says");
+        FAULT_UNLESS(a->waits[where] == l->count, "%u connections say that they wait, and the list has %u",
+                     a->waits[where], l->count);
+        waiting += where == WAITS_RECORD ? 0 : l->count;
+    }
+    FAULT_UNLESS(waiting == a->t->waiting && a->aside == a->t->aside,
+                 "%u wait for chunks, %u chunks are set aside, and %u and %u are counted", waiting, a->aside,
+                 a->t->waiting, a->t->aside);
+    return true;
+}
+
 static bool audit_lists(struct audit *a) {
     struct fault *fault = a->fault;
     const struct pool *p = &a->t->connections;
@@ -326,17 +349,16 @@ static bool audit_lists(struct audit *a) {
         a->in_output -= output->count;
     }
     if (!audit_list(a, p, CONNECTION_READY_LINK, &a->t->ready, "ready") ||
-        !audit_list(a, p, CONNECTION_STARVED_LINK, &a->t->starved, "starved") ||
         !audit_list(a, &a->t->active, ACTIVE_REST_LINK, &a->t->resting, "resting") ||
         !audit_list(a, &a->t->listeners, LISTENER_READY_LINK, &a->t->listener_ready, "listeners ready"))
         return false;
+    if (!audit_waits(a)) return false;
     for (uint32_t id = 0; id < a->t->listeners.fresh; id++)
         if (listener_at(a->t, id)->generation != 0 && !audit_listener(a, listener_at(a->t, id))) return false;
     FAULT_UNLESS(a->t->error_count <= TCP_ERRORS && a->t->error_first < TCP_ERRORS,
                  "more ICMP errors are kept than there is room for");
     FAULT_UNLESS(a->in_output == 0 && a->accepting == 0, "a connection says that it stands in a list, and does not");
-    FAULT_UNLESS(a->in_ready == a->t->ready.count && a->starved == a->t->starved.count,
-                 "a connection says that it stands in a list, and does not");
+    FAULT_UNLESS(a->in_ready == a->t->ready.count, "a connection says that it stands in a list, and does not");
     return true;
 }
 

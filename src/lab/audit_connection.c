@@ -81,11 +81,11 @@ static bool audit_queues(const struct tcp *t, const struct connection *c, struct
         return true;
     }
     FAULT_UNLESS(c->active < t->active.fresh, "the active record's id names none");
-    bool holds =
-        a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0 || a->board.records != 0;
+    bool holds = a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0 ||
+                 a->board.records != 0 || c->waits != WAITS_NOT;
     FAULT_UNLESS(a->connection == c->self, "an active record is another connection's");
     FAULT_UNLESS(holds != link_in(&a->rest_link),
-                 holds ? "an active record rests with data" : "one without does not rest");
+                 holds ? "an active record rests with data" : "one without, for which nobody waits, does not rest");
     FAULT_UNLESS(holds || !c->detached, "an ended connection keeps an active record that holds nothing");
     if (!audit_extents(b, &a->send, "send queue", fault) || !audit_extents(b, &a->receive, "receive queue", fault) ||
         !audit_extents(b, &a->out_of_order.queue, "out-of-order data", fault) ||

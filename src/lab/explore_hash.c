@@ -301,7 +301,7 @@ static void put_connection(struct projection *p, const struct view *v, const str
         put_detached(p, v, c);
         return;
     }
-    BK_ASSERT(!c->keepalive && !link_in(&c->starved_link), "worlds do not use it, nor run dry");
+    BK_ASSERT(!c->keepalive && c->waits == WAITS_NOT, "worlds do not use it, nor run dry");
     put8(p, c->state);
     put8(p, c->ready);
     put8(p, c->rtx_kind);

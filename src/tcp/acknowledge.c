@@ -6,6 +6,7 @@
 #include "tcp/acknowledge.h"
 
 #include "tcp/ack_news.h"
+#include "tcp/budget.h"
 #include "tcp/ecn.h"
 #include "tcp/options.h"
 #include "tcp/ordinary.h"
@@ -68,6 +69,7 @@ static void advance(struct tcp *t, struct connection *c, const struct segment *s
     path_mtu_acked(t, c);
     if (c->urgent_out && seq_le(c->snd_up, c->snd_una)) c->urgent_out = false;
     connection_grow_send_buffer(t, c);
+    if (c->waits != WAITS_NOT) budget_eased(t, c);
     send_room_came(t, c);
 }
 

@@ -1,6 +1,7 @@
 /* The life of a connection record: made, found by its handle, changed in state, ended, freed. See connection.h. */
 #include "tcp/connection.h"
 
+#include "tcp/budget.h"
 #include "tcp/lookup.h"
 #include "tcp/port_map.h"
 
@@ -15,7 +16,7 @@ uint32_t connection_new(struct tcp *t, const struct tuple *tuple, uint32_t hash,
     struct connection *c = connection_at(t, id);
     link_init(&c->output_link);
     link_init(&c->ready_link);
-    link_init(&c->starved_link);
+    link_init(&c->wait_link);
     timer_init(&c->timer);
     c->tuple = *tuple;
     c->hash = hash;
@@ -114,7 +115,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     extent_queue_init(&a->send);
     extent_queue_init(&a->receive);
     runs_init(&a->out_of_order);
-    a->send.limit = a->out_of_order.queue.limit = budget_mark(t);
+    a->send.limit = a->receive.limit = a->out_of_order.queue.limit = budget_mark(t);
     a->send_hint = BK_NONE;
     a->push_at = c->snd_nxt;
     scoreboard_init(&a->board);
@@ -124,6 +125,7 @@ struct active *connection_activate(struct tcp *t, struct connection *c) {
     c->path_epoch = t->path_epoch - 1; /* what a search held back may be open now */
     congestion_begin(t, c);
     receive_begin(t, c, &a->receiving);
+    if (c->waits == WAITS_RECORD) budget_recorded(t, c);
     return a;
 }
 
@@ -131,7 +133,7 @@ void connection_settle(struct tcp *t, struct connection *c) {
     struct active *a = active_of(t, c);
     if (a == NULL || a->send.bytes != 0 || a->receive.bytes != 0 || a->out_of_order.queue.bytes != 0) return;
     a->receiving.charge = 0;
-    if (a->board.records != 0) return;
+    if (a->board.records != 0 || c->waits != WAITS_NOT) return;
     if (!c->detached) {
         if (link_in(&a->rest_link)) return;
         a->rested_at = t->base.now;
@@ -161,57 +163,6 @@ void connection_hear(struct tcp *t, struct connection *c, uint8_t what) {
     /* Until it is accepted, nobody can be told: bk_tcp_accept delivers what has gathered. */
     if (c->listener == BK_NONE && !link_in(&c->ready_link))
         list_push_tail(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
-}
-
-static void connection_unstarve(struct tcp *t, struct connection *c) {
-    if (link_in(&c->starved_link))
-        list_remove(&t->base, &t->connections, CONNECTION_STARVED_LINK, &t->starved, c->self);
-}
-
-void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks) {
-    c->want_write = true;
-    c->starved_need = chunks;
-    if (!link_in(&c->starved_link))
-        list_push_tail(&t->base, &t->connections, CONNECTION_STARVED_LINK, &t->starved, c->self);
-}
-
-/* Chunks that SEND may still take. */
-static uint32_t send_budget(const struct tcp *t) {
-    uint32_t used = t->base.buffer_chunks_used, mark = budget_mark(t);
-    return u32_min(used < mark ? mark - used : 0, chunk_free_count(&t->base));
-}
-
-/* Active records that may still be had. */
-static uint32_t active_free(const struct tcp *t) {
-    return t->active.capacity - t->active.in_use + t->resting.count;
-}
-
-/* The first starved connection from `id` on that `room` chunks and `records` active records suffice for, or BK_NONE. Who
- * needs many chunks is not overtaken by those behind; who needs an active record is, by those that have one. */
-static uint32_t next_to_feed(const struct tcp *t, uint32_t id, uint32_t room, uint32_t records) {
-    for (; id != BK_NONE; id = connection_at(t, id)->starved_link.next) {
-        const struct connection *c = connection_at(t, id);
-        if (room < c->starved_need) return BK_NONE;
-        if (c->active != BK_NONE || records != 0) return id;
-    }
-    return BK_NONE;
-}
-
-void connection_feed(struct tcp *t) {
-    uint32_t room = send_budget(t), records = active_free(t), id = t->starved.head;
-    while ((id = next_to_feed(t, id, room, records)) != BK_NONE) {
-        struct connection *c = connection_at(t, id);
-        id = c->starved_link.next;
-        room -= c->starved_need;
-        records -= c->active == BK_NONE;
-        connection_unstarve(t, c);
-        c->want_write = false;
-        connection_hear(t, c, BK_READY_WRITABLE);
-    }
-}
-
-bool connection_could_feed(const struct tcp *t) {
-    return next_to_feed(t, t->starved.head, send_budget(t), active_free(t)) != BK_NONE;
 }
 
 void connection_owe_ack(struct tcp *t, struct connection *c, enum ack_owed when, uint16_t reason) {
@@ -265,7 +216,7 @@ static void connection_detach(struct tcp *t, struct connection *c) {
 
 void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason) {
     connection_drop_send(t, c);
-    connection_unstarve(t, c);
+    budget_leave(t, c);
     connection_detach(t, c);
     if (error != 0) c->error = (int16_t)error;
     connection_set_state(t, c, BK_CLOSED, reason);
@@ -277,7 +228,7 @@ void connection_end(struct tcp *t, struct connection *c, int error, uint16_t rea
 
 void connection_leave_table(struct tcp *t, struct connection *c) {
     connection_drop_send(t, c);
-    connection_unstarve(t, c);
+    budget_leave(t, c);
     connection_untouch(t, c);
     connection_unorphan(t, c);
     lookup_forget(t, &c->tuple);
@@ -290,7 +241,7 @@ void connection_leave_table(struct tcp *t, struct connection *c) {
 void connection_disown(struct tcp *t, struct connection *c) {
     c->owned = false;
     c->ready = 0;
-    connection_unstarve(t, c);
+    budget_leave(t, c);
     if (c->listener == BK_NONE) {
         if (link_in(&c->ready_link)) list_remove(&t->base, &t->connections, CONNECTION_READY_LINK, &t->ready, c->self);
     } else {

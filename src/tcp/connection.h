@@ -47,6 +47,16 @@
 
 enum rtx_kind { RTX_RETRANSMIT, RTX_PERSIST, RTX_OVERRIDE, RTX_TAIL_PROBE, RTX_REORDER };
 enum ack_owed { ACK_NONE, ACK_DELAYED, ACK_NOW };
+/* The user was told to wait for what all connections share: which list of tcp.waits the connection stands in (budget.h). */
+enum connection_waits {
+    WAITS_NOT,
+    WAITS_RECORD, /* for an active record, and chunks */
+    WAITS_LEAST,  /* for chunks, and holds less than the least; */
+    WAITS_SHARE,  /* than its share, or gets it moving; */
+    WAITS_MORE,   /* or more */
+    WAITS_TURN    /* it was told, and they are set aside for it */
+};
+#define WAIT_CHUNKS_MAX ((UINT32_C(1) << 14) - 1)
 
 struct connection {
     struct link output_link; /* in path[iface].output */
@@ -54,7 +64,7 @@ struct connection {
         struct link accept_link; /* in the listener's queue, while `listener` says so; */
         struct link ready_link;  /* otherwise in tcp.ready */
     };
-    struct link starved_link; /* in tcp.starved */
+    struct link wait_link; /* in tcp.waits[] */
     struct timer timer;
 
     /* identity */
@@ -172,7 +182,10 @@ struct connection {
     uint8_t hop_limit;         /* 0: the interface's */
     uint8_t fin_wait_2_s;      /* without owner; 0: config.fin_wait_2_ms */
     uint16_t rto_max;          /* the RTO's bound, in steps of 2 ms; 0: config.rto_max_ms */
-    uint32_t starved_need;     /* chunks that must be free before the user is told to try again */
+    uint32_t waits : 3;        /* enum connection_waits */
+    uint32_t wait_chunks : 14; /* chunks that must be there before the user is told to try again */
+    uint32_t turn_chunks : 14; /* those that are set aside for it now that it was told */
+    uint32_t wait_unused : 1;
     int16_t error, soft_error; /* negative errno values */
     uint32_t unsent_low;       /* see send_room.h */
     uint32_t text_ms;          /* when text last came in order, or the peer's SYN: stack time, ms */
@@ -180,8 +193,9 @@ struct connection {
 
     /* STATUS */
     uint16_t timeout_episodes; /* and series of them, each up to the end of what it set off */
-    uint16_t pad;
-    uint32_t timeout_ms; /* that such series lasted, those that are over */
+    uint16_t turn_at : 13;     /* when it was told that its turn has come, as budget.c counts */
+    uint16_t wait_credit : 3;  /* turns beyond its share that an ACK has earned (budget.h) */
+    uint32_t timeout_ms;       /* that such series lasted, those that are over */
     uint64_t bytes_retransmitted, bytes_acked, bytes_received;
     uint32_t segments_sent, segments_received, segments_retransmitted;
     uint32_t data_segments_sent, data_segments_received; /* those of them with text */
@@ -196,9 +210,7 @@ struct connection {
  * bytes for both families. src/posix keeps more: about 112 bytes with the descriptor. */
 _Static_assert(sizeof(struct connection) <= 448, "the cold record of a connection");
 
-/* The budget of chunks has three marks, so that no kind of use can keep all others waiting: what is queued for sending may use three
- * quarters of it, and so may data that waits behind a gap; the last quarter is for data in order, whose users will
- * read it. */
+/* Chunks of the budget that who comes first may take: three quarters of it (budget.h). */
 static inline uint32_t budget_mark(const struct tcp *t) {
     return t->base.config.buffer_chunks - t->base.config.buffer_chunks / 4;
 }
@@ -242,12 +254,12 @@ struct listener {
     uint32_t option[LISTENER_OPTIONS]; /* what its connections begin with (user_options.c) */
 };
 
-#define CONNECTION_OUTPUT_LINK  offsetof(struct connection, output_link)
-#define CONNECTION_READY_LINK   offsetof(struct connection, ready_link)
-#define CONNECTION_ACCEPT_LINK  offsetof(struct connection, accept_link)
-#define CONNECTION_STARVED_LINK offsetof(struct connection, starved_link)
-#define ACTIVE_REST_LINK        offsetof(struct active, rest_link)
-#define LISTENER_READY_LINK     offsetof(struct listener, ready_link)
+#define CONNECTION_OUTPUT_LINK offsetof(struct connection, output_link)
+#define CONNECTION_READY_LINK  offsetof(struct connection, ready_link)
+#define CONNECTION_ACCEPT_LINK offsetof(struct connection, accept_link)
+#define CONNECTION_WAIT_LINK   offsetof(struct connection, wait_link)
+#define ACTIVE_REST_LINK       offsetof(struct active, rest_link)
+#define LISTENER_READY_LINK    offsetof(struct listener, ready_link)
 
 static inline struct connection *connection_at(const struct tcp *t, uint32_t id) {
     return pool_at(&t->base, &t->connections, id);
@@ -349,13 +361,6 @@ void connection_grow_send_buffer(const struct tcp *t, struct connection *c);
 void connection_end(struct tcp *t, struct connection *c, int error, uint16_t reason);
 /* The connection's place in the table went to a TIME-WAIT record: stops all sending and timing here. */
 void connection_leave_table(struct tcp *t, struct connection *c);
-/* The user was told to wait for what all connections share (buffer budget, chunks, active records): it is told WRITABLE when
- * there is enough again for so many chunks. */
-void connection_starve(struct tcp *t, struct connection *c, uint32_t chunks);
-/* Wakes as many of those as there is something for, the longest waiting first. */
-void connection_feed(struct tcp *t);
-/* Whether that would wake one. */
-bool connection_could_feed(const struct tcp *t);
 /* The owner of a connection that lives has let go: it is an orphan until it leaves the table. */
 void connection_orphan(struct tcp *t, struct connection *c);
 /* The owner lets go: an ended connection is freed. */

@@ -1,5 +1,6 @@
 /* The ordinary segment that arrives. See ordinary.h. */
 #include "tcp/acknowledge.h"
+#include "tcp/budget.h"
 #include "tcp/ordinary.h"
 #include "tcp/rtt.h"
 #include "tcp/send_room.h"
@@ -69,6 +70,7 @@ static void advance(struct tcp *t, struct connection *c, struct active *a, uint3
     c->progress_at = t->base.now;
     path_mtu_acked(t, c);
     connection_grow_send_buffer(t, c);
+    if (c->waits != WAITS_NOT) budget_eased(t, c);
     send_room_came(t, c);
 }
 

@@ -1,7 +1,7 @@
 /* Text and FIN: RFC 9293 3.10.7.4, steps seventh and eighth. See receive_state.h. */
 #include "tcp/receive_state.h"
 
-#include "tcp/connection.h"
+#include "tcp/budget.h"
 #include "tcp/segment.h"
 
 void receive_begin(struct tcp *t, struct connection *c, struct receive_state *r) {
@@ -71,12 +71,44 @@ static uint16_t keep_out_of_order(struct tcp *t, struct connection *c, struct ac
     return BK_REASON_ACCEPT_DATA_OUT_OF_ORDER;
 }
 
+/* How many of n bytes of the packet lie in its first parts, so many of them. */
+static uint32_t front_of(const struct packet *p, uint32_t offset, uint32_t n, uint32_t parts) {
+    struct packet_walk w = packet_walk(p, offset, n);
+    while (w.left != 0 && parts-- != 0) (void)packet_walk_next(&w);
+    return n - w.left;
+}
+
+/* Queues n bytes that are in order, if the budget has room for all of them. */
+static bool append_text(struct tcp *t, struct connection *c, struct active *a, struct packet *p, uint32_t offset,
+                        uint32_t n) {
+    if (BK_LIKELY(extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, p, offset, n))) return true;
+    a->receive.limit = t->base.buffer_chunks_used + budget_more(t, a->receive.count, t->aside);
+    bool ok = extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, p, offset, n);
+    a->receive.limit = budget_mark(t);
+    return ok;
+}
+
+/* The same, or else as much of their front as there is room for. Returns how much. */
+static uint32_t queue_text(struct tcp *t, struct connection *c, struct active *a, struct packet *p, uint32_t offset,
+                           uint32_t n) {
+    do
+        if (append_text(t, c, a, p, offset, n)) return n;
+    while (give_way(t, a, c->rcv_nxt));
+    n = front_of(p, offset, n, budget_more(t, a->receive.count, t->aside));
+    return n != 0 && append_text(t, c, a, p, offset, n) ? n : 0;
+}
+
 /* Text that continues what we have. */
 static uint16_t take_in_order(struct tcp *t, struct connection *c, struct active *a, const struct segment *s,
                               uint32_t offset, uint32_t n, bool overlap) {
     bool was_empty = a->receive.bytes == 0;
-    while (!extent_queue_append_packet(&t->base, &a->receive, c->rcv_nxt, s->packet, offset, n))
-        if (!give_way(t, a, c->rcv_nxt)) return BK_REASON_DROP_NO_BUFFER;
+    uint32_t taken = queue_text(t, c, a, s->packet, offset, n);
+    if (taken == 0) {
+        if (t->base.config.shrink_window) connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE);
+        return BK_REASON_DROP_NO_BUFFER;
+    }
+    if (taken != n) connection_owe_ack(t, c, ACK_NOW, BK_REASON_SEND_ACK_PROBE); /* the rest is to come again */
+    n = taken;
     uint32_t before = c->rcv_nxt;
     bool gap = a->out_of_order.queue.bytes != 0;
     c->rcv_nxt += n;

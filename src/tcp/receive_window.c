@@ -10,7 +10,7 @@
  * Linux counts what segments take in its buffers, descriptors and unused parts of pages included, against the buffer, and learns
  * how much of that is payload. Scripts that were written for it see that in the windows. receive_overhead makes the same account.
  */
-#include "tcp/connection.h"
+#include "tcp/budget.h"
 #include "tcp/options.h"
 #include "tcp/segment.h"
 
@@ -88,6 +88,23 @@ uint32_t receive_window_most(const struct tcp *t, const struct connection *c) {
     return u32_min(most, (uint32_t)UINT16_MAX << c->receive_scale);
 }
 
+/* What may be offered of `room` bytes when the budget is short: what the chunks hold that the connection may still have. A chunk holds one segment,
+ * or several small ones. Who has read all is offered a segment in any case. */
+static uint32_t room_when_short(const struct tcp *t, const struct connection *c, uint32_t room) {
+    const struct active *a = active_of(t, c);
+    uint32_t chunk = t->base.config.chunk_size, held = a == NULL ? 0 : a->receive.count + a->out_of_order.queue.count;
+    uint64_t most = (uint64_t)budget_promise(t, held) * (c->rcv_mss < chunk / 2 ? chunk : u32_min(c->rcv_mss, chunk));
+    if (held == 0) most = u64_max(most, c->rcv_mss);
+    /* The field is rounded up; were the bound not, each segment would move the edge by a little less than a segment, which is no step. */
+    most = (most + (UINT32_C(1) << c->receive_scale) - 1) >> c->receive_scale << c->receive_scale;
+    return (uint32_t)u64_min(room, most);
+}
+
+static uint32_t room_to_offer(const struct tcp *t, const struct connection *c) {
+    uint32_t room = free_bytes(t, c);
+    return BK_UNLIKELY(budget_short(t, room)) ? room_when_short(t, c, room) : room;
+}
+
 uint32_t receive_window_edge(const struct tcp *t, const struct connection *c) {
     uint32_t most = (uint32_t)UINT16_MAX << c->receive_scale;
     if (t->base.config.receive_overhead) {
@@ -95,7 +112,7 @@ uint32_t receive_window_edge(const struct tcp *t, const struct connection *c) {
         return t->base.config.shrink_window && c->receive_scale != 0 ? edge : seq_max(edge, c->rcv_edge);
     }
     uint32_t bound = connection_window_most(c);
-    uint32_t edge = c->rcv_nxt + u32_min(u32_min(free_bytes(t, c), bound), most);
+    uint32_t edge = c->rcv_nxt + u32_min(u32_min(room_to_offer(t, c), bound), most);
     if (t->base.config.shrink_window && seq_lt(edge, c->rcv_edge)) return edge;
     /* RFC 9293 3.8.6.2.2: the edge moves by steps worth a segment, and never back. */
     if (seq_le(edge, c->rcv_edge)) return c->rcv_edge;
@@ -145,10 +162,12 @@ uint16_t receive_window_offer(const struct tcp *t, struct connection *c, bool sy
 
 bool receive_window_update_due(const struct tcp *t, const struct connection *c) {
     /* It is worth a segment when the peer may be waiting for it: the window has doubled at least, and by two segments or half the buffer
-     * (RFC 9293 3.8.6.2.2). */
+     * (RFC 9293 3.8.6.2.2); or it is all that there is when the budget is short. */
     uint32_t edge = receive_window_edge(t, c), offered = c->rcv_edge - c->rcv_nxt;
     uint32_t gain = seq_gt(edge, c->rcv_edge) ? edge - c->rcv_edge : 0;
-    return gain != 0 && gain >= u32_min(connection_window_most(c) / 2, 2u * c->rcv_mss) && gain >= offered;
+    if (gain == 0 || gain < offered) return false;
+    if (gain >= u32_min(connection_window_most(c) / 2, 2u * c->rcv_mss)) return true;
+    return gain >= c->rcv_mss && budget_short(t, c->receive_buffer);
 }
 
 /* ---- the RTT, as a receiver sees it ---------------------------------------------------------------- */

@@ -90,7 +90,7 @@ bool send_room_writable(const struct tcp *t, const struct connection *c) {
 }
 
 void send_room_came(struct tcp *t, struct connection *c) {
-    if (!c->want_write || link_in(&c->starved_link) || c->fin_queued || !send_room_writable(t, c)) return;
+    if (!c->want_write || c->waits != WAITS_NOT || c->fin_queued || !send_room_writable(t, c)) return;
     c->want_write = false;
     connection_hear(t, c, BK_READY_WRITABLE);
 }

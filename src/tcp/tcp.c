@@ -1,7 +1,7 @@
 /* TCP's part of the region: pools, lists, time. See tcp.h. */
 #include "tcp/tcp.h"
 
-#include "tcp/connection.h"
+#include "tcp/budget.h"
 #include "tcp/path_cache.h"
 #include "tcp/port_map.h"
 #include "tcp/request.h"
@@ -52,7 +52,8 @@ void tcp_init(struct tcp *t) {
     t->quiet = BK_NEVER;
     list_init(&t->ready);
     list_init(&t->listener_ready);
-    list_init(&t->starved);
+    for (uint32_t i = 0; i < BK_COUNT(t->waits); i++) list_init(&t->waits[i]);
+    t->waiting = t->aside = 0;
     list_init(&t->resting);
     for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++) {
         for (uint32_t level = 0; level < REQUEST_LEVELS; level++) list_init(&t->request_fifo[ipv6][level]);
@@ -102,7 +103,7 @@ uint64_t tcp_layout(uint64_t hash) {
 
 static uint64_t lists_next_deadline(const struct tcp *t) {
     uint64_t next = u64_min(request_next_deadline(t), path_cache_next_deadline(t));
-    return u64_min(next, time_wait_next_deadline(t));
+    return u64_min(next, u64_min(time_wait_next_deadline(t), budget_next_deadline(t)));
 }
 
 uint64_t tcp_next_deadline(const struct tcp *t) {
@@ -120,5 +121,6 @@ void tcp_advance(struct tcp *t) {
     request_advance(t);
     time_wait_advance(t);
     path_cache_advance(t);
+    budget_advance(t);
     if (!early) t->quiet = lists_next_deadline(t);
 }

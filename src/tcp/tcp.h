@@ -43,23 +43,25 @@ struct tcp_error {
 struct tcp {
     struct base base;
     struct pool connections, active, listeners;
-    struct pool paths, path_buckets; /* path_entry; uint32_t each: 1 + id of the first, or 0 */
-    struct pool sent;                /* records of what is outstanding (scoreboard.h) */
-    uint32_t sent_shared;            /* of those, in use beyond the first of each connection */
-    uint32_t pad2;
+    struct pool paths, path_buckets;        /* path_entry; uint32_t each: 1 + id of the first, or 0 */
+    struct pool sent;                       /* records of what is outstanding (scoreboard.h) */
+    uint32_t sent_shared;                   /* of those, in use beyond the first of each connection */
+    uint32_t waiting;                       /* connections in `waits`, but for those that wait for a record */
     struct pool requests[2], time_waits[2]; /* [0] IPv4, [1] IPv6 */
     struct demux demux;
-    struct wheel wheel;         /* a timer for each connection */
-    struct list ready;          /* connections with news for the user */
-    struct list starved;        /* connections whose user waits for a shared budget */
-    struct list resting;        /* active records whose queues are empty, the longest resting first */
+    struct wheel wheel;   /* a timer for each connection */
+    struct list ready;    /* connections with news for the user */
+    struct list waits[6]; /* connections whose user waits for what all share: by enum connection_waits (budget.h) */
+    struct list resting;  /* active records whose queues are empty, the longest resting first */
     struct list listener_ready; /* listeners likewise */
     struct list
         request_fifo[2][REQUEST_LEVELS]; /* by how often the wait has doubled: each list is in order of its deadlines */
     struct list time_wait_fifo[2];       /* in order of expiry: all wait equally long */
     struct list path_fifo;               /* likewise */
     uint32_t path_epoch;                 /* grows when a path's MTU may have changed */
-    uint64_t quiet; /* before this time nothing in request_fifo, time_wait_fifo, path_fifo is due; may be earlier */
+    uint32_t aside;                      /* chunks set aside for those whose turn it is */
+    uint64_t
+        quiet; /* before this time nothing in request_fifo, time_wait_fifo, path_fifo, waits is due; may be earlier */
     struct frame_queue replies;
     struct tcp_path path[TCP_PATHS];
     struct bk_tcp_mib mib;
@@ -115,7 +117,7 @@ void tcp_list_listener(const struct listener *l, struct bk_tcp_info *info);
 bool tcp_list(const struct tcp *t, uint64_t *cursor, struct bk_tcp_info *info);
 
 uint64_t tcp_next_deadline(const struct tcp *t);
-/* Something in a list (request_fifo, time_wait_fifo, path_fifo) will be due at `time`. */
+/* Something in a list (request_fifo, time_wait_fifo, path_fifo, waits) will be due at `time`. */
 static inline void tcp_due(struct tcp *t, uint64_t time) {
     t->quiet = u64_min(t->quiet, time);
 }

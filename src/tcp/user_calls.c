@@ -2,6 +2,7 @@
 #include "tcp/user_calls.h"
 
 #include "base/steer.h"
+#include "tcp/budget.h"
 #include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/lookup.h"
@@ -120,6 +121,7 @@ static int send_refusal(const struct connection *c) {
 /* Its own send buffer is full: acknowledgments will make room. */
 static int send_wait_buffer(struct tcp *t, struct connection *c) {
     reason_count(&t->base, BK_REASON_NOTE_SEND_FULL);
+    budget_leave(t, c);
     c->want_write = true;
     send_time_note(t, c);
     return ERROR_AGAIN;
@@ -128,13 +130,45 @@ static int send_wait_buffer(struct tcp *t, struct connection *c) {
 /* What all connections share is spent. */
 static int send_wait_budget(struct tcp *t, struct connection *c, uint32_t chunks) {
     reason_count(&t->base, BK_REASON_NOTE_BUDGET_FULL);
-    connection_starve(t, c, chunks);
+    budget_wait(t, c, chunks);
     return ERROR_AGAIN;
+}
+
+/* How much of n bytes fits the last chunk and so many more. What has to be cut is cut to whole segments: the rest of one would wait for
+ * acknowledgments (Nagle), and hold its chunk meanwhile. */
+static uint32_t send_fit(const struct tcp *t, const struct connection *c, const struct active *a, uint32_t chunks,
+                         uint32_t seq, uint32_t n) {
+    uint64_t fits = extent_queue_room(&t->base, &a->send, chunks);
+    if (n <= fits) return n;
+    uint64_t unsent = seq - c->snd_nxt, whole = (unsent + fits) / c->mss * c->mss;
+    if (whole > unsent) return (uint32_t)(whole - unsent);
+    return chunks == 0 ? 0 : (uint32_t)fits;
+}
+
+/* The same as send_copy, when chunks are short or somebody waits for them. */
+static uint32_t send_copy_short(struct tcp *t, struct connection *c, struct active *a, uint32_t seq,
+                                const uint8_t *data, uint32_t n) {
+    budget_feed(t);
+    uint32_t chunks = budget_send(t, c, 1);
+    n = send_fit(t, c, a, chunks, seq, n);
+    a->send.limit = t->base.buffer_chunks_used + chunks;
+    n = extent_queue_append_copy(&t->base, &a->send, seq, data, n);
+    a->send.limit = budget_mark(t);
+    return n;
+}
+
+/* Queues a copy of up to n bytes, as far as the budget allows. */
+static uint32_t send_copy(struct tcp *t, struct connection *c, struct active *a, const uint8_t *data, uint32_t n) {
+    uint32_t done = 0;
+    if (t->waiting == 0) done = extent_queue_append_copy(&t->base, &a->send, c->snd_end, data, n);
+    if (done != n) done += send_copy_short(t, c, a, c->snd_end + done, data + done, n - done);
+    return done;
 }
 
 /* n bytes were queued. */
 static void send_done(struct tcp *t, struct connection *c, uint32_t n, uint32_t flags) {
     congestion_supply(t, c);
+    if (c->waits == WAITS_TURN) budget_leave(t, c);
     c->snd_end += n;
     if (flags & BK_SEND_RECORD) {
         extent_queue_end_record(&t->base, &active_of(t, c)->send);
@@ -159,11 +193,8 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
     if (n == 0) return send_wait_buffer(t, c);
     struct active *a = connection_activate(t, c);
     if (a == NULL) return send_wait_budget(t, c, 1);
-    n = extent_queue_append_copy(&t->base, &a->send, c->snd_end, data, n);
-    if (n == 0) {
-        connection_settle(t, c);
-        return send_wait_budget(t, c, 1);
-    }
+    n = send_copy(t, c, a, data, n);
+    if (n == 0) return send_wait_budget(t, c, 1);
     send_done(t, c, n, n == length ? flags : flags & ~(uint32_t)(BK_SEND_URGENT | BK_SEND_RECORD));
     return n;
 }
@@ -182,16 +213,21 @@ int user_send_parts(struct tcp *t, struct connection *c, const struct bk_part *p
     connection_grow_send_buffer(t, c);
     if (total > c->send_buffer || n > budget_mark(t)) return ERROR_MSGSIZE;
     if (total > send_room(t, c)) return send_wait_buffer(t, c);
-    if (t->base.buffer_chunks_used + n > budget_mark(t)) return send_wait_budget(t, c, (uint32_t)n);
     struct active *a = connection_activate(t, c);
     if (a == NULL) return send_wait_budget(t, c, (uint32_t)n);
+    if (t->waiting != 0 || t->base.buffer_chunks_used + n > budget_mark(t)) {
+        budget_feed(t);
+        if (budget_send(t, c, (uint32_t)n) < n) return send_wait_budget(t, c, (uint32_t)n);
+    }
     uint32_t seq = c->snd_end;
+    a->send.limit = t->base.buffer_chunks_used + (uint32_t)n;
     for (size_t i = 0; i < n; i++) {
         bool ok = extent_queue_append_part(&t->base, &a->send, seq, &parts[i]);
         BK_ASSERT(ok, "the budget was asked before");
         chunk_release(&t->base, parts[i].chunk); /* the caller's reference: the queue has its own */
         seq += parts[i].length;
     }
+    a->send.limit = budget_mark(t);
     send_done(t, c, (uint32_t)total, flags);
     return 0;
 }
@@ -253,6 +289,7 @@ static void close_sending(struct tcp *t, struct connection *c, uint16_t reason) 
     if (c->fin_queued) return;
     c->fin_queued = true;
     c->more = false;
+    budget_leave(t, c);
     if (c->state == BK_ESTABLISHED)
         connection_set_state(t, c, BK_FIN_WAIT_1, reason);
     else if (c->state == BK_CLOSE_WAIT)

@@ -224,7 +224,7 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->frames = 4 + below(w, 30);
     c->chunk_size = 256u << below(w, 4);
     c->chunks = 24 + below(w, 120);
-    c->buffer_chunks = c->chunks / 2 + below(w, c->chunks / 3);
+    c->buffer_chunks = c->chunks / 2 + below(w, c->chunks / 2 - 1);
     c->trace_events = below(w, 2) * 32;
     c->send_buffer = 1000 + below(w, 20000);
     c->receive_buffer = 1000 + below(w, 30000);

@@ -295,7 +295,7 @@ static void send_buffer_full(void **state) {
     pair_close(&p);
 }
 
-/* One connection spends the stack's whole budget on data that does not get away: the other is told to wait, and is
+/* One connection spends the stack's whole budget on data that does not get away: the other finds the least, one chunk, is then told to wait, and is
  * woken when there is room again. */
 static void budget_spent_sending(void **state) {
     (void)state;
@@ -317,8 +317,11 @@ static void budget_spent_sending(void **state) {
     ptrdiff_t n;
     while ((n = pair_send(&p, 0, greedy[0], 3, sent, 4096)) > 0) sent += (uint64_t)n;
     assert_int_equal(n, -EAGAIN);
-    assert_int_equal(sent, 6 * config.chunk_size); /* three quarters: the rest is for what arrives */
-    assert_int_equal(pair_send(&p, 0, other[0], 4, 0, 100), -EAGAIN);
+    assert_int_equal(sent, 6 * config.chunk_size); /* three quarters: the rest is for who has little */
+    uint64_t least = 0;
+    while ((n = pair_send(&p, 0, other[0], 4, least, 100)) > 0) least += (uint64_t)n;
+    assert_int_equal(n, -EAGAIN);
+    assert_in_range(least, 1400, config.chunk_size);
     assert_true(pair_count(&p, 0, BK_REASON_NOTE_BUDGET_FULL) >= 2);
     assert_int_equal(pair_count(&p, 0, BK_REASON_NOTE_SEND_FULL), 0);
     assert_int_equal(ready_bits(&p, 0, other[0]), 0);
@@ -328,11 +331,73 @@ static void budget_spent_sending(void **state) {
     pair_receive(&p, 1, greedy[1], 3, &received);
     assert_int_equal(received, sent);
     assert_int_equal(ready_bits(&p, 0, other[0]), BK_READY_WRITABLE);
-    assert_int_equal(pair_send(&p, 0, other[0], 4, 0, 100), 100);
+    assert_int_equal(pair_send(&p, 0, other[0], 4, least, 100), 100);
     pair_run(&p, PAIR_S);
     uint64_t at = 0;
     pair_receive(&p, 1, other[1], 4, &at);
-    assert_int_equal(at, 100);
+    assert_int_equal(at, least + 100);
+    pair_close(&p);
+}
+
+/* SEND by reference of so many chunks, 100 octets each. */
+static int send_parts(struct pair *p, bk_conn conn, size_t n) {
+    bk_stack *stack = p->side[0].stack;
+    uint32_t chunk[8];
+    struct bk_part part[8];
+    assert_int_equal(bk_chunk_alloc(stack, chunk, n), n);
+    for (size_t i = 0; i < n; i++) part[i] = (struct bk_part){.chunk = chunk[i], .length = 100};
+    int r = bk_tcp_send_parts(stack, conn, part, n, 0, p->now);
+    if (r != 0) bk_chunk_release(stack, chunk, n);
+    return r;
+}
+
+/* Who waits for chunks is told that its turn has come; they are set aside for it. If it does not write, its turn is over after a second, and the next one is
+ * told. Asking for more than the turn gives does not end it. */
+static void turn_passes(void **state) {
+    (void)state;
+    struct bk_config config;
+    struct pair p;
+    bk_listener listener;
+    bk_conn greedy[2], lazy[2], next[2];
+    pair_config(&config);
+    struct bk_config poor = config;
+    poor.buffer_chunks = 8;
+    poor.send_buffer = 1000000;
+    open_pair(&p, 4, &poor, &config, &listener);
+    pair_establish(&p, listener, greedy);
+    pair_establish(&p, listener, lazy);
+    pair_establish(&p, listener, next);
+    ready_bits(&p, 0, lazy[0]);
+
+    p.side[0].device_dead = true;
+    assert_int_equal(send_parts(&p, greedy[0], 6), 0);
+    assert_int_equal(send_parts(&p, lazy[0], 6), -EAGAIN);
+    p.side[0].device_dead = false;
+    pair_run(&p, PAIR_S);
+    assert_int_equal(pair_in_use(&p, 0, BK_POOL_EXTENTS), 0);
+    assert_int_equal(ready_bits(&p, 0, lazy[0]), BK_READY_WRITABLE);
+    assert_int_equal(send_parts(&p, next[0], 2), -EAGAIN);   /* one of the last two would be its least */
+    assert_int_equal(send_parts(&p, lazy[0], 7), -EMSGSIZE); /* more than there ever are */
+    pair_run(&p, PAIR_S / 2);
+    assert_int_equal(ready_bits(&p, 0, next[0]), 0);
+    pair_run(&p, PAIR_S * 6 / 10);
+    assert_int_equal(ready_bits(&p, 0, next[0]), BK_READY_WRITABLE);
+    assert_int_equal(send_parts(&p, next[0], 3), 0); /* nobody else waits */
+    pair_run(&p, PAIR_S);
+
+    /* Again; this time the turn is used, for less than it gives. */
+    p.side[0].device_dead = true;
+    assert_int_equal(send_parts(&p, greedy[0], 6), 0);
+    assert_int_equal(send_parts(&p, lazy[0], 2), -EAGAIN);
+    assert_int_equal(send_parts(&p, next[0], 2), -EAGAIN);
+    p.side[0].device_dead = false;
+    pair_run(&p, PAIR_S);
+    assert_int_equal(ready_bits(&p, 0, lazy[0]), BK_READY_WRITABLE);
+    assert_int_equal(send_parts(&p, lazy[0], 4), -EAGAIN);
+    assert_int_equal(send_parts(&p, lazy[0], 1), 0);
+    assert_int_equal(send_parts(&p, next[0], 2), 0);
+    pair_run(&p, PAIR_S);
+    assert_int_equal(pair_in_use(&p, 0, BK_POOL_EXTENTS), 0);
     pair_close(&p);
 }
 
@@ -394,6 +459,34 @@ static void active_pool_empty(void **state) {
     at = 0;
     pair_receive(&p, 1, second[1], 4, &at);
     assert_int_equal(at, 100);
+    pair_close(&p);
+}
+
+/* Who waits for an active record may get one otherwise, because data arrives; then it waits for one no more. */
+static void record_comes_with_data(void **state) {
+    (void)state;
+    struct bk_config config;
+    struct pair p;
+    bk_listener listener;
+    bk_conn first[2], second[2];
+    pair_config(&config);
+    struct bk_config poor = config;
+    poor.active_connections = 1;
+    open_pair(&p, 4, &poor, &config, &listener);
+    pair_establish(&p, listener, first);
+    pair_establish(&p, listener, second);
+    ready_bits(&p, 0, second[0]);
+
+    assert_int_equal(pair_send(&p, 0, first[0], 3, 0, 100), 100);
+    assert_int_equal(pair_send(&p, 0, second[0], 4, 0, 100), -EAGAIN);
+    pair_run(&p, PAIR_S);
+    assert_int_equal(pair_send(&p, 1, second[1], 5, 0, 100), 100);
+    pair_run(&p, PAIR_S);
+    uint64_t at = 0;
+    pair_receive(&p, 0, second[0], 5, &at);
+    assert_int_equal(at, 100);
+    assert_true(ready_bits(&p, 0, second[0]) & BK_READY_WRITABLE);
+    assert_int_equal(pair_send(&p, 0, second[0], 4, 0, 100), 100);
     pair_close(&p);
 }
 
@@ -567,8 +660,10 @@ int main(void) {
         cmocka_unit_test(chunk_pool_empty),
         cmocka_unit_test(send_buffer_full),
         cmocka_unit_test(budget_spent_sending),
+        cmocka_unit_test(turn_passes),
         cmocka_unit_test(budget_spent_receiving),
         cmocka_unit_test(active_pool_empty),
+        cmocka_unit_test(record_comes_with_data),
         cmocka_unit_test(connection_pool_empty),
         cmocka_unit_test(listener_pool_empty),
         cmocka_unit_test(request_table_full_with_cookies),
