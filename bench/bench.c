@@ -15,8 +15,8 @@
 #define BENCH_CHOSEN_MAX 16u
 
 static const struct bench_workload *const bench_workloads[] = {
-    &bench_bulk, &bench_connections, &bench_crowd,  &bench_scale, &bench_latency, &bench_memory, &bench_flood,
-    &bench_tap,  &bench_http,        &bench_kernel, &bench_xdp,   &bench_path,    &bench_limits,
+    &bench_bulk,  &bench_connections, &bench_crowd, &bench_cores,  &bench_scale, &bench_latency, &bench_memory,
+    &bench_flood, &bench_tap,         &bench_http,  &bench_kernel, &bench_xdp,   &bench_path,    &bench_limits,
 };
 
 struct bench_arguments {

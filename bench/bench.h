@@ -77,8 +77,8 @@ struct bench_workload {
     bool by_name; /* it takes long, and runs only if it is asked for */
 };
 
-extern const struct bench_workload bench_bulk, bench_connections, bench_crowd, bench_scale, bench_latency, bench_memory,
-    bench_flood, bench_tap, bench_http, bench_kernel, bench_xdp, bench_path, bench_limits;
+extern const struct bench_workload bench_bulk, bench_connections, bench_crowd, bench_cores, bench_scale, bench_latency,
+    bench_memory, bench_flood, bench_tap, bench_http, bench_kernel, bench_xdp, bench_path, bench_limits;
 
 /* The case's metrics: its own, or its workload's. */
 static inline uint32_t bench_metrics(const struct bench_workload *w, const struct bench_case *c,

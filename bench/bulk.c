@@ -11,7 +11,7 @@
  */
 #include "bulk.h"
 #include "flow.h"
-#include "limits.h"
+#include "limits_path.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct bulk_parameters {
     uint32_t chunk;    /* 0: the default size */
     uint32_t write;    /* bytes written at a time; 0: 64 KiB */
     bool by_reference; /* the users pass chunks, too */
-    bool limit;        /* no protocol: the bounds of this machine (limits.h) */
+    bool limit;        /* no protocol: the bounds of this machine (limits_path.h) */
 };
 
 struct bulk {

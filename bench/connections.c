@@ -9,7 +9,7 @@
  * The server closes when it reads the client's end of data. Its ACK of the FIN has left by then, so the close is four
  * segments; a verifying run counts the segments and looks into the pools.
  */
-#include "world.h"
+#include "connections.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,26 +23,13 @@
 #define CONNECTIONS_HANDSHAKE 3u
 #define CONNECTIONS_SEGMENTS  9u /* SYN, SYN-ACK, ACK; data, data; FIN, ACK, FIN, ACK */
 
-struct connections_parameters {
-    uint32_t at_once, time_waits, idle;
-    uint64_t count;
-};
-
-struct connections {
-    struct bench_world world;
-    const struct connections_parameters *parameters;
-    bk_listener listener;
-    uint32_t addresses;
-    uint64_t to_start, started, answered, served, idle;
-    bool failed;
-};
-
 /* The byte that connection number n sends; the server answers with its complement. */
 static uint8_t connections_byte(uint64_t n) {
     return (uint8_t)(n * 167 + 13);
 }
 
-static int connections_open(struct connections *s, const struct connections_parameters *p, struct bench_run *run) {
+int connections_open(struct connections *s, const struct connections_parameters *p, const struct bk_steering *steering,
+                     struct bench_run *run) {
     struct bk_config config;
     bk_config_default(&config);
     config.connections = p->idle + 4 * p->at_once + 16; /* closes overlap with the next ones' openings */
@@ -50,9 +37,11 @@ static int connections_open(struct connections *s, const struct connections_para
     config.time_waits_ipv4 = p->time_waits;
     config.requests_ipv6 = config.time_waits_ipv6 = 16;
     config.timestamps = false;
+    if (steering != NULL) config.steering = *steering;
     config.quick_acks = 0; /* nine segments a connection: the ACK of a byte rides on the answer */
     *s = (struct connections){.parameters = p};
     uint32_t ports = (uint32_t)(config.ephemeral_last - config.ephemeral_first + 1);
+    if (steering != NULL) ports /= steering->stacks; /* those of this stack, about */
     s->addresses = 1 + 2 * (p->time_waits + p->idle) / ports;
     if (bench_world_open(&s->world, BENCH_MEMORY, &config, s->addresses, run) < 0) return -1;
     for (uint32_t side = 0; side < 2; side++) bench_stack_huge_pages(&s->world.memory[side]);
@@ -60,6 +49,10 @@ static int connections_open(struct connections *s, const struct connections_para
     int r =
         bk_tcp_listen(s->world.stack[1], &any, BENCH_PORT, config.requests_ipv4, 0, s->world.clock.now, &s->listener);
     return r < 0 ? bench_fail(run, "cannot listen: %s", strerror(-r)) : 0;
+}
+
+void connections_close(struct connections *s) {
+    bench_world_close(&s->world);
 }
 
 /* Says what went wrong, once; what is under way is let be. */
@@ -177,8 +170,12 @@ static int connections_stand(struct connections *s) {
     return 0;
 }
 
-/* Goes on until `count` more connections have been answered, and, if asked, closed at both ends. */
-static int connections_pass(struct connections *s, uint64_t count, bool to_the_end) {
+int connections_warm(struct connections *s) {
+    const struct connections_parameters *p = s->parameters;
+    return connections_stand(s) < 0 ? -1 : connections_pass(s, p->time_waits + p->at_once, false);
+}
+
+int connections_pass(struct connections *s, uint64_t count, bool to_the_end) {
     bool busy = true;
     s->to_start = s->started + count;
     for (uint32_t i = 0; i < s->parameters->at_once && s->started < s->to_start; i++)
@@ -201,8 +198,10 @@ static uint32_t connections_in_use(const struct connections *s, uint32_t side, e
 }
 
 /* After all have been closed: nothing is left but the TIME-WAITs and what is idle, and no segment was sent twice. */
-static int connections_check(struct connections *s, struct bench_run *run) {
+int connections_check(struct connections *s) {
     const struct connections_parameters *p = s->parameters;
+    struct bench_run *run = s->world.run;
+    if (connections_pass(s, p->at_once, true) < 0) return -1;
     uint64_t kept = u64_min(s->started, p->time_waits);
     for (int i = 0; i < 8; i++) /* the last ACKs are still on their way */
         if (bench_world_turn(&s->world, bench_clock_read(&s->world.clock), true) < 0) return -1;
@@ -226,8 +225,7 @@ static int connections_check(struct connections *s, struct bench_run *run) {
 static int connections_timed(struct connections *s, struct bench_run *run, double *values) {
     const struct connections_parameters *p = s->parameters;
     uint64_t count = run->quick || run->verify ? p->count / 64 : p->count;
-    if (connections_stand(s) < 0) return -1;
-    if (connections_pass(s, p->time_waits + p->at_once, false) < 0) return -1;
+    if (connections_warm(s) < 0) return -1;
     uint64_t frames = connections_frames(s);
     double t = bench_cpu_seconds();
     if (connections_pass(s, count, false) < 0) return -1;
@@ -236,15 +234,14 @@ static int connections_timed(struct connections *s, struct bench_run *run, doubl
     values[0] = (double)count / t;
     values[1] = t * 1e9 / (double)count;
     values[2] = (double)(connections_frames(s) - frames) / (double)count;
-    if (!run->verify) return 0;
-    return connections_pass(s, p->at_once, true) < 0 ? -1 : connections_check(s, run);
+    return run->verify ? connections_check(s) : 0;
 }
 
 static int connections_run(const struct bench_case *c, struct bench_run *run, double *values) {
     struct connections s;
-    int r = connections_open(&s, c->parameters, run);
+    int r = connections_open(&s, c->parameters, NULL, run);
     if (r == 0) r = connections_timed(&s, run, values);
-    bench_world_close(&s.world);
+    connections_close(&s);
     return r;
 }
 
@@ -252,9 +249,9 @@ static int connections_run(const struct bench_case *c, struct bench_run *run, do
 static int connections_guard(uint64_t n, struct bench_run *run) {
     static const struct connections_parameters p = {.at_once = 1, .time_waits = 64};
     struct connections s;
-    int r = connections_open(&s, &p, run);
+    int r = connections_open(&s, &p, NULL, run);
     if (r == 0) r = connections_pass(&s, n, true);
-    bench_world_close(&s.world);
+    connections_close(&s);
     return r;
 }
 

@@ -5,7 +5,7 @@
  * at all. The queue and the frames are rings of as many bytes as the buffers of a case of `bulk`: large ones leave the caches, so a
  * case is to be compared with the one here that has the same buffers.
  */
-#include "limits.h"
+#include "limits_path.h"
 
 #include <string.h>
 

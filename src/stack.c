@@ -159,7 +159,7 @@ int bk_config_change(bk_stack *s, const struct bk_config *config, const char **w
     struct base *b = base_of(s);
     const char *fault = config_fault(config);
     if (fault == NULL && memcmp(config, &b->config, offsetof(struct bk_config, send_buffer)) != 0)
-        fault = "the sizes of pools cannot change";
+        fault = "the sizes of pools and the steering cannot change";
     const char *busy = fault == NULL ? change_refused(s, config) : NULL;
     if (fault == NULL && busy == NULL) {
         b->config = *config;

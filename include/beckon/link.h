@@ -79,8 +79,8 @@ struct bk_tap_options {
     const char *netns; /* name under /run/netns to open it in; NULL: here */
     bool tun;          /* layer 3 (raw IP) instead of Ethernet */
     bool plain;        /* no offloads: every frame is one that a wire could carry, with all its checksums */
-    bool
-        multi_queue; /* one queue of a device that has several: each opening is another, and the kernel spreads flows over them */
+    /* One queue of a device that has several: each opening is the next one, and the kernel spreads flows over them, or does as bk_tap_steer says. */
+    bool multi_queue;
     int fd; /* an open TUN/TAP descriptor to use instead, or a SOCK_DGRAM or SOCK_SEQPACKET socket, connected,
                           * that carries a frame a message; -1: open one */
     uint32_t
@@ -100,6 +100,11 @@ struct bk_tap_offload {
 BK_API void bk_tap_offload(const bk_link *link, struct bk_tap_offload *out);
 /* The device's name. */
 BK_API const char *bk_tap_name(const bk_link *link);
+/* Has the kernel give each frame to the queue of the stack that it belongs to (bk_steer_frame), by a program that is loaded for it. For a group whose stacks
+ * have opened all queues of the device, in their order, and nobody else any. Needs CAP_BPF and CAP_NET_ADMIN (root has them). Returns 0,
+ * -EINVAL if the link is no TAP or TUN device's or its stack has no group, or a negative errno of bpf(2) or ioctl(2); *why (if why is not NULL) says which step
+ * failed. Without it the kernel goes on as it likes, and links that have joined a group sort that out. */
+BK_API int bk_tap_steer(bk_link *link, const char **why);
 
 /* ---- AF_XDP: a network device's frames, past the kernel's stack ------------------------------------- */
 
@@ -123,12 +128,16 @@ struct bk_xdp_options {
     /* While frames keep coming at this distance or less, bk_link_busy stays true, so that the caller looks for the next one instead of sleeping: to be
      * woken costs both ends more. 0: 50; 1 is as good as not at all. */
     uint32_t spin_us;
+    /* A link on another queue of the same device, whose program then serves this queue, too; each queue has a stack of its own, and the stacks are a
+     * group (bk_group_join). Which queue a frame comes to the device says: a card by receive-side scaling, a veth by its sender. NULL: the first. */
+    const bk_link *beside;
     bool zero_copy; /* the device reads and writes chunks itself, or the link is not opened */
     /* Checksums that a sender on this machine has left unfinished are wrong on veth, too: see below. */
     bool verify;
 };
 /* Opens an AF_XDP socket on a queue of a device for `iface` of `stack`, which must be Ethernet. Every frame of that queue goes to the stack and the
- * kernel sees none of them, so the device should be the stack's alone: no address of the kernel's on it, no other XDP program.
+ * kernel sees none of them, so the device should be the stack's alone: no address of the kernel's on it, no other XDP program. Frames of queues
+ * without a link are the kernel's, so each queue should have one.
  *
  * The stack's chunks are the memory that the kernel copies frames to and from (UMEM): all of them are touched and pinned as long as the link is open,
  * so `chunks` * `chunk_size` bytes count against RLIMIT_MEMLOCK (unless CAP_IPC_LOCK). chunk_size must be 2,048 or 4,096, and frames of the
@@ -167,6 +176,28 @@ struct bk_xdp_counters {
 /* Return 0, or -EINVAL if the link is none of AF_XDP. */
 BK_API int bk_xdp_info(const bk_link *link, struct bk_xdp_info *out);
 BK_API int bk_xdp_counters(const bk_link *link, struct bk_xdp_counters *out);
+
+/* ---- several stacks that share a device ------------------------------------------------------------- */
+
+/* Stacks of one group (steer.h) are each on a link of their own, to another queue of one device, and usually each on a thread, of one process. A link
+ * that has joined hands frames that belong to another stack over to that one's link, and copies of those that all should have. */
+typedef struct bk_group bk_group;
+/* Makes what the links share: rings in which frames cross, of 128 KiB for each two links and each direction, touched as they are used. `index` of the
+ * steering is no matter. Returns 0 and *out, or -EINVAL (not 2 to 128 stacks), -ENOMEM, -EMFILE, -ENFILE. */
+BK_API int bk_group_open(const struct bk_steering *steering, bk_group **out);
+/* Close the links before. NULL is fine. */
+BK_API void bk_group_close(bk_group *group);
+/* The link joins, with the place that its stack's configuration has. Before frames move, and on the thread that will move them or before there is
+ * another. Returns 0, or -EINVAL (its stack is of another group, it is of the memory link, it has joined), -EBUSY (the place is taken). */
+BK_API int bk_group_join(bk_group *group, bk_link *link);
+/* A second descriptor to poll for reading, besides bk_link_fd: readable when others have handed frames over. -1 if the link is in no group. */
+BK_API int bk_link_wake_fd(const bk_link *link);
+struct bk_group_counters {
+    uint64_t handed_over, taken_over; /* frames to and from other links, copies each */
+    uint64_t lost;                    /* the other did not take them in time */
+};
+/* Of one link, all zero if it is in no group. On its own thread. */
+BK_API void bk_group_counters(const bk_link *link, struct bk_group_counters *out);
 
 /* ---- impairment: loss, delay and damage on the way ------------------------------------------------- */
 

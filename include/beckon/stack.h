@@ -100,6 +100,14 @@ enum bk_congestion {
 /* "cubic", "reno", "bbr": as ss(8) has them. */
 BK_API const char *bk_congestion_name(enum bk_congestion congestion);
 
+/* A stack's place in a group that shares its addresses (steer.h). A stack of a group opens connections from ports whose flows come back to it. */
+#define BK_STEER_KEY 40u
+struct bk_steering {
+    uint32_t stacks;           /* in the group, 128 at most; 0 or 1: there is none */
+    uint32_t index;            /* of this one, from 0 */
+    uint8_t key[BK_STEER_KEY]; /* the group's */
+};
+
 /* What a stack may hold, and how its TCP behaves by default. All memory is bounded by these figures; at a
  * bound the answer is defined and counted (docs/architecture.md, "Bounds"). */
 struct bk_config {
@@ -125,6 +133,7 @@ struct bk_config {
     uint32_t
         sent_records; /* of what is outstanding, beyond one for each active connection; without them loss is known more coarsely */
     uint32_t trace_events; /* events kept for bk_trace_read (trace.h); 0: no trace, counters only */
+    struct bk_steering steering;
 
     /* TCP defaults for new connections. */
     uint32_t send_buffer; /* bytes of payload */
@@ -242,9 +251,9 @@ BK_API void bk_reseed(bk_stack *stack, const uint8_t seed[32]);
 /* The configuration in force. */
 BK_API const struct bk_config *bk_config_of(const bk_stack *stack);
 
-/* Changes the settings of a running stack: every field that is not the size of a pool (those up to trace_events) may differ. New
+/* Changes the settings of a running stack: every field that is not the size of a pool (those up to trace_events), or steering, may differ. New
  * connections take the new defaults; what all share (bounds in time, limits) holds at once. Returns 0, or
- *   -EINVAL    a field is out of range, or the size of a pool differs
+ *   -EINVAL    a field is out of range, or the size of a pool differs, or steering does
  *   -EBUSY     msl_ms differs while connections are in TIME-WAIT, or the times of SYN-ACKs (rto_initial_ms, rto_max_ms,
  *              syn_ack_retries) differ while requests wait for them
  * and then nothing has changed, and *why (if why is not NULL) names it. */
@@ -447,7 +456,8 @@ struct bk_tcp_open {
     uint64_t user; /* comes back with each readiness event */
 };
 /* Active OPEN: returns at once, in SYN-SENT; BK_READY_CONNECTED or BK_READY_CLOSED follows. Returns 0 and *out, or
- * -EADDRINUSE (that 4-tuple exists), -EADDRNOTAVAIL (no free port, or not a local address),
+ * -EADDRINUSE (that 4-tuple exists), -EADDRNOTAVAIL (no free port, not a local address, or a port whose flow belongs to another stack
+ * of the group),
  * -ENETUNREACH (no route), -EINVAL, -ENOBUFS. */
 BK_API int bk_tcp_connect(bk_stack *stack, const struct bk_tcp_open *open, uint64_t now, bk_conn *out);
 

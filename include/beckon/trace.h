@@ -185,6 +185,7 @@ enum bk_verdict { BK_SENT, BK_ACCEPTED, BK_ANSWERED, BK_DROPPED, BK_NOTED };
     R(DROP_FRAGMENT_BAD, BK_DROPPED, "RFC 1858", "", "fragment too small, too long or impossible")                     \
     R(DROP_FRAGMENT_OVERLAP, BK_DROPPED, "RFC 5722", "", "fragments overlap: the datagram is given up")                \
     R(DROP_FRAGMENT_LIMIT, BK_DROPPED, "", "", "no room for more fragments")                                           \
+    R(DROP_OTHER_STACK, BK_DROPPED, "", "", "a datagram from fragments that another stack of the group takes")         \
     R(DROP_ICMP_BAD, BK_DROPPED, "RFC 792", "", "malformed ICMP")                                                      \
     R(DROP_ICMP_UNRELATED, BK_DROPPED, "RFC 5927 4", "", "ICMP error for nothing that we have outstanding")            \
     R(DROP_ICMP_NOT_LESS, BK_DROPPED, "RFC 8201 4", "", "an MTU that our segments fit into, or that is not asked for") \

@@ -2,6 +2,7 @@
 #include "base/config.h"
 
 #include "base/common.h"
+#include "beckon/steer.h"
 
 void bk_config_default(struct bk_config *c) {
     *c = (struct bk_config){
@@ -185,6 +186,8 @@ const char *config_fault(const struct bk_config *c) {
     }
     if ((c->chunk_size & (c->chunk_size - 1)) != 0) return "chunk_size must be a power of two";
     if (c->buffer_chunks >= c->chunks) return "buffer_chunks must be less than chunks: links need some";
+    if (c->steering.stacks > BK_STEER_BUCKETS) return "steering.stacks must be 0 to 128";
+    if (c->steering.index >= u32_max(c->steering.stacks, 1)) return "steering.index must be below steering.stacks";
     if (c->rto_min_ms > c->rto_max_ms) return "rto_min_ms must not exceed rto_max_ms";
     if (c->ephemeral_first == 0 || c->ephemeral_first > c->ephemeral_last)
         return "ephemeral_first must be 1 to ephemeral_last";

@@ -173,7 +173,9 @@ bool extent_queue_append_packet(struct base *b, struct extent_queue *q, uint32_t
         uint32_t at = seq + (n - w.left);
         struct bk_part piece = packet_walk_next(&w);
         bool ok;
-        if (extent_is_small(b, piece.length)) {
+        /* A small piece is copied behind others. One that would get a chunk of its own keeps that in which it came. */
+        bool first = q->tail == BK_NONE && reference != 0;
+        if (extent_is_small(b, piece.length) && !first) {
             const uint8_t *from = chunk_data(b, piece.chunk) + piece.offset;
             ok = extent_queue_append_copy(b, q, at, from, piece.length) == piece.length;
         } else {

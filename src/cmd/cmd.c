@@ -5,6 +5,7 @@
 #include "beckon/link.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,26 @@ bk_stack *cmd_stack_create(const struct bk_config *config) {
     cmd_error("cannot create a stack of up to %zu MiB: %s%s", bk_region_size(config) >> 20, strerror(-r),
               r == -ENOMEM ? "; ask for fewer connections, or raise ulimit -v" : "");
     return NULL;
+}
+
+/* Those that the calling thread may use, at least one. */
+static void cmd_processors_get(cpu_set_t *all) {
+    CPU_ZERO(all);
+    if (sched_getaffinity(0, sizeof *all, all) < 0 || CPU_COUNT(all) == 0) CPU_SET(0, all);
+}
+
+uint32_t cmd_processors(void) {
+    cpu_set_t all;
+    cmd_processors_get(&all);
+    return (uint32_t)CPU_COUNT(&all);
+}
+
+int cmd_processor(uint32_t n) {
+    cpu_set_t all;
+    cmd_processors_get(&all);
+    int skip = (int)(n % (uint32_t)CPU_COUNT(&all)), i = 0;
+    while (!CPU_ISSET(i, &all) || skip-- > 0) i++;
+    return i;
 }
 
 void cmd_random_mac(uint8_t mac[6]) {

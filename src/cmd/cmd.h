@@ -32,6 +32,9 @@ bool cmd_number(const char *text, uint64_t low, uint64_t high, uint64_t *out);
 
 /* A stack in memory of its own (bk_host_create), or NULL and the complaint is printed. */
 bk_stack *cmd_stack_create(const struct bk_config *config);
+/* How many processors this process may use, and which the n-th of them is; beyond the last they come round again. */
+uint32_t cmd_processors(void);
+int cmd_processor(uint32_t n);
 /* A locally administered unicast MAC, drawn at random. */
 void cmd_random_mac(uint8_t mac[6]);
 

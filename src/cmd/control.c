@@ -157,7 +157,9 @@ int control_open(struct control *c, struct run_loop *loop, bk_stack *stack, cons
     char directory[sizeof c->address.sun_path];
     int r = control_directory(directory, true, why);
     if (r < 0) return r;
-    if (!control_address(directory, getpid(), &c->address)) {
+    const struct bk_steering *group = &bk_config_of(stack)->steering;
+    const struct control_name name = {.pid = getpid(), .index = group->stacks > 1 ? (int32_t)group->index : -1};
+    if (!control_address(directory, &name, &c->address)) {
         snprintf(why, CONTROL_WHY, "%s is too long for a socket's name; set a shorter XDG_RUNTIME_DIR", directory);
         return -ENAMETOOLONG;
     }
@@ -168,9 +170,9 @@ int control_open(struct control *c, struct run_loop *loop, bk_stack *stack, cons
 }
 
 void control_close(struct control *c) {
+    if (c->fd < 0) return;
     for (size_t i = 0; i < CONTROL_CLIENTS; i++)
         if (c->client[i].fd >= 0) control_client_drop(&c->client[i]);
-    if (c->fd < 0) return;
     run_loop_watch_remove(c->loop, c->fd);
     close(c->fd);
     c->fd = -1;

@@ -1,7 +1,8 @@
 /* The control socket: how `beckon ss` asks running stacks.
  *
  * Each process that runs a stack listens on a Unix stream socket named by its process id, in a directory of the user's own (mode
- * 0700, so nobody else can ask): $XDG_RUNTIME_DIR/beckon, or /run/beckon for root, or /tmp/beckon-UID.
+ * 0700, so nobody else can ask): $XDG_RUNTIME_DIR/beckon, or /run/beckon for root, or /tmp/beckon-UID. A process with a group of
+ * stacks (steer.h) has a socket for each, named PID.INDEX: each answers for itself, on its own thread, and nobody walks a stack that another thread changes.
  *
  * A request is one line holding a JSON object; the reply is JSON objects, one a line, and then the server closes:
  *
@@ -28,6 +29,15 @@
 #define CONTROL_CONNECTIONS_MAX 100000u
 #define CONTROL_CLIENTS         8u
 
+/* Whom a socket is named after. */
+struct control_name {
+    pid_t pid;
+    int32_t index; /* of the stack in its group; -1: the process has one stack */
+};
+#define CONTROL_NAME 24u
+/* "4242" or "4242.1". */
+char *control_name_format(const struct control_name *name, char text[CONTROL_NAME]);
+
 /* ---- the side that runs a stack -------------------------------------------------------------------- */
 
 struct control_client {
@@ -52,17 +62,17 @@ struct control {
 /* Opens the socket and lets the loop serve it. Returns 0, or a negative errno and in why[] what is wrong, in words. */
 #define CONTROL_WHY 256
 int control_open(struct control *c, struct run_loop *loop, bk_stack *stack, const char *command, char why[CONTROL_WHY]);
-/* Removes the socket. */
+/* Removes the socket, if there is one. */
 void control_close(struct control *c);
 
 /* ---- the side that asks ---------------------------------------------------------------------------- */
 
-/* The process ids of running stacks, in order, in *pids (to be freed). Sockets that dead processes left behind are removed on
+/* The names of running stacks, in order, in *names (to be freed). Sockets that dead processes left behind are removed on
  * the way. Returns how many, or a negative errno and why[]. */
-ptrdiff_t control_list(pid_t **pids, char why[CONTROL_WHY]);
+ptrdiff_t control_list(struct control_name **names, char why[CONTROL_WHY]);
 
 struct control_reply {
-    pid_t pid;
+    struct control_name name;
     char command[32];
     char version[16];
     uint64_t now; /* the stack's time */
@@ -71,14 +81,14 @@ struct control_reply {
     size_t count;
 };
 /* Asks one stack for its connections. Returns 0, or a negative errno (-ESRCH: no such stack) and why[]. */
-int control_ask(pid_t pid, struct control_reply *reply, char why[CONTROL_WHY]);
+int control_ask(const struct control_name *name, struct control_reply *reply, char why[CONTROL_WHY]);
 
 /* ---- shared by both -------------------------------------------------------------------------------- */
 
 /* The directory; made if `make`. Returns 0, or a negative errno (-ENOENT: none there) and why[]. */
 int control_directory(char path[sizeof((struct sockaddr_un *)0)->sun_path], bool make, char why[CONTROL_WHY]);
-/* The address of the socket of process `pid`; false if the directory's name is too long for one. */
-bool control_address(const char *directory, pid_t pid, struct sockaddr_un *address);
+/* The address of the socket with this name; false if the directory's name is too long for one. */
+bool control_address(const char *directory, const struct control_name *name, struct sockaddr_un *address);
 /* A connection as a JSON object with all of its members, and back. The latter returns false for what is no such object. */
 json_t *control_info_encode(const struct bk_tcp_info *info);
 bool control_info_decode(const json_t *object, struct bk_tcp_info *info);

@@ -16,51 +16,60 @@
 
 #define CONTROL_PATIENCE_S 5
 
-static int control_pid_order(const void *a, const void *b) {
-    pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
-    return (x > y) - (x < y);
+static int control_name_order(const void *a, const void *b) {
+    const struct control_name *x = a, *y = b;
+    return x->pid != y->pid ? (x->pid > y->pid) - (x->pid < y->pid) : (x->index > y->index) - (x->index < y->index);
+}
+
+/* Reads PID or PID.INDEX. */
+static bool control_name_parse(const char *text, struct control_name *out) {
+    char pid[CONTROL_NAME];
+    const char *dot = strchr(text, '.');
+    uint64_t n, index = 0;
+    if (snprintf(pid, sizeof pid, "%.*s", (int)(dot ? dot - text : INT32_MAX), text) >= (int)sizeof pid) return false;
+    if (!cmd_number(pid, 1, INT32_MAX, &n) || (dot && !cmd_number(dot + 1, 0, INT32_MAX, &index))) return false;
+    *out = (struct control_name){.pid = (pid_t)n, .index = dot ? (int32_t)index : -1};
+    return true;
 }
 
 /* Whether the process that the file is named after lives; a file that a dead one left is removed. */
-static bool control_alive(const char *directory, const char *name, pid_t *pid) {
-    uint64_t n;
-    if (!cmd_number(name, 1, INT32_MAX, &n)) return false;
-    *pid = (pid_t)n;
+static bool control_alive(const char *directory, const char *file, struct control_name *name) {
     struct sockaddr_un address;
-    if (kill(*pid, 0) == 0 || errno == EPERM) return true;
-    if (control_address(directory, *pid, &address)) unlink(address.sun_path);
+    if (!control_name_parse(file, name)) return false;
+    if (kill(name->pid, 0) == 0 || errno == EPERM) return true;
+    if (control_address(directory, name, &address)) unlink(address.sun_path);
     return false;
 }
 
-ptrdiff_t control_list(pid_t **pids, char why[CONTROL_WHY]) {
+ptrdiff_t control_list(struct control_name **names, char why[CONTROL_WHY]) {
     char directory[sizeof((struct sockaddr_un *)0)->sun_path];
-    *pids = NULL;
+    *names = NULL;
     int r = control_directory(directory, false, why);
     if (r == -ENOENT) return 0;
     DIR *d = r < 0 ? NULL : opendir(directory);
     if (!d) return r < 0 ? r : -errno;
     size_t count = 0, room = 0;
     for (const struct dirent *e; (e = readdir(d)) != NULL;) {
-        pid_t pid;
-        if (!control_alive(directory, e->d_name, &pid)) continue;
+        struct control_name name;
+        if (!control_alive(directory, e->d_name, &name)) continue;
         if (count == room) {
             room = room ? 2 * room : 16;
-            pid_t *grown = realloc(*pids, room * sizeof **pids);
+            struct control_name *grown = realloc(*names, room * sizeof **names);
             if (!grown) break;
-            *pids = grown;
+            *names = grown;
         }
-        (*pids)[count++] = pid;
+        (*names)[count++] = name;
     }
     closedir(d);
-    if (count) qsort(*pids, count, sizeof **pids, control_pid_order);
+    if (count) qsort(*names, count, sizeof **names, control_name_order);
     return (ptrdiff_t)count;
 }
 
-static int control_connect(pid_t pid, char why[CONTROL_WHY]) {
+static int control_connect(const struct control_name *name, char why[CONTROL_WHY]) {
     char directory[sizeof((struct sockaddr_un *)0)->sun_path];
     struct sockaddr_un address;
     int r = control_directory(directory, false, why);
-    if (r == 0 && !control_address(directory, pid, &address)) r = -ENAMETOOLONG;
+    if (r == 0 && !control_address(directory, name, &address)) r = -ENAMETOOLONG;
     if (r < 0 && r != -ENOENT) return r;
     int fd = r < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct timeval patience = {.tv_sec = CONTROL_PATIENCE_S};
@@ -72,10 +81,10 @@ static int control_connect(pid_t pid, char why[CONTROL_WHY]) {
         close(fd);
     }
     if (r == -ENOENT || r == -ECONNREFUSED) {
-        snprintf(why, CONTROL_WHY, "process %ld runs no stack of this user's", (long)pid);
+        snprintf(why, CONTROL_WHY, "process %ld runs no stack of this user's", (long)name->pid);
         return -ESRCH;
     }
-    snprintf(why, CONTROL_WHY, "asking process %ld: %s", (long)pid, strerror(-r));
+    snprintf(why, CONTROL_WHY, "asking process %ld: %s", (long)name->pid, strerror(-r));
     return r;
 }
 
@@ -84,7 +93,7 @@ static int control_take(struct control_reply *reply, size_t *room, const json_t 
     const json_t *part;
     if ((part = json_object_get(line, "error")) != NULL) {
         const char *words = json_string_value(part);
-        snprintf(why, CONTROL_WHY, "process %ld answers: %s", (long)reply->pid, words ? words : "an error");
+        snprintf(why, CONTROL_WHY, "process %ld answers: %s", (long)reply->name.pid, words ? words : "an error");
         return -EPROTO;
     }
     if ((part = json_object_get(line, "end")) != NULL) {
@@ -111,7 +120,7 @@ static int control_take(struct control_reply *reply, size_t *room, const json_t 
         return 1;
     }
     snprintf(why, CONTROL_WHY, "process %ld speaks of connections in a way that beckon %s does not know (it is %s)",
-             (long)reply->pid, bk_version(), reply->version);
+             (long)reply->name.pid, bk_version(), reply->version);
     return -EPROTO;
 }
 
@@ -123,24 +132,24 @@ static int control_read(FILE *f, struct control_reply *reply, char why[CONTROL_W
         ssize_t n = getline(&text, &size, f);
         if (n < 0) {
             r = ferror(f) ? -errno : -EPROTO;
-            snprintf(why, CONTROL_WHY, "process %ld %s", (long)reply->pid,
+            snprintf(why, CONTROL_WHY, "process %ld %s", (long)reply->name.pid,
                      r == -EAGAIN ? "does not answer; is it stopped?" : "broke off in the middle of its answer");
             break;
         }
         json_error_t error;
         json_t *line = json_loadb(text, (size_t)n, 0, &error);
         r = json_is_object(line) ? control_take(reply, &room, line, why) : -EPROTO;
-        if (!json_is_object(line)) snprintf(why, CONTROL_WHY, "process %ld answers no JSON", (long)reply->pid);
+        if (!json_is_object(line)) snprintf(why, CONTROL_WHY, "process %ld answers no JSON", (long)reply->name.pid);
         json_decref(line);
     }
     free(text);
     return r;
 }
 
-int control_ask(pid_t pid, struct control_reply *reply, char why[CONTROL_WHY]) {
+int control_ask(const struct control_name *name, struct control_reply *reply, char why[CONTROL_WHY]) {
     static const char request[] = "{\"get\": \"connections\"}\n";
-    *reply = (struct control_reply){.pid = pid};
-    int fd = control_connect(pid, why);
+    *reply = (struct control_reply){.name = *name};
+    int fd = control_connect(name, why);
     if (fd < 0) return fd;
     int r = send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0 ? -errno : 0;
     FILE *f = fdopen(fd, "r");
@@ -148,7 +157,7 @@ int control_ask(pid_t pid, struct control_reply *reply, char why[CONTROL_WHY]) {
         r = control_read(f, reply, why);
     } else {
         r = r < 0 ? r : -ENOMEM;
-        snprintf(why, CONTROL_WHY, "asking process %ld: %s", (long)pid, strerror(-r));
+        snprintf(why, CONTROL_WHY, "asking process %ld: %s", (long)name->pid, strerror(-r));
     }
     if (f)
         fclose(f);

@@ -49,10 +49,19 @@ int control_directory(char path[sizeof((struct sockaddr_un *)0)->sun_path], bool
     return control_directory_check(path, why);
 }
 
-bool control_address(const char *directory, pid_t pid, struct sockaddr_un *address) {
+char *control_name_format(const struct control_name *name, char text[CONTROL_NAME]) {
+    if (name->index < 0)
+        snprintf(text, CONTROL_NAME, "%ld", (long)name->pid);
+    else
+        snprintf(text, CONTROL_NAME, "%ld.%ld", (long)name->pid, (long)name->index);
+    return text;
+}
+
+bool control_address(const char *directory, const struct control_name *name, struct sockaddr_un *address) {
+    char file[CONTROL_NAME];
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
-    int n = snprintf(address->sun_path, sizeof address->sun_path, "%s/%ld", directory, (long)pid);
+    int n = snprintf(address->sun_path, sizeof address->sun_path, "%s/%s", directory, control_name_format(name, file));
     return n > 0 && (size_t)n < sizeof address->sun_path;
 }
 

@@ -20,6 +20,7 @@
 
 #define RUN_LOOP_TURNS  16u
 #define RUN_LOOP_EVENTS 64u
+#define RUN_LOOP_OWN    3u /* descriptors that are no watches: signals, the link, its group */
 
 static void run_loop_signals(sigset_t *set) {
     sigemptyset(set);
@@ -28,13 +29,17 @@ static void run_loop_signals(sigset_t *set) {
     sigaddset(set, SIGHUP);
 }
 
-int run_loop_open(struct run_loop *l) {
+void run_loop_begin(struct run_loop *l) {
     memset(l, 0, sizeof *l);
     for (size_t i = 0; i < RUN_LOOP_WATCHES; i++) l->watch[i].fd = -1;
+    l->signal_fd = -1;
+}
+
+int run_loop_open(struct run_loop *l) {
+    run_loop_begin(l);
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error return, not the end */
     sigset_t set;
     run_loop_signals(&set);
-    l->signal_fd = -1;
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -errno;
     l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (l->signal_fd >= 0) return 0;
@@ -111,14 +116,16 @@ static uint64_t run_loop_deadline(const struct run_loop *l, uint64_t end) {
     return due;
 }
 
-/* Looks at the descriptors, sleeping until one is ready or until `due`; due 0: not at all. */
+/* Looks at the descriptors, sleeping until one is ready or until `due`; due 0: not at all. The three that are always there may be -1, which
+ * poll passes over. */
 static int run_loop_poll(struct run_loop *l, uint64_t due) {
-    struct pollfd fds[RUN_LOOP_WATCHES + 2];
-    struct run_loop_watch *of[RUN_LOOP_WATCHES + 2] = {NULL};
+    struct pollfd fds[RUN_LOOP_WATCHES + RUN_LOOP_OWN];
+    struct run_loop_watch *of[RUN_LOOP_WATCHES + RUN_LOOP_OWN] = {NULL};
     nfds_t n = 0;
     fds[n++] = (struct pollfd){.fd = l->signal_fd, .events = POLLIN};
     short link_events = (short)(POLLIN | (bk_link_wants_write(l->link) ? POLLOUT : 0));
     fds[n++] = (struct pollfd){.fd = bk_link_fd(l->link), .events = link_events};
+    fds[n++] = (struct pollfd){.fd = bk_link_wake_fd(l->link), .events = POLLIN};
     for (size_t i = 0; i < RUN_LOOP_WATCHES; i++) {
         struct run_loop_watch *w = &l->watch[i];
         if (w->fd < 0) continue;
@@ -134,7 +141,7 @@ static int run_loop_poll(struct run_loop *l, uint64_t due) {
         l->done = true;
     }
     now = bk_link_clock();
-    for (nfds_t i = 2; i < n; i++) /* One that fired before may have removed or replaced this one. */
+    for (nfds_t i = RUN_LOOP_OWN; i < n; i++) /* One that fired before may have removed or replaced this one. */
         if (fds[i].revents && of[i]->fd == fds[i].fd) of[i]->fire(of[i]->context, fds[i].revents, now);
     return 0;
 }

@@ -45,7 +45,9 @@ struct run_loop {
     int signal_fd; /* the loop's own */
 };
 
-/* Takes the signals over. Returns 0 or a negative errno. */
+/* Makes a loop that takes no notice of signals: one beside another that does, on a thread of its own. */
+void run_loop_begin(struct run_loop *l);
+/* Makes one, and takes the signals over. Returns 0 or a negative errno. */
 int run_loop_open(struct run_loop *l);
 /* Gives them back. */
 void run_loop_close(struct run_loop *l);

@@ -33,7 +33,8 @@ static const struct argp_option ss_options[] = {
     {"ipv6", '6', NULL, 0, "Show IPv6 only", 0},
     {"no-header", 'H', NULL, 0, "Leave the heading out", 0},
     {"netstat", SS_NETSTAT, NULL, 0, "Use netstat(8)'s columns and state names", 0},
-    {"json", SS_JSON, NULL, 0, "Print JSON, one object a line; `stack' in it is the process id", 0},
+    {"json", SS_JSON, NULL, 0,
+     "Print JSON, one object a line; `stack' in it is the process id, as in PID.0 if it has several stacks", 0},
     {0},
 };
 
@@ -98,8 +99,8 @@ static size_t ss_filter(const struct ss_arguments *a, struct bk_tcp_info *infos,
 
 /* One stack's table; `titled` when there are several. */
 static int ss_show(const struct ss_arguments *a, struct control_reply *reply, bool titled) {
-    char name[24];
-    snprintf(name, sizeof name, "%ld", (long)reply->pid);
+    char name[CONTROL_NAME];
+    control_name_format(&reply->name, name);
     struct bk_table_options options = {
         .style = a->json      ? BK_TABLE_JSON
                  : a->netstat ? BK_TABLE_NETSTAT
@@ -120,10 +121,10 @@ static int ss_show(const struct ss_arguments *a, struct control_reply *reply, bo
 }
 
 /* Asks and shows one stack. A stack that ended between the listing and the question is no error unless asked for by id. */
-static int ss_one(const struct ss_arguments *a, pid_t pid, bool titled) {
+static int ss_one(const struct ss_arguments *a, const struct control_name *name, bool titled) {
     char why[CONTROL_WHY];
     struct control_reply reply;
-    int r = control_ask(pid, &reply, why);
+    int r = control_ask(name, &reply, why);
     if (r == -ESRCH && a->pid == 0) return CMD_WORKED;
     if (r < 0) {
         cmd_error("%s%s", why, r == -ESRCH ? "; `beckon ss' without a PID shows all that do" : "");
@@ -133,6 +134,30 @@ static int ss_one(const struct ss_arguments *a, pid_t pid, bool titled) {
     free(reply.infos);
     if (r < 0) cmd_error("cannot print the table: %s", strerror(-r));
     return r < 0 ? CMD_USAGE : CMD_WORKED;
+}
+
+/* All stacks, or those of the process asked for. */
+static int ss_all(const struct ss_arguments *a) {
+    char why[CONTROL_WHY];
+    struct control_name *names;
+    ptrdiff_t n = control_list(&names, why), chosen = 0;
+    if (n < 0) {
+        cmd_error("%s", why);
+        return CMD_USAGE;
+    }
+    for (ptrdiff_t i = 0; i < n; i++)
+        if (a->pid == 0 || names[i].pid == a->pid) names[chosen++] = names[i];
+    int status = CMD_WORKED;
+    if (chosen == 0 && a->pid != 0) /* it says why */
+        status = ss_one(a, &(struct control_name){.pid = a->pid, .index = -1}, false);
+    else if (chosen == 0)
+        cmd_error("no stack of this user's is running; `beckon serve' runs one");
+    for (ptrdiff_t i = 0; i < chosen; i++) {
+        int s = ss_one(a, &names[i], chosen > 1);
+        if (s != CMD_WORKED) status = s;
+    }
+    free(names);
+    return status;
 }
 
 int cmd_ss(int argc, char **argv) {
@@ -148,21 +173,5 @@ int cmd_ss(int argc, char **argv) {
     };
     struct ss_arguments a = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &a);
-    if (a.pid != 0) return ss_one(&a, a.pid, false);
-
-    char why[CONTROL_WHY];
-    pid_t *pids;
-    ptrdiff_t n = control_list(&pids, why);
-    if (n < 0) {
-        cmd_error("%s", why);
-        return CMD_USAGE;
-    }
-    int status = CMD_WORKED;
-    if (n == 0) cmd_error("no stack of this user's is running; `beckon serve' runs one");
-    for (ptrdiff_t i = 0; i < n; i++) {
-        int s = ss_one(&a, pids[i], n > 1);
-        if (s != CMD_WORKED) status = s;
-    }
-    free(pids);
-    return status;
+    return ss_all(&a);
 }

@@ -44,6 +44,7 @@ static bool tally_below_tcp(uint16_t reason) {
     case BK_REASON_DROP_FRAGMENT_BAD:
     case BK_REASON_DROP_FRAGMENT_OVERLAP:
     case BK_REASON_DROP_FRAGMENT_LIMIT:
+    case BK_REASON_DROP_OTHER_STACK:
     case BK_REASON_ACCEPT_FRAGMENT:
     case BK_REASON_DROP_IFACE:
     case BK_REASON_NO_CHUNK:

@@ -47,7 +47,8 @@ int bk_link_wait(bk_link *l, uint64_t until) {
     uint64_t due = u64_min(host_due(l), until);
     struct timespec sleep = {0};
     if (due > now) sleep = (struct timespec){(time_t)((due - now) / NS_PER_S), (long)((due - now) % NS_PER_S)};
-    struct pollfd p = {bk_link_fd(l), (short)(POLLIN | (bk_link_wants_write(l) ? POLLOUT : 0)), 0};
-    if (ppoll(&p, 1, due == BK_NEVER ? NULL : &sleep, NULL) < 0 && errno != EINTR) return -errno;
+    struct pollfd p[2] = {{bk_link_fd(l), (short)(POLLIN | (bk_link_wants_write(l) ? POLLOUT : 0)), 0},
+                          {bk_link_wake_fd(l), POLLIN, 0}}; /* one that is -1 is passed over */
+    if (ppoll(p, 2, due == BK_NEVER ? NULL : &sleep, NULL) < 0 && errno != EINTR) return -errno;
     return bk_link_pump(l, bk_link_clock());
 }

@@ -258,6 +258,9 @@ static void impair_take_over(bk_link *l, bk_link *inner) {
     memset(&inner->counters, 0, sizeof inner->counters);
     l->capture = inner->capture;
     inner->capture = NULL;
+    l->group = inner->group;
+    l->member = inner->member;
+    inner->group = NULL;
     l->inner = inner;
 }
 

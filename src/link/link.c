@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "link/capture.h"
+#include "link/group.h"
 #include "link/link.h"
 
 uint64_t bk_link_clock(void) {
@@ -44,16 +45,19 @@ static void link_receive(bk_link *l, unsigned e, uint64_t now, struct link_round
     struct link_batch *b = &l->batch;
     b->count = b->part_count = 0;
     b->drained = false;
+    bool left = l->group != NULL && group_take(l, b);
+    uint32_t taken = b->count;
     link_error(round, l->ops->receive(l, e, b, now));
-    end->drained = b->drained;
+    end->drained = b->drained && !left;
     if (b->count == 0) return;
-    bool captured = l->capture != NULL && e == 0;
-    if (captured) link_capture_hold(l->capture, end->stack, b);
     round->moved = true;
     round->in += b->count;
-    l->counters.frames_in += b->count;
-    for (uint32_t i = 0; i < b->count; i++)
+    l->counters.frames_in += b->count - taken;
+    for (uint32_t i = taken; i < b->count; i++)
         l->counters.bytes_in += link_frame_length(b->frame[i].parts, b->frame[i].part_count);
+    if (l->group != NULL && b->count > taken) group_sort(l, b, taken);
+    bool captured = l->capture != NULL && e == 0;
+    if (captured) link_capture_hold(l->capture, end->stack, b);
     bk_input(end->stack, end->iface, b->frame, b->count, now);
     if (captured) link_capture_in(l->capture, b, now);
 }
@@ -148,10 +152,10 @@ static void link_send(bk_link *l, unsigned e, uint64_t now, struct link_round *r
         }
     } while (!end->blocked && end->count == LINK_UNITS && c->frames_out - sent + lost < LINK_FRAMES &&
              c->bytes_out < bytes);
-    lost += (uint32_t)(c->frames_out - sent);
-    if (lost == 0) return;
+    uint32_t moved = (uint32_t)(c->frames_out - sent) + lost;
+    if (moved == 0) return;
     round->moved = true;
-    round->out += lost;
+    round->out += moved;
     l->end[l->ends - 1 - e].drained = false;
 }
 
@@ -176,7 +180,8 @@ static void link_turn(bk_link *l, uint64_t now, struct link_round *round) {
     round->moved = false;
     for (unsigned e = 0; e < l->ends; e++, end++) {
         if (!end->drained) link_receive(l, e, now, round);
-        if (!stack_quiet(end->stack, now)) bk_advance(end->stack, now);
+        /* One that has nothing to do is told the time all the same: STATUS, which is asked without it, tells ages. */
+        if (!stack_quiet(end->stack, base_now(base_of(end->stack), now))) bk_advance(end->stack, now);
         if (link_has_output(end)) link_send(l, e, now, round);
     }
     if (l->ops->flush != NULL) link_flush(l, now, round);

@@ -43,7 +43,7 @@ struct link_end {
     uint32_t at, count; /* unit[at..count) are the units asked of the stack and not yet written */
     bool cutting;       /* `cut` stands in unit[at], of which some frames may have left */
     bool blocked;       /* the device was full when last asked */
-    bool drained;       /* so it was said of the last batch */
+    bool drained;       /* so it was said of the last batch, and nothing was written or flushed since */
     struct cut cut;
     struct bk_tx unit[LINK_UNITS];
 };
@@ -84,6 +84,8 @@ struct bk_link {
     bool more; /* the last pump stopped at its limit */
     struct bk_link_counters counters;
     struct link_capture *capture; /* or NULL */
+    bk_group *group;              /* or NULL */
+    uint32_t member;              /* of it */
     struct link_end end[2];
     struct link_batch batch;
     uint8_t scratch[LINK_FRAME_MAX]; /* a frame being cut */

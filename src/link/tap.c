@@ -20,6 +20,7 @@
 
 #include "base/common.h"
 #include "beckon/trace.h"
+#include "link/steer_program.h"
 #include "link/tap.h"
 
 #define TAP_SMALL 64u                   /* small frames in succession after which merged ones are no longer expected */
@@ -214,4 +215,27 @@ const char *bk_tap_name(const bk_link *link) {
 void bk_tap_offload(const bk_link *link, struct bk_tap_offload *out) {
     const struct tap *t = tap_of(link);
     *out = t != NULL ? t->offload : (struct bk_tap_offload){0};
+}
+
+int bk_tap_steer(bk_link *link, const char **why) {
+    const struct tap *t = tap_of(link);
+    const char *reason = "the link is no device's";
+    int r = -EINVAL;
+    if (t != NULL && !t->socket) {
+        const struct link_end *end = &link->end[0];
+        const struct bk_steering *steering = &bk_config_of(end->stack)->steering;
+        enum bk_layer layer = link_end_type(end) == LINK_TYPE_IP ? BK_LAYER_IP : BK_LAYER_ETHERNET;
+        struct bk_steer_table table;
+        bk_steer_table_make(&table, steering);
+        reason = "the stack is in no group";
+        r = steering->stacks > 1 ? steer_program_load(&table, layer, BPF_PROG_TYPE_SOCKET_FILTER, &reason) : -EINVAL;
+    }
+    if (r >= 0) {
+        int program = r;
+        reason = "TUNSETSTEERINGEBPF: give the program to the device (since Linux 4.16)";
+        r = ioctl(t->link.fd, TUNSETSTEERINGEBPF, &program) == 0 ? 0 : -errno;
+        close(program); /* the device holds it */
+    }
+    if (r < 0 && why != NULL) *why = reason;
+    return r;
 }

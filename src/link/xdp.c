@@ -356,6 +356,22 @@ static int xdp_bind(struct xdp *x, bool zero_copy, const char **why) {
     return 0;
 }
 
+static const struct xdp *xdp_of(const bk_link *link) {
+    while (link != NULL && link->ops != &xdp_ops) link = link->inner;
+    return (const struct xdp *)link;
+}
+
+/* The first queue's link brings the program; the others share it. */
+static int xdp_attach(struct xdp *x, const bk_link *beside, const char **why) {
+    const struct xdp *first = xdp_of(beside);
+    if (beside == NULL)
+        return xdp_program_attach(&x->program, &x->info.device, x->info.queue, x->link.fd, &x->info.native, why);
+    *why = "the link beside which this one stands is not of the same device";
+    if (first == NULL || first->info.device.index != x->info.device.index) return -EINVAL;
+    x->info.native = first->info.native;
+    return xdp_program_share(&x->program, &first->program, x->info.queue, x->link.fd, why);
+}
+
 struct xdp_opening {
     struct xdp *x;
     const struct bk_xdp_options *options;
@@ -378,8 +394,7 @@ static void xdp_open_here(void *context) {
     if (r == 0) r = xdp_rings(x, &o->why);
     if (r == 0) r = xdp_stock(x, &o->why);
     if (r == 0) r = xdp_bind(x, o->options->zero_copy, &o->why);
-    if (r == 0)
-        r = xdp_program_attach(&x->program, x->info.device.index, x->info.queue, x->link.fd, &x->info.native, &o->why);
+    if (r == 0) r = xdp_attach(x, o->options->beside, &o->why);
     if (r == 0) xdp_tune(x);
     o->error = r;
 }
@@ -416,11 +431,6 @@ int bk_xdp_open(bk_stack *stack, uint32_t iface, const struct bk_xdp_options *op
 }
 
 /* ---- what it tells --------------------------------------------------------------------------------- */
-
-static const struct xdp *xdp_of(const bk_link *link) {
-    while (link != NULL && link->ops != &xdp_ops) link = link->inner;
-    return (const struct xdp *)link;
-}
 
 int bk_xdp_info(const bk_link *link, struct bk_xdp_info *out) {
     const struct xdp *x = xdp_of(link);

@@ -11,36 +11,12 @@
 #include "link/xdp_program.h"
 
 #include <errno.h>
-#include <linux/bpf.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-static int xdp_bpf(enum bpf_cmd command, union bpf_attr *attr) {
-    long r = syscall(SYS_bpf, command, attr, sizeof *attr);
-    return r < 0 ? -errno : (int)r;
-}
-
-static int xdp_map_create(uint32_t entries) {
-    union bpf_attr attr;
-    memset(&attr, 0, sizeof attr);
-    attr.map_type = BPF_MAP_TYPE_XSKMAP;
-    attr.key_size = attr.value_size = sizeof(uint32_t);
-    attr.max_entries = entries;
-    memcpy(attr.map_name, "beckon", sizeof "beckon");
-    return xdp_bpf(BPF_MAP_CREATE, &attr);
-}
-
-static int xdp_map_set(int map, uint32_t key, int socket) {
-    union bpf_attr attr;
-    uint32_t value = (uint32_t)socket;
-    memset(&attr, 0, sizeof attr);
-    attr.map_fd = (uint32_t)map;
-    attr.key = (uintptr_t)&key;
-    attr.value = (uintptr_t)&value;
-    return xdp_bpf(BPF_MAP_UPDATE_ELEM, &attr);
-}
+#include "link/bpf.h"
 
 /* return bpf_redirect_map(&map, ctx->rx_queue_index, XDP_PASS); */
 static int xdp_program_load(int map) {
@@ -55,15 +31,7 @@ static int xdp_program_load(int map) {
         {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect_map},
         {.code = BPF_JMP | BPF_EXIT},
     };
-    union bpf_attr attr;
-    memset(&attr, 0, sizeof attr);
-    attr.prog_type = BPF_PROG_TYPE_XDP;
-    attr.expected_attach_type = BPF_XDP;
-    attr.insn_cnt = sizeof program / sizeof *program;
-    attr.insns = (uintptr_t)program;
-    attr.license = (uintptr_t) "MIT";
-    memcpy(attr.prog_name, "beckon", sizeof "beckon");
-    return xdp_bpf(BPF_PROG_LOAD, &attr);
+    return bpf_program_load(BPF_PROG_TYPE_XDP, program, sizeof program / sizeof *program);
 }
 
 static int xdp_link_create(int program, uint32_t ifindex, uint32_t flags) {
@@ -73,26 +41,38 @@ static int xdp_link_create(int program, uint32_t ifindex, uint32_t flags) {
     attr.link_create.target_ifindex = ifindex;
     attr.link_create.attach_type = BPF_XDP;
     attr.link_create.flags = flags;
-    return xdp_bpf(BPF_LINK_CREATE, &attr);
+    return bpf_call(BPF_LINK_CREATE, &attr);
 }
 
-int xdp_program_attach(struct xdp_program *p, uint32_t ifindex, uint32_t queue, int socket, bool *native,
-                       const char **why) {
+static int xdp_program_serve(const struct xdp_program *p, uint32_t queue, int socket, const char **why) {
+    *why = "BPF_MAP_UPDATE_ELEM: put the socket into the map";
+    return bpf_map_set(p->map, queue, &socket);
+}
+
+int xdp_program_share(struct xdp_program *p, const struct xdp_program *attached, uint32_t queue, int socket,
+                      const char **why) {
+    *why = "F_DUPFD: share the program";
+    p->map = fcntl(attached->map, F_DUPFD_CLOEXEC, 0);
+    p->link = fcntl(attached->link, F_DUPFD_CLOEXEC, 0);
+    return p->map < 0 || p->link < 0 ? -errno : xdp_program_serve(p, queue, socket, why);
+}
+
+int xdp_program_attach(struct xdp_program *p, const struct bk_xdp_device *device, uint32_t queue, int socket,
+                       bool *native, const char **why) {
     p->link = -1;
     *why = "BPF_MAP_CREATE: make the map of sockets";
-    p->map = xdp_map_create(queue + 1);
+    p->map = bpf_map_create(BPF_MAP_TYPE_XSKMAP, sizeof(uint32_t), device->queues);
     if (p->map < 0) return p->map;
-    *why = "BPF_MAP_UPDATE_ELEM: put the socket into the map";
-    int r = xdp_map_set(p->map, queue, socket);
+    int r = xdp_program_serve(p, queue, socket, why);
     if (r < 0) return r;
     *why = "BPF_PROG_LOAD: load the program that redirects frames";
     int program = xdp_program_load(p->map);
     if (program < 0) return program;
     *why = "BPF_LINK_CREATE: attach the program to the device (one program a device)";
-    p->link = xdp_link_create(program, ifindex, XDP_FLAGS_DRV_MODE);
+    p->link = xdp_link_create(program, device->index, XDP_FLAGS_DRV_MODE);
     *native = p->link >= 0;
     if (p->link < 0 && p->link != -EBUSY && p->link != -EEXIST)
-        p->link = xdp_link_create(program, ifindex, XDP_FLAGS_SKB_MODE);
+        p->link = xdp_link_create(program, device->index, XDP_FLAGS_SKB_MODE);
     close(program); /* the attachment holds it */
     return p->link < 0 ? p->link : 0;
 }

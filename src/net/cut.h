@@ -10,9 +10,9 @@
 struct cut {
     const struct base *base;
     const struct bk_tx *unit;
-    uint64_t ip_sum; /* of the IPv4 header without length, id and checksum, */
-    uint64_t
-        tcp_sum; /* and of pseudo and TCP header without what differs from frame to frame, if that is to be made anew */
+    /* If headers are made for each frame (`rewrite`), the sums of what does not differ between them: of the IPv4 header without length, id and
+     * checksum; of pseudo and TCP header. */
+    uint64_t ip_sum, tcp_sum;
     uint32_t count;  /* frames in all */
     uint32_t index;  /* frames written */
     uint32_t passed; /* payload bytes of the frames written */

@@ -114,8 +114,8 @@ uint64_t net_layout(uint64_t hash);
 uint16_t net_input(struct net *n, struct packet *p);
 /* Sends a frame (protocol, src, dst, payload, header[FRAME_L4..end) set; iface set or FRAME_ANY_IFACE). Takes the frame over. */
 void net_send(struct net *n, uint32_t frame);
-/* The same for a frame of TCP's while nothing is on the ready queue of `iface`. If it leaves there, and goes where the one before it went, which
- * takes no more than its headers, it is not put there, and has not been taken over: true. */
+/* The same for a frame of TCP's, while nothing stands on the ready queue of `iface`. True: it leaves there, by the way of the one before it; its headers
+ * are written, and it stays the caller's, who sends it now. False: net_send is to be asked. */
 bool net_send_usual(struct net *n, uint32_t frame, uint32_t iface);
 
 /* How a packet to `dst` would go. */

@@ -12,6 +12,7 @@
  * through the layers, to be told what is wrong with it.
  */
 #include "base/checksum.h"
+#include "base/steer.h"
 #include "net/address.h"
 #include "net/icmp.h"
 #include "net/ip_output.h"
@@ -125,7 +126,19 @@ static uint16_t deliver_unknown(struct net *n, struct packet *p) {
     return icmp_parameter_problem(n, p, 1, next_header_at(n, p), BK_REASON_ANSWER_PROTOCOL); /* RFC 8200 4 */
 }
 
+/* Fragments come to all stacks of a group. What they make up is for the stack whose flow it is, and what has no ports for the first. */
+static bool another_stack_takes(const struct net *n, const struct packet *p) {
+    const struct bk_steering *s = &n->tcp.base.config.steering;
+    uint8_t scratch[4];
+    if (!steer_group(s)) return false;
+    bool ports = p->protocol == WIRE_TCP || p->protocol == WIRE_UDP;
+    const uint8_t *bytes = ports ? packet_bytes(&n->tcp.base, p, 0, 4, scratch) : NULL;
+    uint32_t owner = bytes != NULL ? bk_steer(s, &p->src, get_be16(bytes), &p->dst, get_be16(bytes + 2)) : 0;
+    return owner != s->index;
+}
+
 static uint16_t deliver_transport(struct net *n, struct packet *p, bool reassembled) {
+    if (reassembled && another_stack_takes(n, p)) return BK_REASON_DROP_OTHER_STACK;
     if (p->protocol == WIRE_TCP) return deliver_tcp(n, p);
     /* RFC 1122 3.3.6: what came to all stations but is for one host is not answered. */
     if (p->family == 4 && p->link_broadcast && !p->ip_multicast) return BK_REASON_DROP_IP_DESTINATION;

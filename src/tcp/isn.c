@@ -2,6 +2,7 @@
 #include "tcp/isn.h"
 
 #include "base/siphash.h"
+#include "base/steer.h"
 #include "tcp/lookup.h"
 #include "tcp/port_map.h"
 #include "tcp/small_tuple.h"
@@ -38,7 +39,9 @@ struct port_search {
     uint16_t first, last;
     uint32_t count, start;
     uint32_t *counter;
-    struct port_map *map; /* NULL: none */
+    struct port_map *map;     /* NULL: none */
+    struct steer_ports ports; /* of a group: which are this stack's */
+    bool group;
 };
 
 static struct port_search search_begin(struct tcp *t, const struct tuple *tuple) {
@@ -49,9 +52,17 @@ static struct port_search search_begin(struct tcp *t, const struct tuple *tuple)
     s.counter = &t->port_counter[hash.second % BK_COUNT(t->port_counter)];
     s.start = (hash.first % s.count + *s.counter % s.count) % s.count;
     s.map = port_map_find(t, &s.tuple);
+    s.group = steer_group(&t->base.config.steering);
+    if (s.group)
+        steer_ports_make(&s.ports, &t->base.config.steering, &tuple->remote, tuple->remote_port, &tuple->local);
     t->port_searches++;
     if (s.map != NULL) s.map->asked = t->port_searches;
     return s;
+}
+
+/* Whether what the peer answers to this port would come to this stack. */
+static bool search_own(const struct port_search *s, uint16_t port) {
+    return !s->group || steer_ports_own(&s->ports, port);
 }
 
 static demux_ref search_look(struct tcp *t, struct port_search *s, uint16_t port) {
@@ -83,7 +94,8 @@ static uint32_t search_known(struct tcp *t, struct port_search *s, uint32_t i, u
     uint32_t n = u32_min(port_map_run(s->map, port, s->last), s->count - i);
     for (uint32_t k = 0; k < n && !BK_FAST; k++) {
         s->tuple.local_port = (uint16_t)(port + k);
-        BK_ASSERT(lookup_tuple(t, &s->tuple, demux_hash(&t->base, &s->tuple)) != DEMUX_NONE,
+        BK_ASSERT(!search_own(s, s->tuple.local_port) ||
+                      lookup_tuple(t, &s->tuple, demux_hash(&t->base, &s->tuple)) != DEMUX_NONE,
                   "what a map says is taken is taken");
     }
     return n;
@@ -96,9 +108,13 @@ static uint16_t search_free(struct tcp *t, struct port_search *s) {
         known = search_known(t, s, i, port);
         *s->counter += u32_max(known, 1);
         if (known != 0) continue;
+        known = 1;
+        if (!search_own(s, port)) {
+            if (s->map != NULL) port_map_take(s->map, port);
+            continue;
+        }
         if (search_look(t, s, port) == DEMUX_NONE) return port;
         search_met(t, s, port, ++met);
-        known = 1;
     }
     return 0;
 }
@@ -112,6 +128,7 @@ static uint16_t search_reuse(struct tcp *t, struct port_search *s) {
     uint64_t soonest = t->base.now + TIME_WAIT_REUSE_NS;
     for (uint32_t i = 0; i < s->count; i++) {
         uint16_t port = search_port(s, i);
+        if (!search_own(s, port)) continue;
         uint64_t from = time_wait_reusable_from(t, search_look(t, s, port));
         soonest = u64_min(soonest, from);
         if (from > t->base.now) continue;

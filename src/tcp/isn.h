@@ -14,7 +14,7 @@ struct isn {
 };
 struct isn isn_make(const struct tcp *t, const struct tuple *tuple);
 /* A local port for an active open whose other three parts are set: RFC 6056 algorithm 4 (double hash), skipping those whose
- * 4-tuple is in use. If all are, the first in the same order whose TIME-WAIT may be taken over (time_wait.h). 0 if there is none. */
+ * 4-tuple is in use, and in a group those whose flows belong to other stacks (steer.h). If all are, the first in the same order whose TIME-WAIT may be taken over (time_wait.h). 0 if there is none. */
 uint16_t isn_port(struct tcp *t, const struct tuple *tuple);
 
 #endif

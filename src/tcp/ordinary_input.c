@@ -18,22 +18,18 @@ static bool is_expected(const struct connection *c, const struct segment *s) {
  * sent before it, so that nothing looks lost to RACK. */
 static bool covers_the_front(const struct tcp *t, const struct active *a, uint32_t una, uint32_t ack) {
     uint32_t id = a->board.by_time.head, at = una;
-    uint64_t left = a->rack.sent_at;
-    uint32_t end = a->rack.end;
+    struct rack rack = a->rack;
     while (at != ack) {
         if (id == BK_NONE) return false;
         const struct sent_run *r = sent_at_id(t, id);
         if (r->seq != at || (r->flags & ~SENT_FIN) != 0) return false;
         at = seq_min(r->end, ack);
-        if (rack_sent_after(r->sent_at, at, left, end)) {
-            left = r->sent_at;
-            end = at;
-        }
+        rack_update(&rack, r->sent_at, at, t->base.now);
         if (at == r->end) id = r->time_link.next;
     }
     if (id == BK_NONE) return true;
     const struct sent_run *next = sent_at_id(t, id);
-    return !rack_sent_after(left, end, next->sent_at, next->end);
+    return !rack_sent_after(rack.sent_at, rack.end, next->sent_at, next->end);
 }
 
 /* What the records that the ACK covers tell. */

@@ -102,7 +102,7 @@ static uint32_t text_to_send(struct tcp *t, struct connection *c, const struct a
 /* What the fields of a header, or of IP's, would have to say beside the usual. */
 static bool says_more(const struct tcp *t, const struct connection *c, const struct active *a) {
     const struct receive_state *r = &a->receiving;
-    bool sack = c->sack && (r->recent_count != 0 || r->duplicate.left != r->duplicate.right);
+    bool sack = c->sack && (a->out_of_order.queue.bytes != 0 || r->duplicate.left != r->duplicate.right);
     return sack || trace_on(&t->base) || path_mtu_fragments(c);
 }
 

@@ -1,7 +1,7 @@
 /* Which ephemeral ports towards a destination are known to be taken, so that a search for a free one does not look at each again.
  *
  * A destination whose searches meet taken ports gets a map: a bit for each local port, set when a search finds it taken, cleared when its
- * 4-tuple leaves the connection table. A set bit is therefore always true; a clear one promises nothing, and the port is looked up. Each
+ * 4-tuple leaves the connection table. Ports of other stacks of a group (steer.h) count as taken, too. A set bit is therefore always true; a clear one promises nothing, and the port is looked up. Each
  * time that a port is taken it is met once at most, so a search costs one or two looks on average, however few ports are free, and none
  * when there is no free one. Which port is chosen does not depend on maps: they skip only what the search would skip.
  *
@@ -25,7 +25,7 @@ struct port_map {
 struct port_map *port_map_find(const struct tcp *t, const struct tuple *destination);
 /* A new one, empty; NULL if the configuration has none at all. */
 struct port_map *port_map_make(struct tcp *t, const struct tuple *destination);
-/* The port's 4-tuple was found in the connection table. */
+/* The port's 4-tuple was found in the connection table, or belongs to another stack. */
 static inline void port_map_take(struct port_map *m, uint16_t port) {
     m->taken[port / 64] |= UINT64_C(1) << port % 64;
 }

@@ -1,6 +1,7 @@
 /* OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS: RFC 9293 3.10.1 to 3.10.6. */
 #include "tcp/user_calls.h"
 
+#include "base/steer.h"
 #include "tcp/ecn.h"
 #include "tcp/isn.h"
 #include "tcp/lookup.h"
@@ -19,6 +20,13 @@ static void call_event(struct tcp *t, const struct connection *c, enum bk_call c
 
 /* ---- 3.10.1 OPEN ----------------------------------------------------------------------------------- */
 
+/* Whether the peer's answers would go to another stack of the group. */
+static bool open_elsewhere(const struct tcp *t, const struct tuple *tuple) {
+    const struct bk_steering *s = &t->base.config.steering;
+    return steer_group(s) &&
+           bk_steer(s, &tuple->remote, tuple->remote_port, &tuple->local, tuple->local_port) != s->index;
+}
+
 int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) {
     struct tuple tuple = open->tuple;
     if (tuple.local_port == 0) {
@@ -27,6 +35,8 @@ int user_open_active(struct tcp *t, const struct user_open *open, bk_conn *out) 
             reason_count(&t->base, BK_REASON_NOTE_NO_PORT);
             return ERROR_ADDRNOTAVAIL;
         }
+    } else if (open_elsewhere(t, &tuple)) {
+        return ERROR_ADDRNOTAVAIL;
     }
     uint32_t hash = demux_hash(&t->base, &tuple);
     demux_ref old = lookup_tuple(t, &tuple, hash);
@@ -145,7 +155,7 @@ ptrdiff_t user_send(struct tcp *t, struct connection *c, const void *data, size_
     if (refusal != 0) return refusal;
     if (length == 0) return 0;
     connection_grow_send_buffer(t, c);
-    uint32_t n = (uint32_t)(length < send_room(t, c) ? length : send_room(t, c));
+    uint32_t room = send_room(t, c), n = length < room ? (uint32_t)length : room;
     if (n == 0) return send_wait_buffer(t, c);
     struct active *a = connection_activate(t, c);
     if (a == NULL) return send_wait_budget(t, c, 1);

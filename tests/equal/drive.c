@@ -257,6 +257,10 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->ecn = below(w, 3);
     c->ecn_fallback = one_in(w, 2);
     c->receive_coalescing = !one_in(w, 4);
+    if (!one_in(w, 4)) return;
+    c->steering.stacks = 2 + below(w, 3);
+    c->steering.index = below(w, c->steering.stacks);
+    for (unsigned i = 0; i < BK_STEER_KEY; i++) c->steering.key[i] = (uint8_t)below(w, 256);
 }
 
 #define LINK_LOCAL 0u

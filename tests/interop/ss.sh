@@ -1,23 +1,12 @@
 #!/usr/bin/env bash
 # Shows that `beckon serve` serves the kernel's clients, and that `beckon ss` lists their connections as the kernel's own ss sees
 # them from the other end: in ss's and netstat's columns and as JSON, of one stack and of several.
-# shellcheck source=tests/interop/lib_cmd.sh
-. "$(dirname "$0")/lib_cmd.sh"
-need_tap
-need ip ss curl python3 sha256sum
+# shellcheck source=tests/interop/lib_serve.sh
+. "$(dirname "$0")/lib_serve.sh"
+need ss python3 sha256sum
 
 NS=bkss$$
-export XDG_RUNTIME_DIR=$SCRATCH
 SOCKETS=$SCRATCH/beckon
-cleanup_more() {
-    local pids
-    pids=$(ip netns pids "$NS" 2> /dev/null)
-    # shellcheck disable=SC2086  # a list of numbers
-    [ -z "$pids" ] || kill -KILL $pids 2> /dev/null
-    ip netns del "$NS" 2> /dev/null
-}
-in_ns() { ip netns exec "$NS" "$@"; }
-fetch() { in_ns curl -q -sS --noproxy '*' --max-time 20 "$@"; }
 ss_says() {
     local arguments=$1
     shift
@@ -28,31 +17,18 @@ ss_says() {
 
 # ---- the world: a namespace with two TAPs, a server behind each, connections of the kernel's
 
+# hold NAME ADDRESS: a kernel connection that stays open, idle.
+hold() {
+    in_ns bash -c "exec 5<>/dev/tcp/$2/80 && echo open && exec sleep 120" > "$SCRATCH/$1.hold" 2>&1 &
+    eventually 60 grep -q open "$SCRATCH/$1.hold"
+}
+
 mkdir "$SCRATCH/site" "$SCRATCH/site/sub"
 head -c 20000000 /dev/urandom > "$SCRATCH/site/large.bin"
 echo "the index" > "$SCRATCH/site/index.html"
 ln -s /etc/passwd "$SCRATCH/site/outside"
 mkfifo "$SCRATCH/site/fifo"
 
-device() {
-    in_ns ip tuntap add "$1" mode tap
-    in_ns ip address add "$2" dev "$1"
-    in_ns ip address add "$3" dev "$1" nodad
-    in_ns ip link set "$1" up
-}
-# serve NAME ARGUMENTS...: sets the variable PID_NAME.
-serve() {
-    local name=$1
-    shift
-    in_ns "$BECKON" serve "$@" > "$SCRATCH/$name.log" 2>&1 &
-    eventually 60 grep -q '^process' "$SCRATCH/$name.log" || { cat "$SCRATCH/$name.log"; return 1; }
-    declare -g "PID_$name=$(sed -n 's/^process \([0-9]*\);.*/\1/p' "$SCRATCH/$name.log")"
-}
-# hold NAME ADDRESS: a kernel connection that stays open, idle.
-hold() {
-    in_ns bash -c "exec 5<>/dev/tcp/$2/80 && echo open && exec sleep 120" > "$SCRATCH/$1.hold" 2>&1 &
-    eventually 60 grep -q open "$SCRATCH/$1.hold"
-}
 if ! ip netns add "$NS" || ! in_ns ip link set lo up ||
     ! device bk0 10.78.0.1/24 fd78::1/64 || ! device bk1 10.79.0.1/24 fd79::1/64; then
     skip "cannot set up a network namespace"

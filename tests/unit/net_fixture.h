@@ -59,6 +59,7 @@ struct world_options {
     bool layer3, accept_any, autoconfigure, no_ipv4, no_ipv6;
     uint32_t neighbours, reassemblies, frames, connections, mtu;
     uint8_t hop_limit;
+    const struct bk_steering *steering;
 };
 
 static inline bk_addr ip(const char *text) {
@@ -116,6 +117,7 @@ static inline struct world *world_open(const struct world_options *given) {
     c.buffer_chunks = 256;
     c.rto_initial_ms = 60000; /* no segment is sent twice while a test looks */
     c.rto_max_ms = 120000;
+    if (o->steering != NULL) c.steering = *o->steering;
 
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);

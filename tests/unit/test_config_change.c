@@ -40,7 +40,7 @@ static void what_cannot_change_is_refused(void **state) {
     config = good;
     config.chunks++;
     assert_int_equal(bk_config_change(stack, &config, &why), -EINVAL);
-    assert_string_equal(why, "the sizes of pools cannot change");
+    assert_string_equal(why, "the sizes of pools and the steering cannot change");
     config = good;
     config.rto_min_ms = 0;
     assert_int_equal(bk_config_change(stack, &config, &why), -EINVAL);

@@ -1,5 +1,5 @@
-/* Shows how the pump deals with a device that is full, fails, brings more than a round, or comes when the stack has no chunks; and
- * that a device behind an impaired wire is served in the wire's time. */
+/* Shows how the pump deals with a device that is full, fails, brings more than a round, or comes when the stack has no chunks;
+ * that a device behind an impaired wire is served in the wire's time; and that a stack without work still knows the time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -246,6 +246,21 @@ static void test_no_chunks(void **state) {
     bk_link_close(&d->link);
 }
 
+/* While nothing arrives, leaves or is due, time goes on: STATUS, which is not told it, shows how long ago the peer was heard. */
+static void test_ages_of_a_quiet_stack(void **state) {
+    struct world *w = *state;
+    struct bk_tcp_open open = {.remote = bk_addr_ipv4(10, 0, 0, 1), .remote_port = 80};
+    struct bk_tcp_info info;
+    bk_conn conn;
+    w->device->room = 0;
+    assert_int_equal(bk_tcp_connect(w->stack, &open, 0, &conn), 0);
+    assert_int_equal(bk_link_pump(&w->device->link, 0), 0);
+    assert_int_equal(bk_link_pump(&w->device->link, 500 * NS_PER_MS), 0);
+    assert_int_equal(bk_tcp_status(w->stack, conn, &info), 0);
+    assert_int_equal(info.heard_age_ms, 500);
+    bk_link_close(&w->device->link);
+}
+
 /* 10 us in, 10 us out. */
 static void test_behind_an_impaired_wire(void **state) {
     struct world *w = *state;
@@ -301,6 +316,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_more_than_a_round, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_drained_device, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_no_chunks, world_begin, world_end),
+        cmocka_unit_test_setup_teardown(test_ages_of_a_quiet_stack, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_behind_an_impaired_wire, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_wrapping_keeps_what_waits, world_begin, world_end),
     };

@@ -3,6 +3,8 @@
  * The datagrams are echo requests: what was put together is seen in the reply. */
 #include "net_fixture.h"
 
+#include "beckon/steer.h"
+
 #define DATA 3000u
 
 /* An echo request as it stands whole: 8 bytes of header and DATA that differ from byte to byte. */
@@ -426,6 +428,38 @@ static void congestion_of_a_fragment_is_the_datagrams(void **state) {
     }
 }
 
+static uint16_t both_halves_arrive(struct world *w, const struct datagram *d) {
+    fragment_arrives(w, d, 0, 1480, true);
+    return fragment_arrives(w, d, 1480, d->length, false);
+}
+
+/* Each stack of a group gets all fragments, and one of them takes the datagram: the one whose flow it is, or, without ports, the first. */
+static void one_stack_of_a_group_takes_a_datagram(void **state) {
+    (void)state;
+    struct bk_steering steering = {.stacks = 3, .key = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
+    EACH_FAMILY(f) for (uint16_t port = 1000; port < 1020; port++) {
+        struct datagram *ping = datagram(f->peer, f->us, DATA, 9), *udp = datagram(f->peer, f->us, DATA - 8, 10);
+        uint32_t owner = bk_steer(&steering, &udp->line.src, port, &udp->line.dst, 53);
+        udp->protocol = WIRE_UDP;
+        wire_udp_emit(udp->bytes, &(struct wire_udp){.src_port = port, .dst_port = 53, .length = DATA});
+        complete(&udp->line, WIRE_UDP, udp->bytes, udp->length, 6);
+        for (steering.index = 0; steering.index < steering.stacks; steering.index++) {
+            struct world *w = acquainted(&(struct world_options){.steering = &steering});
+            uint16_t reason = both_halves_arrive(w, udp);
+            assert_true(reason ==
+                        (steering.index == owner ? BK_REASON_ANSWER_PORT_UNREACHABLE : BK_REASON_DROP_OTHER_STACK));
+            assert_true((sent(w, BK_REASON_SEND_UNREACHABLE) != NULL) == (steering.index == owner));
+            reason = both_halves_arrive(w, ping);
+            assert_true(reason == (steering.index == 0 ? BK_REASON_ACCEPT_ECHO : BK_REASON_DROP_OTHER_STACK));
+            if (steering.index == 0) expect_reply(w, ping);
+            expect_silence(w);
+            world_close(w);
+        }
+        free(ping);
+        free(udp);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fragments_in_any_order_make_a_datagram),
@@ -443,6 +477,7 @@ int main(void) {
         cmocka_unit_test(fragmented_neighbour_discovery_is_dropped),
         cmocka_unit_test(reassembled_datagram_can_be_quoted),
         cmocka_unit_test(congestion_of_a_fragment_is_the_datagrams),
+        cmocka_unit_test(one_stack_of_a_group_takes_a_datagram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

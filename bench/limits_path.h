@@ -1,6 +1,6 @@
 /* What this machine can do at best with the bytes of segments: limits.c, for the workloads that are held beside it. */
-#ifndef BENCH_LIMITS_H
-#define BENCH_LIMITS_H
+#ifndef BENCH_LIMITS_PATH_H
+#define BENCH_LIMITS_PATH_H
 
 #include "bench.h"
 
