@@ -7,8 +7,8 @@
  *
  * TCP sees only segments to and from single hosts whose checksum is good.
  *
- * Nearly all frames are alike: for our MAC, without options, extension headers and fragments, between addresses that were good the last
- * time, with all headers in the first part. Those are looked at in one go (segment_usual), which says only that all is well; whatever is not goes
+ * Nearly all frames are alike: for our MAC, without options, extension headers and fragments, between addresses of single hosts, most of which
+ * were good the last time, with all headers in the first part. Those are looked at in one go (segment_usual), which says only that all is well; whatever is not goes
  * through the layers, to be told what is wrong with it.
  */
 #include "base/checksum.h"
@@ -358,7 +358,7 @@ static bool ip_usual(struct packet *p, const uint8_t *ip, uint32_t held) {
 
 /* Whether the frame is a segment as nearly all are, in which there is nothing wrong below TCP. If so, p stands at its TCP header; if not, at the
  * frame's start, as it did. */
-static bool segment_usual(const struct net *n, struct packet *p) {
+static bool segment_usual(struct net *n, struct packet *p) {
     const struct base *b = &n->tcp.base;
     const struct net_iface *i = &n->iface[p->iface];
     if (p->part_count == 0) return false;
@@ -370,7 +370,7 @@ static bool segment_usual(const struct net *n, struct packet *p) {
         ip += WIRE_ETHERNET_LENGTH;
         held -= WIRE_ETHERNET_LENGTH;
     }
-    if (!ip_usual(p, ip, held) || !addresses_known(n, p, &n->pair[pair_number(p)])) return false;
+    if (!ip_usual(p, ip, held)) return false;
     bool ipv4 = p->family == 4;
     if (ip != frame && get_be16(ip - 2) != (ipv4 ? WIRE_ETHERTYPE_IPV4 : WIRE_ETHERTYPE_IPV6)) return false;
     uint32_t start = (uint32_t)(ip - frame), header = ipv4 ? WIRE_IPV4_LENGTH : WIRE_IPV6_LENGTH;
@@ -383,6 +383,7 @@ static bool segment_usual(const struct net *n, struct packet *p) {
         uint64_t sum = checksum_add_by(b->checksum_way, WIRE_TCP + length, ip + from, p->ip_length - from);
         if (checksum_fold(sum) != UINT16_MAX) return false;
     }
+    if (addresses_check(n, p) != BK_REASON_NONE || p->ip_multicast) return false;
     p->ip_start = start;
     packet_enter(p, start + header, length);
     return true;

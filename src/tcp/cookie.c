@@ -16,6 +16,8 @@ static const uint16_t cookie_mss[2][8] = {
     {TCP_MSS_MIN, 536, 1220, 1300, 1360, 1420, 1440, 8940},
 };
 
+#define COOKIE_MESSAGE 12u /* bytes that the MAC is of, besides the tuple */
+
 /* What the timestamp carries. */
 #define COOKIE_SCALE      15u
 #define COOKIE_NO_SCALE   15u
@@ -30,11 +32,14 @@ static uint32_t cookie_counter(const struct tcp *t) {
 
 static uint32_t cookie_make(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint32_t irs,
                             uint32_t counter, uint32_t mss_index, uint32_t options) {
-    struct {
-        struct tuple tuple;
-        uint32_t irs, counter, mss_index, options, receive_scale;
-    } message = {*tuple, irs, counter, mss_index, options, listener_receive_scale(t, l)};
-    uint32_t mac = (uint32_t)siphash24(&t->base.secret[2], &message, sizeof message);
+    bool ipv6 = !addr_is_ipv4(&tuple->local);
+    uint32_t n = small_tuple_bytes(ipv6);
+    uint8_t message[SMALL_TUPLE_IPV6 + COOKIE_MESSAGE]; /* of another length than those of isn.c, whose key it shares */
+    small_tuple_put(message, ipv6, tuple);
+    put_be32(message + n, irs);
+    put_be32(message + n + 4, counter);
+    put_be32(message + n + 8, mss_index << 16 | options << 8 | listener_receive_scale(t, l));
+    uint32_t mac = (uint32_t)siphash24(&t->base.secret[2], message, n + COOKIE_MESSAGE);
     return (counter & 31) << 27 | mss_index << 24 | (mac & 0xffffff);
 }
 
@@ -64,6 +69,7 @@ static uint32_t cookie_timestamp(uint32_t now, uint32_t options) {
 uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct segment *s) {
     bool ipv6 = !addr_is_ipv4(&s->tuple.local);
     const struct wire_tcp_options *o = &s->header.option;
+    uint16_t mss = request_mss(t, l, &s->tuple, s->packet->iface);
     uint32_t index = cookie_mss_index(o->mss != 0 ? o->mss : mss_default(ipv6), ipv6);
     uint32_t options = cookie_options(t, s);
     struct reply y = {
@@ -71,7 +77,7 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
         .hash = s->hash,
         .iface = s->packet->iface,
         .flags = options & COOKIE_ECN ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)request_window(t, l, &s->tuple, s->packet->iface),
+        .window = (uint16_t)request_window(t, l, mss),
         .reason = BK_REASON_SEND_SYN_COOKIE,
         .state = BK_LISTEN,
         .object = BK_NONE,
@@ -80,7 +86,7 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
         .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
         .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
     };
-    y.option.mss = request_mss(t, l, &s->tuple, s->packet->iface);
+    y.option.mss = mss;
     if (options & COOKIE_TIMESTAMPS) {
         y.option.has_timestamps = true;
         y.option.tsval = cookie_timestamp(timestamp_now(t, isn_make(t, &s->tuple).timestamp_offset), options);

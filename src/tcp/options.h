@@ -13,9 +13,8 @@ static inline uint32_t timestamp_now(const struct tcp *t, uint32_t offset) {
 
 /* The window scale that we offer: the least that lets the window field express a buffer of `bytes` (RFC 7323 2.2). */
 static inline uint8_t window_scale_for(uint32_t bytes) {
-    uint8_t scale = 0;
-    while (scale < WINDOW_SCALE_MAX && (bytes >> scale) > UINT16_MAX) scale++;
-    return scale;
+    if (bytes <= UINT16_MAX) return 0;
+    return (uint8_t)u32_min(u32_highest_bit(bytes) - 15, WINDOW_SCALE_MAX);
 }
 
 /* IP and TCP header of a segment, without options. */

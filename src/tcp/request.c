@@ -37,23 +37,21 @@ uint16_t request_mss(const struct tcp *t, const struct listener *l, const struct
 }
 
 /* RCV.WND before the handshake is done: what a SYN can say. */
-uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface) {
+uint32_t request_window(const struct tcp *t, const struct listener *l, uint32_t mss) {
     uint32_t buffer = l == NULL ? t->base.config.receive_buffer : listener_receive_buffer(t, l);
     uint32_t clamp = listener_option(l, BK_TCP_WINDOW_CLAMP, 0);
-    return receive_window_initial(t, buffer, clamp, request_mss(t, l, tuple, iface));
+    return receive_window_initial(t, buffer, clamp, mss);
 }
 
-static struct reply request_reply(const struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
-                                  uint16_t reason) {
-    uint8_t scale = r->receive_scale;
-    const struct listener *l = request_listener(t, r);
+/* An ACK, whose window is to be put in. */
+static struct reply request_reply(const struct tcp *t, const struct request *r, const struct listener *l,
+                                  const struct tuple *tuple, uint32_t id, uint16_t reason) {
     struct reply y = {
         .tuple = tuple,
         .hash = r->hash,
         .iface = r->iface,
         .flags = WIRE_ACK,
-        .window = (uint16_t)(request_window(t, l, tuple, r->iface) >> scale),
-        .scale = scale,
+        .scale = r->receive_scale,
         .reason = reason,
         .state = BK_SYN_RECEIVED,
         .object_kind = EVENT_REQUEST,
@@ -73,12 +71,12 @@ static struct reply request_reply(const struct tcp *t, const struct request *r, 
 
 static void request_send_syn_ack(struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                  uint16_t reason) {
-    struct reply y = request_reply(t, r, tuple, id, reason);
+    const struct listener *l = request_listener(t, r);
+    struct reply y = request_reply(t, r, l, tuple, id, reason);
     y.flags = r->ecn ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK;
-    y.window =
-        (uint16_t)request_window(t, request_listener(t, r), tuple, r->iface); /* never scaled on a SYN (RFC 7323 2.2) */
     y.seq = r->iss;
-    y.option.mss = request_mss(t, request_listener(t, r), tuple, r->iface);
+    y.option.mss = request_mss(t, l, tuple, r->iface);
+    y.window = (uint16_t)request_window(t, l, y.option.mss); /* never scaled on a SYN (RFC 7323 2.2) */
     y.option.has_wscale = r->scaling;
     y.option.wscale = r->receive_scale;
     y.option.sack_permitted = r->sack;
@@ -148,7 +146,7 @@ static struct connection *request_promote(struct tcp *t, struct listener *l, con
     c->snd_una = r->iss;
     c->snd_nxt = c->snd_end = r->iss + 1;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = r->irs + 1;
-    c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, l, tuple, r->iface);
+    c->rcv_adv = c->rcv_edge = c->rcv_nxt + request_window(t, l, request_mss(t, l, tuple, r->iface));
     c->timestamps = r->timestamps;
     c->sack = r->sack;
     c->ecn = r->ecn;
@@ -227,7 +225,9 @@ static uint16_t request_challenge(struct tcp *t, uint32_t id, const struct segme
     struct request *r = request_at(t, ipv6, id);
     if (request_quiet(t, r, t->base.now) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
     r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS + t->base.config.challenge_ack_ms);
-    struct reply y = request_reply(t, r, &s->tuple, id, send_reason);
+    const struct listener *l = request_listener(t, r);
+    struct reply y = request_reply(t, r, l, &s->tuple, id, send_reason);
+    y.window = (uint16_t)(request_window(t, l, request_mss(t, l, &s->tuple, r->iface)) >> y.scale);
     reply_send(t, &y);
     return reason;
 }
@@ -245,8 +245,9 @@ static uint16_t request_check(struct tcp *t, bool ipv6, uint32_t id, const struc
     const struct wire_tcp_options *o = &s->header.option;
     if (r->timestamps && !o->has_timestamps && !segment_has(s, WIRE_RST | WIRE_SYN)) return BK_REASON_DROP_NO_TIMESTAMP;
     bool stale = r->timestamps && o->has_timestamps && !segment_has(s, WIRE_RST) && seq_lt(o->tsval, r->ts_recent);
-    if (stale ||
-        !segment_acceptable(s, rcv_nxt, request_window(t, request_listener(t, r), &s->tuple, s->packet->iface))) {
+    const struct listener *l = request_listener(t, r);
+    uint32_t window = request_window(t, l, request_mss(t, l, &s->tuple, s->packet->iface));
+    if (stale || !segment_acceptable(s, rcv_nxt, window)) {
         if (segment_has(s, WIRE_RST)) return BK_REASON_DROP_RST_OUTSIDE;
         return request_challenge(t, id, s, BK_REASON_SEND_ACK_UNACCEPTABLE,
                                  stale ? BK_REASON_ANSWER_PAWS : BK_REASON_ANSWER_UNACCEPTABLE);

@@ -56,8 +56,8 @@ static inline uint32_t request_size(bool ipv6) {
 
 /* The MSS that our SYN-ACK offers. */
 uint16_t request_mss(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface);
-/* RCV.WND of a request: what a SYN can say. */
-uint32_t request_window(const struct tcp *t, const struct listener *l, const struct tuple *tuple, uint8_t iface);
+/* RCV.WND of a request whose SYN-ACK offers this MSS: what a SYN can say. */
+uint32_t request_window(const struct tcp *t, const struct listener *l, uint32_t mss);
 /* Makes a request from an acceptable SYN and answers it. Returns the SYN's reason. */
 uint16_t request_open(struct tcp *t, const struct listener *l, const struct segment *s, const uint32_t *above);
 /* A segment for a request. Returns its reason. */

@@ -95,11 +95,18 @@ struct wire_ipv6_chain {
  * are heeded by their action bits; routing headers with segments left are refused (RFC 5095); at most 8 headers. */
 uint16_t wire_ipv6_chain_parse(const uint8_t *p, size_t n, uint8_t next, struct wire_ipv6_chain *out);
 
-/* The classes of addresses that the layers ask about. */
-bool wire_addr_is_multicast(const bk_addr *a);         /* 224.0.0.0/4 or ff00::/8 */
-bool wire_addr_is_loopback(const bk_addr *a);          /* 127.0.0.0/8 or ::1 */
-bool wire_addr_is_link_local(const bk_addr *a);        /* 169.254.0.0/16 or fe80::/10 */
-bool wire_addr_is_limited_broadcast(const bk_addr *a); /* 255.255.255.255 */
+/* The classes of addresses that the layers ask about, in place: who asks about several tells the family once. */
+static inline bool wire_addr_is_multicast(const bk_addr *a) { /* 224.0.0.0/4 or ff00::/8 */
+    return addr_is_ipv4(a) ? a->byte[12] >> 4 == 0xe : a->byte[0] == 0xff;
+}
+static inline bool wire_addr_is_loopback(const bk_addr *a) { /* 127.0.0.0/8 or ::1 */
+    static const bk_addr loopback = {{[15] = 1}};
+    return addr_is_ipv4(a) ? a->byte[12] == 127 : addr_equal(a, &loopback);
+}
+static inline bool wire_addr_is_limited_broadcast(const bk_addr *a) { /* 255.255.255.255 */
+    return addr_is_ipv4(a) && get_be32(a->byte + 12) == UINT32_MAX;
+}
+bool wire_addr_is_link_local(const bk_addr *a); /* 169.254.0.0/16 or fe80::/10 */
 /* Whether the first `bits` of both are equal; an IPv4 prefix counts from its own first bit, and two families never match. */
 bool wire_addr_prefix_equal(const bk_addr *a, const bk_addr *b, uint8_t bits);
 /* ff02::1:ffXX:XXXX of an address (RFC 4291 2.7.1). */

@@ -5,22 +5,9 @@
  */
 #include "wire/ip.h"
 
-bool wire_addr_is_multicast(const bk_addr *a) {
-    return addr_is_ipv4(a) ? a->byte[12] >> 4 == 0xe : a->byte[0] == 0xff;
-}
-
-bool wire_addr_is_loopback(const bk_addr *a) {
-    static const bk_addr loopback = {{[15] = 1}};
-    return addr_is_ipv4(a) ? a->byte[12] == 127 : addr_equal(a, &loopback);
-}
-
 bool wire_addr_is_link_local(const bk_addr *a) {
     if (addr_is_ipv4(a)) return a->byte[12] == 169 && a->byte[13] == 254;
     return a->byte[0] == 0xfe && (a->byte[1] & 0xc0) == 0x80;
-}
-
-bool wire_addr_is_limited_broadcast(const bk_addr *a) {
-    return addr_is_ipv4(a) && get_be32(a->byte + 12) == UINT32_MAX;
 }
 
 bool wire_addr_prefix_equal(const bk_addr *a, const bk_addr *b, uint8_t bits) {
