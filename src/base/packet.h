@@ -20,7 +20,9 @@ struct packet {
     bool link_broadcast; /* came to the link's broadcast or a multicast address */
     bool ip_multicast;   /* came to an IP broadcast or multicast address */
     bool pushed;         /* the last of several frames has PSH */
+    bool hashed;         /* `hash` is the tuple's */
     uint8_t family;      /* 4 or 6 */
+    uint32_t hash;       /* of its addresses and ports, if they were seen before their turn (net/foresee.h) */
     uint32_t mtu;        /* of the interface it came by */
     uint32_t start;      /* where the current layer begins, bytes from the frame's start */
     uint32_t length;     /* bytes of the current layer: header and payload, padding cut off */

@@ -61,8 +61,9 @@ struct coalesce {
     struct net *net;
     uint32_t iface;
     struct bk_rx *batch;
-    uint32_t latest, next; /* the run that was last joined; whose place is taken when all are in use */
-    uint32_t open;         /* runs that have begun and are not delivered */
+    uint32_t latest, next;    /* the run that was last joined; whose place is taken when all are in use */
+    uint32_t open;            /* runs that have begun and are not delivered */
+    struct foreseen foreseen; /* of the frames around the one at hand */
     struct run run[COALESCE_RUNS];
 };
 
@@ -96,11 +97,11 @@ static enum look look(const struct coalesce *c, const struct bk_rx *f, struct vi
     v->at = chunk_data(&c->net->tcp.base, f->parts[0].chunk) + f->parts[0].offset;
     if (!find_tcp(c, held, v)) return LOOK_OPAQUE;
     const uint8_t *tcp = v->at + v->tcp;
+    if ((tcp[TCP_FLAGS] | WIRE_PSH) != (WIRE_ACK | WIRE_PSH)) return LOOK_TCP;
     v->length = frame_length(f);
     v->ip_length = ip_length(v->ipv4, v->at + v->ip);
     v->text = (uint16_t)(v->tcp + (tcp[TCP_OFFSET] >> 4) * 4u);
-    bool plain =
-        f->gso_size == 0 && f->part_count <= COALESCE_PARTS && (tcp[TCP_FLAGS] | WIRE_PSH) == (WIRE_ACK | WIRE_PSH);
+    bool plain = f->gso_size == 0 && f->part_count <= COALESCE_PARTS;
     bool whole = v->text >= v->tcp + WIRE_TCP_LENGTH && held > v->text && v->length == v->ip + v->ip_length;
     return plain && whole ? LOOK_TEXT : LOOK_TCP;
 }
@@ -194,7 +195,9 @@ static void refuse_frame(struct base *b, struct bk_rx *f) {
     for (uint32_t i = 0; i < f->part_count; i++) chunk_release(b, f->parts[i].chunk);
 }
 
-static void deliver_frame(struct net *n, uint32_t iface, struct bk_rx *f) {
+/* Frame `number` of its batch. */
+static void deliver_frame(struct net *n, uint32_t iface, struct bk_rx *f, const struct foreseen *seen, size_t number) {
+    uint32_t i = number % FORESEE_RUN;
     if (f->flags & BK_RX_REFUSED) {
         refuse_frame(&n->tcp.base, f);
         return;
@@ -203,7 +206,9 @@ static void deliver_frame(struct net *n, uint32_t iface, struct bk_rx *f) {
                        .part_count = f->part_count,
                        .gso_size = f->gso_size,
                        .rx_flags = f->flags,
-                       .iface = (uint8_t)iface};
+                       .iface = (uint8_t)iface,
+                       .hashed = seen->known >> i & 1};
+    if (p.hashed) p.hash = seen->hash[i];
     f->reason = deliver(n, &p);
 }
 
@@ -305,14 +310,14 @@ static void take_frame(struct coalesce *c, uint32_t number) {
     struct run *latest = &c->run[c->latest];
     struct view v;
     if (f->flags & BK_RX_REFUSED) {
-        deliver_frame(c->net, c->iface, f);
+        deliver_frame(c->net, c->iface, f, &c->foreseen, number);
         return;
     }
     if (latest->frames != 0 && run_join(c, latest, number)) return;
     enum look seen = look(c, f, &v);
     if (seen == LOOK_OPAQUE) {
         deliver_all(c);
-        deliver_frame(c->net, c->iface, f);
+        deliver_frame(c->net, c->iface, f, &c->foreseen, number);
         return;
     }
     struct run *r = c->open != 0 ? run_of(c, &v) : NULL;
@@ -321,13 +326,16 @@ static void take_frame(struct coalesce *c, uint32_t number) {
         return;
     }
     if (r != NULL) deliver_run(c, r);
-    if (seen != LOOK_TEXT || !run_begin(c, number, &v)) deliver_frame(c->net, c->iface, f);
+    if (seen != LOOK_TEXT || !run_begin(c, number, &v)) deliver_frame(c->net, c->iface, f, &c->foreseen, number);
 }
 
 /* Before frame i of the batch: asks for what it and those behind it will need. */
-static void foresee(const struct net *n, uint32_t iface, const struct bk_rx *frames, size_t count, size_t i) {
-    if (!BK_FAST || count < FORESEE_LEAST || i % FORESEE_RUN != 0) return;
-    net_foresee(n, iface, &frames[i], count - i < FORESEE_RUN ? count - i : FORESEE_RUN);
+static void foresee(const struct net *n, uint32_t iface, const struct bk_rx *frames, size_t count, size_t i,
+                    struct foreseen *seen) {
+    if (i % FORESEE_RUN != 0) return;
+    seen->known = 0;
+    if (!BK_FAST || count < FORESEE_LEAST) return;
+    net_foresee(n, iface, &frames[i], count - i < FORESEE_RUN ? count - i : FORESEE_RUN, seen);
 }
 
 static void coalesce_batch(struct net *n, uint32_t iface, struct bk_rx *frames, size_t count) {
@@ -338,7 +346,7 @@ static void coalesce_batch(struct net *n, uint32_t iface, struct bk_rx *frames, 
     c.latest = c.next = c.open = 0;
     for (uint32_t i = 0; i < COALESCE_RUNS; i++) c.run[i].frames = 0;
     for (size_t i = 0; i < count; i++) {
-        foresee(n, iface, frames, count, i);
+        foresee(n, iface, frames, count, i, &c.foreseen);
         take_frame(&c, (uint32_t)i);
     }
     deliver_all(&c);
@@ -349,8 +357,9 @@ void coalesce_input(struct net *n, uint32_t iface, struct bk_rx *frames, size_t 
         coalesce_batch(n, iface, frames, count);
         return;
     }
+    struct foreseen seen;
     for (size_t i = 0; i < count; i++) {
-        foresee(n, iface, frames, count, i);
-        deliver_frame(n, iface, &frames[i]);
+        foresee(n, iface, frames, count, i, &seen);
+        deliver_frame(n, iface, &frames[i], &seen, i);
     }
 }

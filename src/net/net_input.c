@@ -394,6 +394,7 @@ uint16_t net_input(struct net *n, struct packet *p) {
     p->mtu = n->iface[p->iface].mtu;
     p->link_broadcast = p->ip_multicast = false;
     if (BK_FAST && segment_usual(n, p)) return deliver_segment(n, p);
+    p->hashed = false; /* it may be a fragment, for one */
     if (n->iface[p->iface].config.layer == BK_LAYER_ETHERNET) return ethernet_input(n, p);
     uint8_t scratch[1];
     const uint8_t *first = packet_bytes(&n->tcp.base, p, 0, 1, scratch);

@@ -51,7 +51,7 @@ void lookup_forget(struct tcp *t, const struct tuple *tuple) {
     if (latest_has_ports(l, tuple)) l->ref = DEMUX_NONE;
 }
 
-demux_ref lookup_segment(struct tcp *t, const struct tuple *tuple, uint32_t *hash) {
+demux_ref lookup_segment(struct tcp *t, const struct packet *p, const struct tuple *tuple, uint32_t *hash) {
     const struct demux_latest *l = latest_slot(t, tuple);
     const struct connection *c = latest_has_ports(l, tuple) ? connection_at(t, demux_ref_id(l->ref)) : NULL;
     bool known = c != NULL && tuple_equal(&c->tuple, tuple);
@@ -59,7 +59,7 @@ demux_ref lookup_segment(struct tcp *t, const struct tuple *tuple, uint32_t *has
         *hash = c->hash;
         return l->ref;
     }
-    *hash = demux_hash(&t->base, tuple);
+    *hash = p->hashed ? p->hash : demux_hash(&t->base, tuple);
     demux_ref ref = lookup_tuple(t, tuple, *hash);
     BK_ASSERT(!known || ref == l->ref, "one of the latest connections is in the table");
     if (ref != DEMUX_NONE && demux_ref_kind(ref) == DEMUX_CONNECTION) lookup_note(t, tuple, ref);

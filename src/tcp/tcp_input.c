@@ -95,6 +95,6 @@ uint16_t tcp_input(struct tcp *t, struct packet *p) {
     /* RFC 4022 counts what was on the wire: a frame that the device merged is as many segments as there were. */
     if (p->joined == 0 && p->gso_size != 0 && s.data_length > p->gso_size)
         t->mib.in_segs += (s.data_length - 1) / p->gso_size;
-    demux_ref ref = lookup_segment(t, &s.tuple, &s.hash);
+    demux_ref ref = lookup_segment(t, p, &s.tuple, &s.hash);
     return trace_on(&t->base) ? dispatch_traced(t, ref, &s) : dispatch(t, ref, &s);
 }

@@ -31,30 +31,44 @@ enum tcp_option_length {
 
 /* ---- parse ----------------------------------------------------------------------------------------- */
 
-/* Takes one option, whose p[1] bytes are there. `seen` has a bit for each kind below 32 that was taken already. */
-static void tcp_option_take(const uint8_t *p, struct wire_tcp_options *o, uint32_t *seen) {
-    uint8_t kind = p[0], length = p[1];
+/* Kind and length of an option, as they stand in its first two bytes. */
+#define OPTION_HEAD(kind, length) ((uint32_t)(kind) << 8 | (length))
+
+/* Takes an option of SACK blocks; false if its length is that of none. */
+static bool tcp_option_take_sack(const uint8_t *p, struct wire_tcp_options *o) {
+    uint32_t blocks = (uint32_t)p[1] - LENGTH_SACK;
+    if (blocks == 0 || blocks % LENGTH_SACK_BLOCK != 0) return false;
+    /* 40 bytes of options cannot hold more than WIRE_SACK_BLOCKS. */
+    o->sack_count = (uint8_t)(blocks / LENGTH_SACK_BLOCK);
+    for (unsigned i = 0; i < o->sack_count; i++) {
+        o->sack[i].left = get_be32(p + 2 + 8 * i);
+        o->sack[i].right = get_be32(p + 6 + 8 * i);
+    }
+    return true;
+}
+
+/* Takes one option, whose p[1] bytes (2 or more) are there. `seen` has a bit for each kind below 32 that was taken already. */
+static inline void tcp_option_take(const uint8_t *p, struct wire_tcp_options *o, uint32_t *seen) {
+    uint8_t kind = p[0];
     if (kind >= 32 || *seen >> kind & 1) return;
-    if (kind == OPTION_MSS && length == LENGTH_MSS) {
+    switch (get_be16(p)) {
+    case OPTION_HEAD(OPTION_MSS, LENGTH_MSS):
         o->mss = get_be16(p + 2);
-    } else if (kind == OPTION_WSCALE && length == LENGTH_WSCALE) {
+        break;
+    case OPTION_HEAD(OPTION_WSCALE, LENGTH_WSCALE):
         o->has_wscale = true;
         o->wscale = p[2];
-    } else if (kind == OPTION_SACK_PERMITTED && length == LENGTH_SACK_PERMITTED) {
+        break;
+    case OPTION_HEAD(OPTION_SACK_PERMITTED, LENGTH_SACK_PERMITTED):
         o->sack_permitted = true;
-    } else if (kind == OPTION_TIMESTAMPS && length == LENGTH_TIMESTAMPS) {
+        break;
+    case OPTION_HEAD(OPTION_TIMESTAMPS, LENGTH_TIMESTAMPS):
         o->has_timestamps = true;
         o->tsval = get_be32(p + 2);
         o->tsecr = get_be32(p + 6);
-    } else if (kind == OPTION_SACK && length > LENGTH_SACK && (length - LENGTH_SACK) % LENGTH_SACK_BLOCK == 0) {
-        /* 40 bytes of options cannot hold more than WIRE_SACK_BLOCKS. */
-        o->sack_count = (uint8_t)((length - LENGTH_SACK) / LENGTH_SACK_BLOCK);
-        for (unsigned i = 0; i < o->sack_count; i++) {
-            o->sack[i].left = get_be32(p + 2 + 8 * i);
-            o->sack[i].right = get_be32(p + 6 + 8 * i);
-        }
-    } else {
-        return;
+        break;
+    default:
+        if (kind != OPTION_SACK || !tcp_option_take_sack(p, o)) return;
     }
     *seen |= UINT32_C(1) << kind;
 }
@@ -100,81 +114,116 @@ uint16_t wire_tcp_parse(const uint8_t *p, size_t n, struct wire_tcp *out) {
 
 /* ---- emit ------------------------------------------------------------------------------------------ */
 
-struct tcp_options_layout {
-    bool aligned; /* with NOPs before options */
-    uint32_t sack_count;
-    uint32_t length; /* a multiple of 4, at most OPTIONS_MAX */
+/* How long they are with NOPs: words of four bytes, and no more than a header has room for unless there are SACK blocks. */
+static inline uint32_t tcp_options_aligned(const struct wire_tcp_options *o) {
+    uint32_t words = o->mss != 0;
+    words += o->has_timestamps ? 3 : o->sack_permitted; /* "SACK permitted" takes the place of the two NOPs */
+    words += o->has_wscale;
+    if (o->sack_count > 0) words += 1 + u32_min(o->sack_count, WIRE_SACK_BLOCKS) * (LENGTH_SACK_BLOCK / 4);
+    return words * 4;
+}
+
+static inline uint8_t *tcp_emit_word(uint8_t *p, uint32_t word) {
+    put_be32(p, word);
+    return p + 4;
+}
+
+static inline uint8_t *tcp_emit_sack(uint8_t *p, const struct wire_tcp_options *o, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        p = tcp_emit_word(p, o->sack[i].left);
+        p = tcp_emit_word(p, o->sack[i].right);
+    }
+    return p;
+}
+
+#define NOP1 ((uint32_t)OPTION_NOP << 24)
+#define NOP2 ((uint32_t)OPTION_NOP << 24 | (uint32_t)OPTION_NOP << 16)
+
+/* With NOPs, whole words at a time. */
+static inline void tcp_emit_aligned(uint8_t *p, const struct wire_tcp_options *o) {
+    const uint32_t permitted = OPTION_HEAD(OPTION_SACK_PERMITTED, LENGTH_SACK_PERMITTED);
+    if (o->mss != 0) p = tcp_emit_word(p, OPTION_HEAD(OPTION_MSS, LENGTH_MSS) << 16 | o->mss);
+    if (o->has_timestamps) {
+        uint32_t before = o->sack_permitted ? permitted << 16 : NOP2;
+        p = tcp_emit_word(p, before | OPTION_HEAD(OPTION_TIMESTAMPS, LENGTH_TIMESTAMPS));
+        p = tcp_emit_word(p, o->tsval);
+        p = tcp_emit_word(p, o->tsecr);
+    } else if (o->sack_permitted) {
+        p = tcp_emit_word(p, NOP2 | permitted);
+    }
+    if (o->has_wscale) p = tcp_emit_word(p, NOP1 | OPTION_HEAD(OPTION_WSCALE, LENGTH_WSCALE) << 8 | o->wscale);
+    uint32_t count = u32_min(o->sack_count, WIRE_SACK_BLOCKS);
+    if (count == 0) return;
+    p = tcp_emit_word(p, NOP2 | OPTION_HEAD(OPTION_SACK, LENGTH_SACK + count * LENGTH_SACK_BLOCK));
+    tcp_emit_sack(p, o, count);
+}
+
+/* How many SACK blocks there are room for without NOPs, and how long all is then. Only SACK blocks can have taken it so far: all else comes
+ * to 24 bytes at most. */
+struct tcp_options_packed {
+    uint32_t sack_count, length;
 };
 
-static struct tcp_options_layout tcp_options_lay_out(const struct wire_tcp_options *o) {
-    struct tcp_options_layout layout = {.aligned = true, .sack_count = u32_min(o->sack_count, WIRE_SACK_BLOCKS)};
-    if (o->mss != 0) layout.length += 4;
-    if (o->has_timestamps)
-        layout.length += 12; /* "SACK permitted" takes the place of the two NOPs */
-    else if (o->sack_permitted)
-        layout.length += 4;
-    if (o->has_wscale) layout.length += 4;
-    if (layout.sack_count > 0) layout.length += 4 + layout.sack_count * LENGTH_SACK_BLOCK;
-    if (layout.length <= OPTIONS_MAX) return layout;
-
-    /* Only SACK blocks can have taken it so far: all else comes to 24 bytes at most. */
+static struct tcp_options_packed tcp_options_pack(const struct wire_tcp_options *o) {
     uint32_t fixed = LENGTH_SACK;
     if (o->mss != 0) fixed += LENGTH_MSS;
     if (o->sack_permitted) fixed += LENGTH_SACK_PERMITTED;
     if (o->has_timestamps) fixed += LENGTH_TIMESTAMPS;
     if (o->has_wscale) fixed += LENGTH_WSCALE;
-    layout.aligned = false;
-    layout.sack_count = u32_min(layout.sack_count, (OPTIONS_MAX - fixed) / LENGTH_SACK_BLOCK);
-    layout.length = (fixed + layout.sack_count * LENGTH_SACK_BLOCK + 3) & ~UINT32_C(3);
-    return layout;
+    uint32_t room = (OPTIONS_MAX - fixed) / LENGTH_SACK_BLOCK;
+    uint32_t count = u32_min(u32_min(o->sack_count, WIRE_SACK_BLOCKS), room);
+    return (struct tcp_options_packed){count, (fixed + count * LENGTH_SACK_BLOCK + 3) & ~UINT32_C(3)};
 }
 
 size_t wire_tcp_options_length(const struct wire_tcp_options *o) {
-    return tcp_options_lay_out(o).length;
+    uint32_t aligned = tcp_options_aligned(o);
+    return aligned <= OPTIONS_MAX ? aligned : tcp_options_pack(o).length;
 }
 
-static uint8_t *tcp_option_begin(uint8_t *p, unsigned nops, enum tcp_option kind, unsigned length) {
-    while (nops-- > 0) *p++ = OPTION_NOP;
+static uint8_t *tcp_option_begin(uint8_t *p, enum tcp_option kind, unsigned length) {
     p[0] = (uint8_t)kind;
     p[1] = (uint8_t)length;
     return p + 2;
 }
 
-static void tcp_options_emit(uint8_t *p, const struct wire_tcp_options *o, const struct tcp_options_layout *layout) {
-    const uint8_t *end = p + layout->length;
-    unsigned one = layout->aligned ? 1 : 0, two = layout->aligned ? 2 : 0;
+static void tcp_emit_packed(uint8_t *p, const struct wire_tcp_options *o, const struct tcp_options_packed *packed) {
+    const uint8_t *end = p + packed->length;
     if (o->mss != 0) {
-        p = tcp_option_begin(p, 0, OPTION_MSS, LENGTH_MSS);
+        p = tcp_option_begin(p, OPTION_MSS, LENGTH_MSS);
         put_be16(p, o->mss);
         p += 2;
     }
-    if (o->sack_permitted)
-        p = tcp_option_begin(p, o->has_timestamps ? 0 : two, OPTION_SACK_PERMITTED, LENGTH_SACK_PERMITTED);
+    if (o->sack_permitted) p = tcp_option_begin(p, OPTION_SACK_PERMITTED, LENGTH_SACK_PERMITTED);
     if (o->has_timestamps) {
-        p = tcp_option_begin(p, o->sack_permitted ? 0 : two, OPTION_TIMESTAMPS, LENGTH_TIMESTAMPS);
-        put_be32(p, o->tsval);
-        put_be32(p + 4, o->tsecr);
-        p += 8;
+        p = tcp_option_begin(p, OPTION_TIMESTAMPS, LENGTH_TIMESTAMPS);
+        p = tcp_emit_word(p, o->tsval);
+        p = tcp_emit_word(p, o->tsecr);
     }
     if (o->has_wscale) {
-        p = tcp_option_begin(p, one, OPTION_WSCALE, LENGTH_WSCALE);
+        p = tcp_option_begin(p, OPTION_WSCALE, LENGTH_WSCALE);
         *p++ = o->wscale;
     }
-    if (layout->sack_count > 0) {
-        p = tcp_option_begin(p, two, OPTION_SACK, LENGTH_SACK + layout->sack_count * LENGTH_SACK_BLOCK);
-        for (unsigned i = 0; i < layout->sack_count; i++, p += LENGTH_SACK_BLOCK) {
-            put_be32(p, o->sack[i].left);
-            put_be32(p + 4, o->sack[i].right);
-        }
-    }
+    p = tcp_option_begin(p, OPTION_SACK, LENGTH_SACK + packed->sack_count * LENGTH_SACK_BLOCK);
+    p = tcp_emit_sack(p, o, packed->sack_count);
     while (p < end) *p++ = OPTION_END;
 }
 
+/* Returns how long they are. */
+static inline uint32_t tcp_options_emit(uint8_t *p, const struct wire_tcp_options *o) {
+    uint32_t length = tcp_options_aligned(o);
+    if (length <= OPTIONS_MAX) {
+        tcp_emit_aligned(p, o);
+        return length;
+    }
+    struct tcp_options_packed packed = tcp_options_pack(o);
+    tcp_emit_packed(p, o, &packed);
+    return packed.length;
+}
+
 size_t wire_tcp_emit(uint8_t *p, struct wire_tcp *t) {
-    struct tcp_options_layout layout = tcp_options_lay_out(&t->option);
-    t->header_length = (uint16_t)(WIRE_TCP_LENGTH + layout.length);
-    put_be16(p, t->src_port);
-    put_be16(p + 2, t->dst_port);
+    uint32_t ends = (uint32_t)t->src_port << 16 | t->dst_port;
+    t->header_length = (uint16_t)(WIRE_TCP_LENGTH + tcp_options_emit(p + WIRE_TCP_LENGTH, &t->option));
+    put_be32(p, ends);
     put_be32(p + 4, t->seq);
     put_be32(p + 8, t->ack);
     p[12] = (uint8_t)(t->header_length / 4 << 4 | t->ae);
@@ -182,6 +231,5 @@ size_t wire_tcp_emit(uint8_t *p, struct wire_tcp *t) {
     put_be16(p + 14, t->window);
     put_be16(p + 16, t->checksum);
     put_be16(p + 18, t->urgent);
-    tcp_options_emit(p + WIRE_TCP_LENGTH, &t->option, &layout);
     return t->header_length;
 }
