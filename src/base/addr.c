@@ -9,8 +9,6 @@
 #include "base/common.h"
 #include "beckon/stack.h"
 
-static const uint8_t zeros[16];
-
 bk_addr bk_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
     return (bk_addr){{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}};
 }
@@ -20,7 +18,7 @@ bool bk_addr_is_ipv4(const bk_addr *a) {
 }
 
 bool bk_addr_is_any(const bk_addr *a) {
-    return memcmp(a->byte + 12, zeros, 4) == 0 && (bk_addr_is_ipv4(a) || memcmp(a->byte, zeros, 12) == 0);
+    return addr_is_any(a);
 }
 
 bool bk_addr_equal(const bk_addr *a, const bk_addr *b) {

@@ -11,8 +11,6 @@
  */
 #include "base/checksum_ways.h"
 
-#define BK_ALWAYS_INLINE __attribute__((always_inline))
-
 #if CHECKSUM_HAS_128
 #define VECTOR_BYTES      16
 #define VECTOR_NAME(word) word##_128

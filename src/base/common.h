@@ -17,9 +17,10 @@
 /* Our own mistakes end here, in release builds too; input never does. */
 #define BK_ASSERT(condition, what) ((condition) ? (void)0 : bk_panic(what, __FILE__, __LINE__))
 
-#define BK_LIKELY(x)    __builtin_expect(!!(x), 1)
-#define BK_UNLIKELY(x)  __builtin_expect(!!(x), 0)
-#define BK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define BK_LIKELY(x)     __builtin_expect(!!(x), 1)
+#define BK_UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define BK_ALWAYS_INLINE __attribute__((always_inline))
+#define BK_COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 /* Asks for `bytes` of memory from p on that will be read soon: at any address, and without a trace. */
 #define BK_CACHE_LINE 64u
 static inline void bk_prefetch(const void *p, size_t bytes) {
@@ -87,13 +88,18 @@ static inline uint32_t u32_highest_bit(uint32_t n) {
     return (uint32_t)__builtin_clz(n) ^ 31;
 }
 
-/* As bk_addr_equal and bk_addr_is_ipv4, without a call. */
+/* As bk_addr_equal, bk_addr_is_ipv4 and bk_addr_is_any, without a call. */
 static inline bool addr_equal(const bk_addr *a, const bk_addr *b) {
     return memcmp(a->byte, b->byte, 8) == 0 && memcmp(a->byte + 8, b->byte + 8, 8) == 0;
 }
 static inline bool addr_is_ipv4(const bk_addr *a) {
     static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
     return memcmp(a->byte, prefix, 8) == 0 && memcmp(a->byte + 8, prefix + 8, 4) == 0;
+}
+
+static inline bool addr_is_any(const bk_addr *a) {
+    static const uint8_t zeros[12] = {0};
+    return memcmp(a->byte + 12, zeros, 4) == 0 && (addr_is_ipv4(a) || memcmp(a->byte, zeros, 12) == 0);
 }
 
 /* The address whose four bytes stand at p. */

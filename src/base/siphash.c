@@ -6,6 +6,8 @@
  */
 #include "base/siphash.h"
 
+#include "base/common.h"
+
 struct sip_state {
     uint64_t v0, v1, v2, v3;
 };
@@ -14,19 +16,25 @@ static inline uint64_t rotate_left(uint64_t x, unsigned by) {
     return x << by | x >> (64 - by);
 }
 
-static inline void sip_rounds(struct sip_state *s, unsigned count) {
-    while (count-- > 0) {
-        s->v0 += s->v1;
-        s->v2 += s->v3;
-        s->v1 = rotate_left(s->v1, 13) ^ s->v0;
-        s->v3 = rotate_left(s->v3, 16) ^ s->v2;
-        s->v0 = rotate_left(s->v0, 32);
-        s->v2 += s->v1;
-        s->v0 += s->v3;
-        s->v1 = rotate_left(s->v1, 17) ^ s->v2;
-        s->v3 = rotate_left(s->v3, 21) ^ s->v0;
-        s->v2 = rotate_left(s->v2, 32);
-    }
+static inline void sip_round(struct sip_state *s) {
+    s->v0 += s->v1;
+    s->v2 += s->v3;
+    s->v1 = rotate_left(s->v1, 13) ^ s->v0;
+    s->v3 = rotate_left(s->v3, 16) ^ s->v2;
+    s->v0 = rotate_left(s->v0, 32);
+    s->v2 += s->v1;
+    s->v0 += s->v3;
+    s->v1 = rotate_left(s->v1, 17) ^ s->v2;
+    s->v3 = rotate_left(s->v3, 21) ^ s->v0;
+    s->v2 = rotate_left(s->v2, 32);
+}
+
+/* At most four, of a number that the compiler knows: no loop is left. */
+BK_ALWAYS_INLINE static inline void sip_rounds(struct sip_state *s, unsigned count) {
+    if (count > 3) sip_round(s);
+    if (count > 2) sip_round(s);
+    if (count > 1) sip_round(s);
+    if (count > 0) sip_round(s);
 }
 
 static inline void sip_word(struct sip_state *s, uint64_t word, unsigned c) {
@@ -51,7 +59,8 @@ static inline uint64_t little_endian_rest(const uint8_t *p, size_t n) {
     return word;
 }
 
-static inline uint64_t siphash(const uint64_t key[2], const uint8_t *p, size_t length, unsigned c, unsigned d) {
+BK_ALWAYS_INLINE static inline uint64_t siphash(const uint64_t key[2], const uint8_t *p, size_t length, unsigned c,
+                                                unsigned d) {
     struct sip_state s = {
         .v0 = key[0] ^ UINT64_C(0x736f6d6570736575),
         .v1 = key[1] ^ UINT64_C(0x646f72616e646f6d),

@@ -175,6 +175,17 @@ static bool tcp_sound(const struct base *b, const struct bk_rx *f, const uint8_t
 
 /* ---- delivering ---- */
 
+/* The addresses behind the rest are written before they are read, as are the last fields (deliver). */
+static inline void packet_init(struct packet *p, const struct bk_part *parts, uint32_t count, uint16_t gso_size,
+                               uint8_t flags, uint32_t iface) {
+    memset(p, 0, offsetof(struct packet, src));
+    p->parts = parts;
+    p->part_count = (uint16_t)count;
+    p->gso_size = gso_size;
+    p->rx_flags = flags;
+    p->iface = (uint8_t)iface;
+}
+
 /* Takes a packet to its end. */
 static inline uint16_t deliver(struct net *n, struct packet *p) {
     struct base *b = &n->tcp.base;
@@ -202,12 +213,9 @@ static void deliver_frame(struct net *n, uint32_t iface, struct bk_rx *f, const 
         refuse_frame(&n->tcp.base, f);
         return;
     }
-    struct packet p = {.parts = f->parts,
-                       .part_count = f->part_count,
-                       .gso_size = f->gso_size,
-                       .rx_flags = f->flags,
-                       .iface = (uint8_t)iface,
-                       .hashed = seen->known >> i & 1};
+    struct packet p;
+    packet_init(&p, f->parts, f->part_count, f->gso_size, f->flags, iface);
+    p.hashed = seen->known >> i & 1;
     if (p.hashed) p.hash = seen->hash[i];
     f->reason = deliver(n, &p);
 }
@@ -215,16 +223,11 @@ static void deliver_frame(struct net *n, uint32_t iface, struct bk_rx *f, const 
 static void deliver_run(struct coalesce *c, struct run *r) {
     if (r->frames == 0) return;
     c->open--;
-    struct packet p = {
-        .parts = r->part,
-        .part_count = (uint16_t)r->part_count,
-        .gso_size = r->frames > 1 ? r->size : 0,
-        .rx_flags = r->flags | BK_RX_CHECKSUM_VALID,
-        .iface = (uint8_t)c->iface,
-        .pushed = r->pushed,
-        .joined = r->frames - 1,
-        .longer = r->longer,
-    };
+    struct packet p;
+    packet_init(&p, r->part, r->part_count, r->frames > 1 ? r->size : 0, r->flags | BK_RX_CHECKSUM_VALID, c->iface);
+    p.pushed = r->pushed;
+    p.joined = r->frames - 1;
+    p.longer = r->longer;
     uint16_t reason = deliver(c->net, &p);
     c->net->tcp.base.reasons[BK_REASON_NOTE_COALESCED] += p.joined;
     for (uint32_t i = 0; i < r->frames; i++) c->batch[r->frame[i]].reason = reason;

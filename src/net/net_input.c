@@ -143,7 +143,7 @@ static uint16_t deliver_transport(struct net *n, struct packet *p, bool reassemb
     /* RFC 1122 3.3.6: what came to all stations but is for one host is not answered. */
     if (p->family == 4 && p->link_broadcast && !p->ip_multicast) return BK_REASON_DROP_IP_DESTINATION;
     if (p->protocol == (p->family == 4 ? WIRE_ICMP : WIRE_ICMPV6)) return icmp_input(n, p, reassembled);
-    if (bk_addr_is_any(&p->src)) return BK_REASON_DROP_IP_SOURCE; /* IPv6: only ICMPv6 speaks without an address */
+    if (addr_is_any(&p->src)) return BK_REASON_DROP_IP_SOURCE; /* IPv6: only ICMPv6 speaks without an address */
     if (p->protocol == WIRE_UDP) return deliver_udp(n, p);
     return deliver_unknown(n, p);
 }
@@ -221,12 +221,12 @@ static bool destination_ours(const struct net *n, struct packet *p) {
                address_in_group(n, p->iface, a);
     }
     if (wire_addr_is_limited_broadcast(a) || address_is_broadcast(n, p->iface, a)) return p->ip_multicast = true;
-    return n->iface[p->iface].config.accept_any && !bk_addr_is_any(a) && !wire_addr_is_loopback(a);
+    return n->iface[p->iface].config.accept_any && !addr_is_any(a) && !wire_addr_is_loopback(a);
 }
 
 static uint16_t addresses_judge(const struct net *n, struct packet *p) {
     if (!source_possible(n, p)) return p->protocol == WIRE_TCP ? BK_REASON_DROP_BAD_SOURCE : BK_REASON_DROP_IP_SOURCE;
-    if (p->protocol == WIRE_TCP && bk_addr_is_any(&p->src)) return BK_REASON_DROP_BAD_SOURCE;
+    if (p->protocol == WIRE_TCP && addr_is_any(&p->src)) return BK_REASON_DROP_BAD_SOURCE;
     return destination_ours(n, p) ? BK_REASON_NONE : BK_REASON_DROP_IP_DESTINATION;
 }
 
@@ -248,7 +248,7 @@ static uint16_t addresses_check(struct net *n, struct packet *p) {
     if (BK_FAST && known) return BK_REASON_NONE;
     uint16_t reason = addresses_judge(n, p);
     BK_ASSERT(!known || (reason == BK_REASON_NONE && !p->ip_multicast), "what is remembered of addresses holds");
-    if (reason == BK_REASON_NONE && !p->ip_multicast && !bk_addr_is_any(&p->src))
+    if (reason == BK_REASON_NONE && !p->ip_multicast && !addr_is_any(&p->src))
         *pair = (struct net_pair){p->src, p->dst, n->epoch, p->iface};
     return reason;
 }

@@ -72,20 +72,20 @@ uint16_t cookie_answer(struct tcp *t, const struct listener *l, const struct seg
     uint16_t mss = request_mss(t, l, &s->tuple, s->packet->iface);
     uint32_t index = cookie_mss_index(o->mss != 0 ? o->mss : mss_default(ipv6), ipv6);
     uint32_t options = cookie_options(t, s);
-    struct reply y = {
-        .tuple = &s->tuple,
-        .hash = s->hash,
-        .iface = s->packet->iface,
-        .flags = options & COOKIE_ECN ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK,
-        .window = (uint16_t)request_window(t, l, mss),
-        .reason = BK_REASON_SEND_SYN_COOKIE,
-        .state = BK_LISTEN,
-        .object = BK_NONE,
-        .seq = cookie_make(t, l, &s->tuple, s->header.seq, cookie_counter(t), index, options),
-        .ack = s->header.seq + 1,
-        .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
-        .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
-    };
+    struct reply y;
+    reply_init(&y);
+    y.tuple = &s->tuple;
+    y.hash = s->hash;
+    y.iface = s->packet->iface;
+    y.flags = options & COOKIE_ECN ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK;
+    y.window = (uint16_t)request_window(t, l, mss);
+    y.reason = BK_REASON_SEND_SYN_COOKIE;
+    y.state = BK_LISTEN;
+    y.object = BK_NONE;
+    y.seq = cookie_make(t, l, &s->tuple, s->header.seq, cookie_counter(t), index, options);
+    y.ack = s->header.seq + 1;
+    y.traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0);
+    y.hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0);
     y.option.mss = mss;
     if (options & COOKIE_TIMESTAMPS) {
         y.option.has_timestamps = true;

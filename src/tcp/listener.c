@@ -11,7 +11,7 @@ struct listener *listener_of(const struct tcp *t, bk_listener handle) {
 static int listener_fits(const struct listener *l, const bk_addr *local, uint16_t port) {
     if (l->port != port) return 0;
     bool ipv4 = addr_is_ipv4(local);
-    if (bk_addr_is_any(&l->local)) return (ipv4 ? l->ipv6_only : l->ipv4_only) ? 0 : 1;
+    if (addr_is_any(&l->local)) return (ipv4 ? l->ipv6_only : l->ipv4_only) ? 0 : 1;
     return addr_equal(&l->local, local) ? 2 : 0;
 }
 
@@ -49,7 +49,7 @@ void listener_hear(struct tcp *t, struct listener *l, uint8_t what) {
 
 /* Whether two listeners of one port would claim the same connections equally well. */
 static bool listener_clashes(const struct listener *l, const bk_addr *local, bool ipv4_only, bool ipv6_only) {
-    if (bk_addr_is_any(&l->local) && bk_addr_is_any(local)) /* :: takes IPv4, too, unless it says otherwise */
+    if (addr_is_any(&l->local) && addr_is_any(local)) /* :: takes IPv4, too, unless it says otherwise */
         return !(l->ipv4_only && ipv6_only) && !(l->ipv6_only && ipv4_only);
     return addr_equal(&l->local, local);
 }
@@ -57,8 +57,8 @@ static bool listener_clashes(const struct listener *l, const bk_addr *local, boo
 int listener_open(struct tcp *t, const struct bk_tcp_passive *passive, bk_listener *out) {
     const bk_addr *local = &passive->local;
     uint16_t port = passive->port;
-    bool ipv4_only = bk_addr_is_any(local) && addr_is_ipv4(local);
-    bool ipv6_only = bk_addr_is_any(local) && (passive->flags & BK_LISTEN_IPV6_ONLY) && !ipv4_only;
+    bool ipv4_only = addr_is_any(local) && addr_is_ipv4(local);
+    bool ipv6_only = addr_is_any(local) && (passive->flags & BK_LISTEN_IPV6_ONLY) && !ipv4_only;
     for (uint32_t id = t->listener_bucket[port % LISTENER_BUCKETS]; id != BK_NONE; id = listener_at(t, id)->next) {
         const struct listener *l = listener_at(t, id);
         if (l->port == port && listener_clashes(l, local, ipv4_only, ipv6_only)) return ERROR_ADDRINUSE;

@@ -9,15 +9,16 @@ void reply_send(struct tcp *t, const struct reply *r) {
     uint32_t id = frame_alloc_reply(b);
     if (id == BK_NONE) return;
     struct frame *f = frame_at(b, id);
-    struct wire_tcp h = {
-        .src_port = r->tuple->local_port,
-        .dst_port = r->tuple->remote_port,
-        .seq = r->seq,
-        .ack = r->ack,
-        .flags = r->flags,
-        .window = r->window,
-        .option = r->option,
-    };
+    struct wire_tcp h;
+    h.src_port = r->tuple->local_port;
+    h.dst_port = r->tuple->remote_port;
+    h.seq = r->seq;
+    h.ack = r->ack;
+    h.flags = r->flags;
+    h.ae = false;
+    h.window = r->window;
+    h.checksum = h.urgent = 0;
+    memcpy(&h.option, &r->option, offsetof(struct wire_tcp_options, sack)); /* without SACK blocks */
     uint32_t length = (uint32_t)wire_tcp_emit(f->header + FRAME_L4, &h);
     uint64_t sum = checksum_pseudo(&r->tuple->local, &r->tuple->remote, WIRE_TCP, length);
     wire_tcp_set_checksum(f->header + FRAME_L4, checksum_fold(sum));
@@ -40,14 +41,14 @@ void reply_send(struct tcp *t, const struct reply *r) {
 }
 
 void reply_reset(struct tcp *t, const struct segment *s, uint16_t reason) {
-    struct reply r = {
-        .tuple = &s->tuple,
-        .hash = s->hash,
-        .iface = s->packet->iface,
-        .reason = reason,
-        .object = BK_NONE,
-        .state = BK_CLOSED,
-    };
+    struct reply r;
+    reply_init(&r);
+    r.tuple = &s->tuple;
+    r.hash = s->hash;
+    r.iface = s->packet->iface;
+    r.reason = reason;
+    r.object = BK_NONE;
+    r.state = BK_CLOSED;
     if (segment_has(s, WIRE_ACK)) {
         r.flags = WIRE_RST;
         r.seq = s->header.ack;

@@ -44,35 +44,33 @@ uint32_t request_window(const struct tcp *t, const struct listener *l, uint32_t 
 }
 
 /* An ACK, whose window is to be put in. */
-static struct reply request_reply(const struct tcp *t, const struct request *r, const struct listener *l,
-                                  const struct tuple *tuple, uint32_t id, uint16_t reason) {
-    struct reply y = {
-        .tuple = tuple,
-        .hash = r->hash,
-        .iface = r->iface,
-        .flags = WIRE_ACK,
-        .scale = r->receive_scale,
-        .reason = reason,
-        .state = BK_SYN_RECEIVED,
-        .object_kind = EVENT_REQUEST,
-        .object = id,
-        .seq = r->iss + 1,
-        .ack = r->irs + 1,
-        .traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0),
-        .hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0),
-    };
-    if (r->timestamps) {
-        y.option.has_timestamps = true;
-        y.option.tsval = timestamp_now(t, r->ts_offset);
-        y.option.tsecr = r->ts_recent;
-    }
-    return y;
+static void request_reply(struct reply *y, const struct tcp *t, const struct request *r, const struct listener *l,
+                          const struct tuple *tuple, uint32_t id, uint16_t reason) {
+    reply_init(y);
+    y->tuple = tuple;
+    y->hash = r->hash;
+    y->iface = r->iface;
+    y->flags = WIRE_ACK;
+    y->scale = r->receive_scale;
+    y->reason = reason;
+    y->state = BK_SYN_RECEIVED;
+    y->object_kind = EVENT_REQUEST;
+    y->object = id;
+    y->seq = r->iss + 1;
+    y->ack = r->irs + 1;
+    y->traffic_class = (uint8_t)listener_option(l, BK_TCP_TRAFFIC_CLASS, 0);
+    y->hop_limit = (uint8_t)listener_option(l, BK_TCP_HOP_LIMIT, 0);
+    if (!r->timestamps) return;
+    y->option.has_timestamps = true;
+    y->option.tsval = timestamp_now(t, r->ts_offset);
+    y->option.tsecr = r->ts_recent;
 }
 
 static void request_send_syn_ack(struct tcp *t, const struct request *r, const struct tuple *tuple, uint32_t id,
                                  uint16_t reason) {
     const struct listener *l = request_listener(t, r);
-    struct reply y = request_reply(t, r, l, tuple, id, reason);
+    struct reply y;
+    request_reply(&y, t, r, l, tuple, id, reason);
     y.flags = r->ecn ? WIRE_SYN | WIRE_ACK | WIRE_ECE : WIRE_SYN | WIRE_ACK;
     y.seq = r->iss;
     y.option.mss = request_mss(t, l, tuple, r->iface);
@@ -226,7 +224,8 @@ static uint16_t request_challenge(struct tcp *t, uint32_t id, const struct segme
     if (request_quiet(t, r, t->base.now) != 0) return BK_REASON_DROP_CHALLENGE_LIMIT;
     r->quiet_until = (uint16_t)(t->base.now / NS_PER_MS + t->base.config.challenge_ack_ms);
     const struct listener *l = request_listener(t, r);
-    struct reply y = request_reply(t, r, l, &s->tuple, id, send_reason);
+    struct reply y;
+    request_reply(&y, t, r, l, &s->tuple, id, send_reason);
     y.window = (uint16_t)(request_window(t, l, request_mss(t, l, &s->tuple, r->iface)) >> y.scale);
     reply_send(t, &y);
     return reason;

@@ -49,8 +49,12 @@ struct reply {
     uint32_t object;
     uint32_t seq, ack;
     uint8_t traffic_class, hop_limit; /* of IP */
-    struct wire_tcp_options option;
+    struct wire_tcp_options option;   /* last, for the SACK blocks at its end, which a reply has none of */
 };
+/* One of which nothing is known yet: all zero. */
+static inline void reply_init(struct reply *r) {
+    memset(r, 0, offsetof(struct reply, option) + offsetof(struct wire_tcp_options, sack));
+}
 /* Makes a frame of it and queues that in t->replies. If no frame is free the reply is lost, and counted. */
 void reply_send(struct tcp *t, const struct reply *r);
 /* RST in answer to a segment that no connection is there for (RFC 9293 3.10.7.1). */
