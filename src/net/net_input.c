@@ -242,14 +242,20 @@ static bool addresses_known(const struct net *n, const struct packet *p, const s
            addr_equal(&pair->dst, &p->dst);
 }
 
+/* Judges them, and remembers them if they are good. */
+static uint16_t addresses_learn(struct net *n, struct packet *p, struct net_pair *pair) {
+    uint16_t reason = addresses_judge(n, p);
+    if (reason == BK_REASON_NONE && !p->ip_multicast && !addr_is_any(&p->src))
+        *pair = (struct net_pair){p->src, p->dst, n->epoch, p->iface};
+    return reason;
+}
+
 static uint16_t addresses_check(struct net *n, struct packet *p) {
     struct net_pair *pair = &n->pair[pair_number(p)];
     bool known = addresses_known(n, p, pair);
     if (BK_FAST && known) return BK_REASON_NONE;
-    uint16_t reason = addresses_judge(n, p);
+    uint16_t reason = addresses_learn(n, p, pair);
     BK_ASSERT(!known || (reason == BK_REASON_NONE && !p->ip_multicast), "what is remembered of addresses holds");
-    if (reason == BK_REASON_NONE && !p->ip_multicast && !addr_is_any(&p->src))
-        *pair = (struct net_pair){p->src, p->dst, n->epoch, p->iface};
     return reason;
 }
 
@@ -383,7 +389,9 @@ static bool segment_usual(struct net *n, struct packet *p) {
         uint64_t sum = checksum_add_by(b->checksum_way, WIRE_TCP + length, ip + from, p->ip_length - from);
         if (checksum_fold(sum) != UINT16_MAX) return false;
     }
-    if (addresses_check(n, p) != BK_REASON_NONE || p->ip_multicast) return false;
+    struct net_pair *pair = &n->pair[pair_number(p)];
+    if (!addresses_known(n, p, pair) && (addresses_learn(n, p, pair) != BK_REASON_NONE || p->ip_multicast))
+        return false;
     p->ip_start = start;
     packet_enter(p, start + header, length);
     return true;

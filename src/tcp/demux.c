@@ -150,13 +150,14 @@ static demux_ref demux_next_plain(const struct base *b, const struct demux *d, u
 demux_ref demux_next(const struct base *b, const struct demux *d, uint32_t hash, uint64_t *position) {
     if (!BK_FAST) return demux_next_plain(b, d, hash, position);
     uint32_t skip = (uint32_t)*position;
-    uint32_t seen = 0;
+    uint32_t before = 0; /* entries of the chain's buckets before this one */
     for (const struct bucket *k = bucket_home(b, d, home_of(d, hash)); k != NULL; k = bucket_more(b, d, k)) {
         for (uint32_t i = 0; i < k->count; i++) {
-            if (seen++ < skip || k->hash[i] != hash) continue;
-            *position = seen;
+            if (k->hash[i] != hash || before + i < skip) continue;
+            *position = before + i + 1;
             return k->ref[i];
         }
+        before += k->count;
     }
     return DEMUX_NONE;
 }

@@ -34,6 +34,10 @@ enum tcp_option_length {
 /* Kind and length of an option, as they stand in its first two bytes. */
 #define OPTION_HEAD(kind, length) ((uint32_t)(kind) << 8 | (length))
 
+/* One, and two of them, before what else a word holds. */
+#define NOP1 ((uint32_t)OPTION_NOP << 24)
+#define NOP2 ((uint32_t)OPTION_NOP << 24 | (uint32_t)OPTION_NOP << 16)
+
 /* Takes an option of SACK blocks; false if its length is that of none. */
 static bool tcp_option_take_sack(const uint8_t *p, struct wire_tcp_options *o) {
     uint32_t blocks = (uint32_t)p[1] - LENGTH_SACK;
@@ -73,6 +77,34 @@ static inline void tcp_option_take(const uint8_t *p, struct wire_tcp_options *o,
     *seen |= UINT32_C(1) << kind;
 }
 
+/* The options of a SYN as nearly all have them: words of four bytes, of which none comes twice. Takes as many as stand so, and returns how
+ * many bytes they are. */
+static inline size_t tcp_options_take_words(const uint8_t *p, size_t n, struct wire_tcp_options *o, uint32_t *seen) {
+    size_t i = 0;
+    for (; n - i >= 4; i += 4) {
+        uint32_t word = get_be32(p + i), kind;
+        if (word >> 16 == OPTION_HEAD(OPTION_MSS, LENGTH_MSS))
+            kind = OPTION_MSS;
+        else if (word >> 8 == (NOP1 >> 8 | OPTION_HEAD(OPTION_WSCALE, LENGTH_WSCALE)))
+            kind = OPTION_WSCALE;
+        else if (word == (NOP2 | OPTION_HEAD(OPTION_SACK_PERMITTED, LENGTH_SACK_PERMITTED)))
+            kind = OPTION_SACK_PERMITTED;
+        else
+            break;
+        if (*seen >> kind & 1) break;
+        *seen |= UINT32_C(1) << kind;
+        if (kind == OPTION_MSS) {
+            o->mss = (uint16_t)word;
+        } else if (kind == OPTION_WSCALE) {
+            o->has_wscale = true;
+            o->wscale = (uint8_t)word;
+        } else {
+            o->sack_permitted = true;
+        }
+    }
+    return i;
+}
+
 static bool tcp_options_parse(const uint8_t *p, size_t n, struct wire_tcp_options *o) {
     if (BK_FAST && n == 12 && get_be32(p) == WIRE_TCP_ALIGNED_TIMESTAMPS) {
         o->has_timestamps = true;
@@ -81,7 +113,7 @@ static bool tcp_options_parse(const uint8_t *p, size_t n, struct wire_tcp_option
         return true;
     }
     uint32_t seen = 0;
-    for (size_t i = 0; i < n && p[i] != OPTION_END;) {
+    for (size_t i = BK_FAST ? tcp_options_take_words(p, n, o, &seen) : 0; i < n && p[i] != OPTION_END;) {
         if (p[i] == OPTION_NOP) {
             i++;
             continue;
@@ -135,9 +167,6 @@ static inline uint8_t *tcp_emit_sack(uint8_t *p, const struct wire_tcp_options *
     }
     return p;
 }
-
-#define NOP1 ((uint32_t)OPTION_NOP << 24)
-#define NOP2 ((uint32_t)OPTION_NOP << 24 | (uint32_t)OPTION_NOP << 16)
 
 /* With NOPs, whole words at a time. */
 static inline void tcp_emit_aligned(uint8_t *p, const struct wire_tcp_options *o) {
