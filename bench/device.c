@@ -1,9 +1,12 @@
-/* A Beckon stack behind a TAP device; see device.h. */
+/* A Beckon stack behind a TAP device or on AF_XDP; see device.h. */
 #define _GNU_SOURCE 1
 #include "device.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/common.h"
 #include "kernel.h"
@@ -44,9 +47,46 @@ int device_tap(const struct netns *ns, bk_stack *stack, bool plain, bk_link **li
     return offload.refused != NULL ? bench_fail(run, "TAP: refused: %s", offload.refused) : 0;
 }
 
+int device_xdp(const struct netns *other, struct bench_stack *memory, const struct bk_config *config, uint8_t mac[6],
+               bk_link **link, struct bench_run *run) {
+    const struct bk_xdp_options options = {.name = "bench1"};
+    struct bk_xdp_device device = {0};
+    const char *why = "entering the namespace";
+    bool made = true;
+    int r = netns_enter(other);
+    if (r == 0) r = bk_xdp_device(options.name, NULL, &device, &why);
+    if (r == 0) made = device_stack(memory, config, device.mac, run) == 0;
+    if (r == 0 && made) r = bk_xdp_open(memory->stack, 0, &options, link, &why);
+    netns_leave(other);
+    memcpy(mac, device.mac, sizeof device.mac);
+    if (!made) return -1;
+    return r < 0 ? bench_fail(run, "AF_XDP: %s: %s", why, strerror(-r)) : 0;
+}
+
+int device_xdp_available(struct bench_run *run) {
+    int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+    if (fd < 0) return bench_fail(run, "this kernel has no AF_XDP sockets: %s", strerror(errno));
+    close(fd);
+    return 0;
+}
+
+static void device_clear(struct device *d) {
+    *d = (struct device){.ns = {.fd = -1, .home = -1}, .other = {.fd = -1, .home = -1}};
+}
+
+int device_open_xdp(struct device *d, const struct bk_config *config, struct bench_run *run) {
+    uint8_t mac[6];
+    device_clear(d);
+    if (kernel_namespace(&d->ns, run) < 0 || kernel_namespace(&d->other, run) < 0 ||
+        kernel_veth(&d->ns, &d->other, run) < 0 || device_xdp(&d->other, &d->memory, config, mac, &d->link, run) < 0)
+        return -1;
+    d->stack = d->memory.stack;
+    return 0;
+}
+
 int device_open(struct device *d, const struct bk_config *config, bool plain, struct bench_run *run) {
     static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
-    *d = (struct device){.ns = {.fd = -1, .home = -1}};
+    device_clear(d);
     if (kernel_namespace(&d->ns, run) < 0 || device_stack(&d->memory, config, mac, run) < 0) return -1;
     d->stack = d->memory.stack;
     return device_tap(&d->ns, d->stack, plain, &d->link, run);
@@ -54,7 +94,7 @@ int device_open(struct device *d, const struct bk_config *config, bool plain, st
 
 int device_pump(struct device *d, uint64_t now, struct bench_run *run) {
     int moved = bk_link_pump(d->link, now);
-    return moved < 0 ? bench_fail(run, "the TAP device fails: %s", strerror(-moved)) : moved;
+    return moved < 0 ? bench_fail(run, "the device fails: %s", strerror(-moved)) : moved;
 }
 
 void device_sleep(const bk_stack *stack, bk_link *link, uint64_t now, uint64_t until) {
@@ -73,5 +113,6 @@ void device_close(struct device *d) {
     bk_link_close(d->link);
     bench_stack_destroy(&d->memory);
     netns_destroy(&d->ns);
-    *d = (struct device){.ns = {.fd = -1, .home = -1}};
+    netns_destroy(&d->other);
+    device_clear(d);
 }

@@ -1,5 +1,5 @@
-/* The workload `http`: the server of `beckon serve` on Beckon through a TAP device, beside the same server on kernel
- * sockets over veth.
+/* The workload `http`: the server of `beckon serve` on Beckon through a TAP device, and through AF_XDP at one end of a veth pair, beside the same server on
+ * kernel sockets over veth.
  *
  * One code serves both (cmd/http_server.h, over two transports); the client is the kernel's in both cases, a process of
  * its own with 64 connections (http_load.h), on another processor than the server. Either each connection carries one
@@ -27,8 +27,11 @@
 #define HTTP_WAIT       (10 * NS_PER_MS)
 #define HTTP_TIME_WAITS 131072u
 
+enum http_who { HTTP_KERNEL, HTTP_TAP, HTTP_XDP };
+
 struct http_parameters {
-    bool kernel, shorts;
+    enum http_who who;
+    bool shorts;
 };
 
 static const char http_body[128] = "One page, which is always the same, and just long enough that an answer is a "
@@ -116,7 +119,7 @@ static int http_on_beckon(const struct http_parameters *p, const cpu_set_t *set,
     bk_config_default(&config);
     config.timestamps = false;
     config.time_waits_ipv4 = HTTP_TIME_WAITS;
-    int r = device_open(&d, &config, false, run);
+    int r = p->who == HTTP_XDP ? device_open_xdp(&d, &config, run) : device_open(&d, &config, false, run);
     if (r == 0) r = http_serve(&d, &server, p, set, rate, run);
     device_close(&d);
     return r;
@@ -128,13 +131,14 @@ static int http_run(const struct bench_case *c, struct bench_run *run, double *v
     const struct http_parameters *p = c->parameters;
     cpu_set_t processors;
     kernel_pin(&processors);
-    int r = (p->kernel ? http_on_kernel : http_on_beckon)(p, &processors, &values[0], run);
+    int r = (p->who == HTTP_KERNEL ? http_on_kernel : http_on_beckon)(p, &processors, &values[0], run);
     kernel_unpin(&processors);
     return r;
 }
 
-static const struct http_parameters http_short_kernel = {true, true}, http_short_tap = {false, true},
-                                    http_kept_kernel = {true, false}, http_kept_tap = {false, false};
+static const struct http_parameters http_short_kernel = {HTTP_KERNEL, true}, http_short_tap = {HTTP_TAP, true},
+                                    http_short_xdp = {HTTP_XDP, true}, http_kept_kernel = {HTTP_KERNEL, false},
+                                    http_kept_tap = {HTTP_TAP, false}, http_kept_xdp = {HTTP_XDP, false};
 
 static const struct bench_metric http_metrics[] = {{"requests", "/s", 0}};
 
@@ -148,6 +152,12 @@ static const struct bench_case http_cases[] = {
      .parameters = &http_short_tap,
      .peer = "short-kernel",
      HTTP_TARGET},
+    {.name = "short-xdp",
+     .about = "a request a connection, the server on Beckon through AF_XDP on veth",
+     .parameters = &http_short_xdp,
+     .peer = "short-kernel",
+     .available = device_xdp_available,
+     HTTP_TARGET},
     {.name = "kept-kernel",
      .about = "connections are kept, the server on kernel sockets over veth",
      .parameters = &http_kept_kernel},
@@ -155,6 +165,12 @@ static const struct bench_case http_cases[] = {
      .about = "connections are kept, the server on Beckon through a TAP device",
      .parameters = &http_kept_tap,
      .peer = "kept-kernel",
+     HTTP_TARGET},
+    {.name = "kept-xdp",
+     .about = "connections are kept, the server on Beckon through AF_XDP on veth",
+     .parameters = &http_kept_xdp,
+     .peer = "kept-kernel",
+     .available = device_xdp_available,
      HTTP_TARGET},
 };
 

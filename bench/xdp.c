@@ -7,8 +7,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/common.h"
 #include "beckon/link.h"
@@ -42,12 +40,8 @@ struct xdp_world {
 
 /* ---- Beckon ---------------------------------------------------------------------------------------- */
 
-static int xdp_stack(struct xdp_world *w, const uint8_t mac[6], struct bench_run *run) {
-    struct bk_config config;
+static int xdp_listen(struct xdp_world *w, struct bench_run *run) {
     const bk_addr any = bk_addr_ipv4(0, 0, 0, 0);
-    bk_config_default(&config);
-    memcpy(w->options.mac, mac, 6);
-    if (device_stack(&w->memory, &config, mac, run) < 0) return -1;
     w->stack = w->memory.stack;
     int r = bk_tcp_listen(w->stack, &any, KERNEL_PORT, 1024, 0, bk_link_clock(), &w->listener);
     return r < 0 ? bench_fail(run, "cannot listen: %s", strerror(-r)) : 0;
@@ -55,22 +49,18 @@ static int xdp_stack(struct xdp_world *w, const uint8_t mac[6], struct bench_run
 
 static int xdp_tap(struct xdp_world *w, struct bench_run *run) {
     static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
-    return xdp_stack(w, mac, run) < 0 ? -1 : device_tap(&w->ns, w->stack, false, &w->link, run);
+    struct bk_config config;
+    bk_config_default(&config);
+    memcpy(w->options.mac, mac, sizeof mac);
+    if (device_stack(&w->memory, &config, mac, run) < 0 || xdp_listen(w, run) < 0) return -1;
+    return device_tap(&w->ns, w->stack, false, &w->link, run);
 }
 
 static int xdp_veth(struct xdp_world *w, struct bench_run *run) {
-    const struct bk_xdp_options options = {.name = "bench1"};
-    struct bk_xdp_device device = {0};
-    const char *why = "entering the namespace";
-    int r = netns_enter(&w->other);
-    if (r == 0) r = bk_xdp_device(options.name, NULL, &device, &why);
-    if (r == 0 && xdp_stack(w, device.mac, run) < 0) {
-        netns_leave(&w->other);
-        return -1;
-    }
-    if (r == 0) r = bk_xdp_open(w->stack, 0, &options, &w->link, &why);
-    netns_leave(&w->other);
-    return r < 0 ? bench_fail(run, "AF_XDP: %s: %s", why, strerror(-r)) : 0;
+    struct bk_config config;
+    bk_config_default(&config);
+    int r = device_xdp(&w->other, &w->memory, &config, w->options.mac, &w->link, run);
+    return r < 0 ? -1 : xdp_listen(w, run);
 }
 
 static int xdp_serve(const struct xdp_world *w, bk_conn conn, uint64_t now, struct bench_run *run) {
@@ -178,11 +168,7 @@ static int xdp_run(const struct bench_case *c, struct bench_run *run, double *va
 }
 
 static int xdp_available(struct bench_run *run) {
-    if (kernel_available(run) < 0) return -1;
-    int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (fd < 0) return bench_fail(run, "this kernel has no AF_XDP sockets: %s", strerror(errno));
-    close(fd);
-    return 0;
+    return kernel_available(run) < 0 ? -1 : device_xdp_available(run);
 }
 
 static const struct bench_metric xdp_metrics[] = {{"rate", "/s", 0}, {"processor time of who answers", "ns", 0}};

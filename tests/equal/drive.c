@@ -257,6 +257,14 @@ static void draw_config(struct world *w, struct bk_config *c) {
     c->ecn = below(w, 3);
     c->ecn_fallback = one_in(w, 2);
     c->receive_coalescing = !one_in(w, 4);
+    if (w->state.calm) {
+        c->trace_events = c->ecn = 0;
+        c->receive_overhead = false;
+        c->frames = 64;
+        c->chunks = 400;
+        c->buffer_chunks = 300;
+        c->sent_records = 40;
+    }
     if (!one_in(w, 4)) return;
     c->steering.stacks = 2 + below(w, 3);
     c->steering.index = below(w, c->steering.stacks);
@@ -329,6 +337,8 @@ static void make(struct world *w, uint64_t seed) {
     s->corrupt_ppm = below(w, 2) * below(w, 30000);
     s->delay_us = below(w, 30000);
     s->jitter_us = below(w, 2) * below(w, 60000);
+    s->calm = one_in(w, 3);
+    if (s->calm) s->loss_ppm = s->duplicate_ppm = s->corrupt_ppm = s->jitter_us = 0;
     for (unsigned side = 0; side < 2; side++) side_make(w, side, s->routers);
 }
 

@@ -46,7 +46,8 @@ struct state {
     uint64_t seed, now;
     struct side side[2];
     bool ethernet, ipv6, routers;
-    uint8_t pad[5];
+    bool calm; /* the wire does no harm, there is room, and nobody traces: segments are ordinary ones */
+    uint8_t pad[4];
     uint32_t loss_ppm, duplicate_ppm, corrupt_ppm, delay_us, jitter_us;
     uint32_t memory_next;
     struct flight flight[FLIGHTS];

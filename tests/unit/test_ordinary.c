@@ -41,7 +41,31 @@ static void gap(void **state) {
     assert_int_equal(owed_ack_leaves(), ORDINARY_SENT);
 }
 
+/* Each thing that is out of the ordinary shows in the one number. */
+static void one_number(void **state) {
+    (void)state;
+    struct connection c;
+#define SHOWS(name)                                                                                                    \
+    memset(&c, 0, sizeof c);                                                                                           \
+    c.name = true;                                                                                                     \
+    assert_int_not_equal(c.odd, 0);                                                                                    \
+    c.odd = 0;                                                                                                         \
+    assert_false(c.name)
+    SHOWS(more);
+    SHOWS(records);
+    SHOWS(probe_now);
+    SHOWS(override_now);
+    SHOWS(urgent_out);
+    SHOWS(control_lost);
+    SHOWS(ecn);
+    SHOWS(tail_unsampled);
+#undef SHOWS
+    c.odd = UINT8_MAX;
+    c.detached = c.push = false;
+    assert_int_equal(c.odd, UINT8_MAX);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {BOTH(gap)};
+    const struct CMUnitTest tests[] = {BOTH(gap), cmocka_unit_test(one_number)};
     return run_fixture_tests(tests);
 }
