@@ -374,6 +374,40 @@ static void flows_take_turns(void **state) {
     }
 }
 
+/* Puts in bytes [begin, end) of an IPv4 frame's payload as a fragment. */
+static void put_fragment(const struct line *whole, size_t begin, size_t end) {
+    struct line *l = &line[lines++];
+    *l = (struct line){.length = 20 + end - begin};
+    memcpy(l->bytes, whole->bytes, 20);
+    memcpy(l->bytes + 20, whole->bytes + 20 + begin, end - begin);
+    set16(l->bytes + 2, (uint32_t)l->length);
+    set16(l->bytes + 6, (20 + end < whole->length ? 0x2000u : 0) | (uint32_t)begin / 8);
+    sum_ipv4_header(l->bytes);
+}
+
+/* In a batch, where tuples are hashed before their turn: of a segment in fragments the last one has text where the ports would be. Another
+ * connection has taken the place at which this one's ports would have told it. */
+static void fragments_among_others(void **state) {
+    (void)state;
+    begin();
+    struct flow first = fx.flow;
+    fx.flow = flow_like(&first, (uint16_t)(first.remote_port + 64), first.local_port);
+    established();
+    fx.flow.nxt = 1;
+    struct flow other = fx.flow;
+    struct line whole = *put(of_flow(&first, 1, 800));
+    lines = 0;
+    put_fragment(&whole, 0, 400);
+    for (int64_t i = 0; i < 3; i++) put(of_flow(&other, 1 + 700 * i, 700));
+    put_fragment(&whole, 400, whole.length - 20);
+    hand_in();
+    assert_int_equal(reasons[0], BK_REASON_ACCEPT_FRAGMENT);
+    assert_int_equal(reasons[4], BK_REASON_ACCEPT_DATA);
+    assert_int_equal(call_receive(5000), 2100);
+    fx.flow = first;
+    assert_int_equal(call_receive(5000), 800);
+}
+
 /* An ACK of the same connection is handled where it stands: its window counts after the text before it, and text behind it begins anew. */
 static void order_within_a_connection(void **state) {
     (void)state;
@@ -512,6 +546,8 @@ int main(void) {
         BOTH(the_last_is_the_last),
         BOTH(a_bad_one_in_the_middle),
         BOTH(flows_take_turns),
+        cmocka_unit_test_prestate_setup_teardown(fragments_among_others, fixture_setup, fixture_teardown,
+                                                 &fixture_ipv4),
         BOTH(order_within_a_connection),
         BOTH(bounds),
         BOTH(off),

@@ -243,6 +243,10 @@ static void test_first_of_repeated_counts(void **state) {
     assert_int_equal(PARSE_OPTIONS(&t, 3, 3, 0, 3, 3, 9), BK_REASON_NONE);
     assert_true(t.option.has_wscale);
     assert_int_equal(t.option.wscale, 0);
+    assert_int_equal(PARSE_OPTIONS(&t, 1, 3, 3, 7, 1, 1, 4, 2, 1, 3, 3, 9, 2, 4, 5, 0xb4, 2, 4, 0, 1), BK_REASON_NONE);
+    assert_int_equal(t.option.wscale, 7); /* as words of four bytes, too */
+    assert_int_equal(t.option.mss, 1460);
+    assert_true(t.option.sack_permitted);
     assert_int_equal(PARSE_OPTIONS(&t, 4, 2, 4, 2), BK_REASON_NONE);
     assert_true(t.option.sack_permitted);
     assert_int_equal(PARSE_OPTIONS(&t, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 8, 10, 0, 0, 0, 3, 0, 0, 0, 4), BK_REASON_NONE);
