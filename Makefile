@@ -2,14 +2,14 @@
 # builds or runs. `make help` lists them.
 #
 #   PREFIX=/usr/local DESTDIR=   where `make install` puts things
-#   FUZZ_SECONDS=30              how long `make fuzz` and `make test` run each fuzz target
+#   FUZZ_SECONDS=20              how long `make fuzz` and `make test` run each fuzz target
 #   COVERAGE_MIN=95              percent of the lines of src/tcp that `make coverage` asks for
 #   TEST_PHASES=                 what `make test` runs, of tools/run-tests' phases; CI adds lint, coverage and the guard
 #   JOBS=                        parallel jobs; as many as there are processors
 
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-export FUZZ_SECONDS ?= 30
+export FUZZ_SECONDS ?= 20
 TEST_PHASES ?= release asan-unit fuzz armhf s390x
 export COVERAGE_MIN ?= 95
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
