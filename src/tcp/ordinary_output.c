@@ -12,21 +12,6 @@
 
 /* ---- the frame ------------------------------------------------------------------------------------- */
 
-/* Adds the n bytes of new text from SND.NXT on, by reference. Returns whether the frame has room for them. */
-static bool add_text(struct tcp *t, struct connection *c, struct active *a, struct frame *f, uint32_t n) {
-    struct base *b = &t->base;
-    uint32_t id = extent_queue_find(b, &a->send, c->snd_nxt, output_extent_hint(t, a, c->snd_nxt)), done = 0;
-    for (;;) {
-        const struct extent *e = extent_at(b, id);
-        uint32_t skip = c->snd_nxt + done - e->seq, take = u32_min(n - done, e->length - skip);
-        if (!frame_add_part(b, f, e->chunk, (uint16_t)(e->offset + skip), (uint16_t)take)) return false;
-        done += take;
-        a->send_hint = id;
-        if (done == n) return true;
-        id = e->next;
-    }
-}
-
 /* The TCP header as output.c's build makes it: no SACK blocks, no urgent pointer, no ECN. */
 static uint32_t write_header(const struct tcp *t, struct connection *c, uint8_t *p, uint32_t n, uint8_t flags) {
     uint32_t length = WIRE_TCP_LENGTH + (c->timestamps ? TCP_TIMESTAMP_BYTES : 0);
@@ -79,13 +64,6 @@ static void note_new(struct tcp *t, struct connection *c, struct active *a, uint
     if (n != 0) pacing_sent(t, c, n);
 }
 
-static void note_ack(struct tcp *t, struct connection *c, bool text) {
-    delayed_ack_sent(t, c, text);
-    c->ack_owed = ACK_NONE;
-    c->ack_due = BK_NEVER;
-    c->last_ack_sent = c->rcv_nxt;
-}
-
 /* ---- the decision ---------------------------------------------------------------------------------- */
 
 /* How much new text may leave, as output_decide.c's decide_new finds it. */
@@ -119,7 +97,7 @@ static void note_sent(struct tcp *t, struct connection *c, struct active *a, uin
     t->mib.out_segs += segments;
     if (n != 0) c->data_segments_sent += segments;
     if (n != 0 || fin) note_new(t, c, a, n, fin);
-    note_ack(t, c, n != 0);
+    output_acked(t, c, n != 0);
     if (seq_lt(c->snd_nxt, c->snd_end) || (c->fin_queued && !connection_fin_sent(c))) {
         list_move_tail(&t->base, &t->connections, CONNECTION_OUTPUT_LINK, &t->path[c->iface].output, c->self);
         connection_arm(t, c, timeouts_next(c));
@@ -156,7 +134,7 @@ enum ordinary_answer ordinary_output(struct tcp *t, struct connection *c, uint32
     uint32_t id = frame_alloc(&t->base);
     if (id == BK_NONE) return ORDINARY_NOT;
     struct frame *f = frame_at(&t->base, id);
-    if (n != 0 && !add_text(t, c, a, f, n)) {
+    if (n != 0 && output_add_text(t, c, f, c->snd_nxt, n) != n) {
         frame_free(&t->base, id);
         return ORDINARY_NOT;
     }

@@ -33,8 +33,7 @@ static void fill_options(const struct tcp *t, const struct connection *c, uint8_
     if (!syn) receive_state_sack_options(t, c, o);
 }
 
-/* Adds the bytes [seq, seq + n) of the send queue to a frame, by reference. Returns how many the frame had room for. */
-static uint32_t add_payload(struct tcp *t, struct connection *c, struct frame *f, uint32_t seq, uint32_t n) {
+uint32_t output_add_text(struct tcp *t, struct connection *c, struct frame *f, uint32_t seq, uint32_t n) {
     struct base *b = &t->base;
     struct active *a = active_of(t, c);
     uint32_t id = extent_queue_find(b, &a->send, seq, output_extent_hint(t, a, seq)), done = 0;
@@ -135,6 +134,13 @@ static void note_again(struct tcp *t, struct connection *c, const struct output_
     if (first || d->reason == BK_REASON_SEND_TAIL_PROBE) timeouts_resent(t, c);
 }
 
+void output_acked(struct tcp *t, struct connection *c, bool text) {
+    delayed_ack_sent(t, c, text);
+    c->ack_owed = ACK_NONE;
+    c->ack_due = BK_NEVER;
+    c->last_ack_sent = c->rcv_nxt;
+}
+
 /* What has been sent is noted: SND.NXT, timers, counts. */
 static void note_sent(struct tcp *t, struct connection *c, const struct output_decision *d) {
     uint64_t now = t->base.now;
@@ -174,12 +180,7 @@ static void note_sent(struct tcp *t, struct connection *c, const struct output_d
     restart_late(c, d, again, now);
     if (d->reason == BK_REASON_SEND_WINDOW_PROBE || d->reason == BK_REASON_SEND_KEEPALIVE) c->probe_now = false;
     if (c->state == BK_SYN_RECEIVED && (d->flags & WIRE_SYN)) c->syn_answered = true;
-    if (d->flags & WIRE_ACK) {
-        delayed_ack_sent(t, c, d->length != 0);
-        c->ack_owed = ACK_NONE;
-        c->ack_due = BK_NEVER;
-        c->last_ack_sent = c->rcv_nxt;
-    }
+    if (d->flags & WIRE_ACK) output_acked(t, c, d->length != 0);
 }
 
 /* Whether the byte before `end`, which is queued, is a record's last. */
@@ -204,7 +205,7 @@ static void build(struct tcp *t, struct connection *c, uint32_t frame, struct ou
     struct base *b = &t->base;
     struct frame *f = frame_at(b, frame);
     if (d->length != 0) {
-        uint32_t held = add_payload(t, c, f, d->seq, d->length);
+        uint32_t held = output_add_text(t, c, f, d->seq, d->length);
         if (held != d->length) {
             shorten(c, d, held);
             trim_parts(b, f, d->length);

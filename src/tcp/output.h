@@ -39,6 +39,10 @@ static inline uint32_t output_extent_hint(const struct tcp *t, const struct acti
     return hint != BK_NONE && seq_lt(seq, extent_at(&t->base, hint)->seq) ? BK_NONE : hint;
 }
 
+/* Adds the bytes [seq, seq + n) of the send queue to a frame, by reference. Returns how many the frame had room for. */
+uint32_t output_add_text(struct tcp *t, struct connection *c, struct frame *f, uint32_t seq, uint32_t n);
+/* A segment with ACK has left, with text or without: no ACK is owed any more. */
+void output_acked(struct tcp *t, struct connection *c, bool text);
 /* What stands in a frame beside the header, `header_length` bytes of which are written at FRAME_L4: whose it is, whereto, and why. */
 static inline void output_address(const struct connection *c, struct frame *f, uint32_t header_length,
                                   uint16_t reason) {
